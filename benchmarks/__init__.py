@@ -1,0 +1,1 @@
+"""Measures what the README claims; `uv run python -m benchmarks` prints one table."""

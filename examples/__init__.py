@@ -1,0 +1,1 @@
+"""Small programs, each complete; the docstring of each says how to run it."""

@@ -1,0 +1,87 @@
+"""Agents whose whole life is an event log in Message DB (PostgreSQL).
+
+    async with messagedb_agent.connect() as engine:
+        agent = await engine.start("What is 42 * 7?")
+        print(agent.answer)
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from messagedb_agent.agents.agent import Agent, Progress
+    from messagedb_agent.agents.connecting import connect
+    from messagedb_agent.agents.database import Database
+    from messagedb_agent.agents.engine import Engine
+    from messagedb_agent.agents.finding import Listed
+    from messagedb_agent.errors import AgentError, ToolError
+    from messagedb_agent.events.codec import decode
+    from messagedb_agent.events.schema import Recorded
+    from messagedb_agent.events.values import AgentDefinition, Limits, ModelParameters
+    from messagedb_agent.llm.resolve import ModelSettings
+    from messagedb_agent.projections.projection import Projection, fold
+    from messagedb_agent.store.memory import MemoryStore
+    from messagedb_agent.tools.function_tool import tool
+    from messagedb_agent.tools.tool import Tool, ToolContext
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Agent": "agents.agent",
+    "AgentDefinition": "events.values",
+    "AgentError": "errors",
+    "Database": "agents.database",
+    "Engine": "agents.engine",
+    "Limits": "events.values",
+    "Listed": "agents.finding",
+    "MemoryStore": "store.memory",
+    "ModelParameters": "events.values",
+    "ModelSettings": "llm.resolve",
+    "Progress": "agents.agent",
+    "Projection": "projections.projection",
+    "Recorded": "events.schema",
+    "Tool": "tools.tool",
+    "ToolContext": "tools.tool",
+    "ToolError": "errors",
+    "connect": "agents.connecting",
+    "decode": "events.codec",
+    "fold": "projections.projection",
+    "tool": "tools.function_tool",
+}
+
+__all__ = [
+    "Agent",
+    "AgentDefinition",
+    "AgentError",
+    "Database",
+    "Engine",
+    "Limits",
+    "Listed",
+    "MemoryStore",
+    "ModelParameters",
+    "ModelSettings",
+    "Progress",
+    "Projection",
+    "Recorded",
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "connect",
+    "decode",
+    "fold",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

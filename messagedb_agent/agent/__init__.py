@@ -1,0 +1,1 @@
+"""What happens next: state, steps, commands and the decider. Pure."""

@@ -1,0 +1,88 @@
+"""What may be asked of a thread from outside."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from messagedb_agent.events.values import AgentDefinition, ForkPoint, JsonText, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin the thread with this agent."""
+
+    thread_id: str
+    definition: AgentDefinition
+    user: str | None = None
+    metadata: JsonText | None = None
+    forked_from: ForkPoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redefine:
+    """Let another agent go on."""
+
+    definition: AgentDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say something as a user."""
+
+    text: str
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Let a stopped or failed thread go on, with other limits if need be."""
+
+    limits: Limits = field(default_factory=Limits)
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveTool:
+    """Allow a call; `arguments`, where given, replace the model's."""
+
+    call_id: str
+    by: str | None = None
+    reason: str | None = None
+    arguments: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DenyTool:
+    """Refuse a call."""
+
+    call_id: str
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveOutcome:
+    """Say what really happened to a call of unknown outcome."""
+
+    call_id: str
+    status: Literal["completed", "failed"]
+    text: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the run."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End the session."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+Command = Start | Redefine | Say | Continue | ApproveTool | DenyTool | ResolveOutcome | Cancel | End

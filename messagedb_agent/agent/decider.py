@@ -1,0 +1,269 @@
+"""What an agent does next: the one place that decides it.
+
+    state = fold(evolve, events)      step = decide(state)      events = accept(state, command)
+
+| state (first row that fits) | decide says | claim or event |
+|---|---|---|
+| an event that must not be ignored is unknown | `Wait("upgrade")` | |
+| not started | `Wait("start")` | |
+| cancelled, terminating or ended, and claims still open | `Wait("effect")` | |
+| ended, deleted | `Done` | |
+| termination requested | `Complete` | `SessionCompleted` |
+| calls that cannot run (a `problem`) | `RefuseCalls` | `ToolExecutionFailed` each |
+| approval needed and not asked | `RequestApproval` | `ToolApprovalRequested` each |
+| calls are ready | `RunTools` | `ToolExecutionStarted` each |
+| a claim is open | `Wait("effect")` | |
+| calls wait for approval | `Wait("approval")` | |
+| the last model call failed for good, or was interrupted too often | `Wait("retry")` | |
+| stopped by a limit | `Wait("limit")` | |
+| an answer is owed, a limit is reached | `Stop` | `LimitReached` |
+| an answer is owed, compaction is due | `Compact` | `LlmCallStarted` (summary) |
+| an answer is owed | `CallModel` | `LlmCallStarted` (answer) |
+| otherwise | `Wait("user")` | |
+
+An open claim reads as *wait*: its performer closes it, and where the performer is gone, who owns
+the thread next (`abandoned`). How events change the state is in `evolution`.
+"""
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, Literal
+
+from messagedb_agent.agent.commands import (
+    ApproveTool,
+    Cancel,
+    Command,
+    Continue,
+    DenyTool,
+    End,
+    Redefine,
+    ResolveOutcome,
+    Say,
+    Start,
+)
+from messagedb_agent.agent.evolution import raised
+from messagedb_agent.agent.state import OpenToolCall, Stage, State, ToolRule
+from messagedb_agent.agent.steps import (
+    CallModel,
+    Compact,
+    Complete,
+    Done,
+    RefuseCalls,
+    RequestApproval,
+    RunTools,
+    Step,
+    Stop,
+    Wait,
+)
+from messagedb_agent.errors import Refused, ValidationError
+from messagedb_agent.events.schema import (
+    AgentRedefined,
+    Event,
+    SessionContinued,
+    SessionStarted,
+    SessionTerminationRequested,
+    ToolExecutionApproved,
+    ToolExecutionDenied,
+    ToolOutcomeResolved,
+    TurnCancelled,
+    UserMessageAdded,
+)
+from messagedb_agent.events.values import Limits, ReachedLimit
+
+MAX_TOOL_ATTEMPTS = 3
+"""How often a tool call is taken over before its outcome is recorded as unknown."""
+
+
+def decide(state: State) -> Step:
+    """Return what the agent does next, from `state` and nothing else."""
+    if state.blocked:
+        return Wait("upgrade")
+    if not state.started:
+        return Wait("start")
+    if state.to_cancel:
+        return Wait("effect")
+    if state.ended or state.deleted:
+        return Done()
+    if state.terminating is not None:
+        return Complete()
+    return _next_of_round(state) or _next_of_turn(state)
+
+
+def _next_of_round(state: State) -> Step | None:
+    if refused := state.at(Stage.PROBLEM):
+        return RefuseCalls(refused)
+    if unasked := state.at(Stage.NEEDS_APPROVAL):
+        return RequestApproval(unasked)
+    if ready := state.at(Stage.READY):
+        return RunTools(ready)
+    if state.has_open_claims:
+        return Wait("effect")
+    if state.at(Stage.ASKED):
+        return Wait("approval")
+    return None
+
+
+def _next_of_turn(state: State) -> Step:
+    if state.failed:
+        return Wait("retry")
+    if state.stopped:
+        return Wait("limit")
+    if state.owed is None:
+        return Wait("user")
+    if limits := (*_turn_limits(state), *session_limits(state, state.limits)):
+        return Stop(limits)
+    return Compact() if state.compaction_due else CallModel()
+
+
+def _turn_limits(state: State) -> tuple[ReachedLimit, ...]:
+    return _reached(
+        ("callsPerTurn", state.limits.calls_per_turn, state.turn.calls),
+        ("roundsPerTurn", state.limits.rounds_per_turn, state.turn.rounds),
+        ("elapsedMsPerTurn", state.limits.elapsed_ms_per_turn, state.turn.elapsed_ms),
+    )
+
+
+def session_limits(state: State, limits: Limits) -> tuple[ReachedLimit, ...]:
+    """Return the limits of the session that are reached; a person must raise them."""
+    return _reached(
+        ("tokensPerSession", limits.tokens_per_session, state.session.tokens),
+        ("costUsdPerSession", limits.cost_usd_per_session, state.session.cost_usd),
+    )
+
+
+def _reached(
+    *uses: tuple[str, int | Decimal | None, int | Decimal],
+) -> tuple[ReachedLimit, ...]:
+    return tuple(
+        ReachedLimit(name=name, limit=_plain(limit), reached=_plain(used))
+        for name, limit, used in uses
+        if limit is not None and used >= limit
+    )
+
+
+def _plain(number: int | Decimal) -> str:
+    return format(number, "f") if isinstance(number, Decimal) else str(number)
+
+
+def accept(state: State, command: Command) -> tuple[Event, ...]:
+    """Return the events that a request from outside becomes; none where it is done already.
+
+    Raises:
+        Refused: the state does not allow it.
+        ValidationError: the request itself is wrong.
+    """
+    if isinstance(command, Start):
+        if state.started and command.forked_from is None:
+            raise Refused("the thread has started already")
+        return (SessionStarted(**_fields(command)),)
+    if not state.started:
+        raise Refused("the thread has not started")
+    if state.deleted:
+        raise Refused("the thread is deleted")
+    match command:
+        case Redefine(definition=definition):
+            return (AgentRedefined(definition=definition),)
+        case Say(text=text):
+            if not text.strip():
+                raise ValidationError("the message is empty", field="text")
+            return (UserMessageAdded(**_fields(command)),)
+        case Continue():
+            return _continued(state, command)
+        case ApproveTool(call_id=call):
+            _must_wait(state, call)
+            return (ToolExecutionApproved(**_fields(command)),)
+        case DenyTool(call_id=call):
+            _must_wait(state, call)
+            return (ToolExecutionDenied(**_fields(command)),)
+        case ResolveOutcome(call_id=call):
+            if call not in state.unknown:
+                raise Refused(f"the outcome of call {call} is not unknown")
+            return (ToolOutcomeResolved(**_fields(command)),)
+        case Cancel():
+            return (TurnCancelled(**_fields(command)),) if _is_cancellable(state) else ()
+        case End():
+            over = state.ended or state.terminating is not None
+            return () if over else (SessionTerminationRequested(**_fields(command)),)
+
+
+def _fields(command: Command) -> dict[str, Any]:
+    return {field.name: getattr(command, field.name) for field in fields(command)}
+
+
+def _is_cancellable(state: State) -> bool:
+    call = state.model_call
+    under_way = call is not None and not call.cancelled
+    return state.owed is not None or under_way or (bool(state.calls) and not state.dropped)
+
+
+def _continued(state: State, command: Continue) -> tuple[Event, ...]:
+    limits = raised(state.limits, command.limits)
+    if not (state.failed or state.stopped or limits != state.limits):
+        return ()
+    if reached := session_limits(state, limits):
+        names = ", ".join(f"{r.name} ({r.reached} of {r.limit})" for r in reached)
+        raise Refused(f"a limit of the session must be raised first: {names}")
+    return (SessionContinued(limits=command.limits, by=command.by),)
+
+
+def _must_wait(state: State, call: str) -> None:
+    if call not in state.at(Stage.ASKED):
+        raise Refused(f"call {call} does not wait for approval")
+
+
+@dataclass(frozen=True, slots=True)
+class CloseModelCall:
+    """The performer is gone: `LlmCallFailed` of this kind."""
+
+    claim_id: str
+    kind: Literal["interrupted", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseToolCall:
+    """The performer is gone: `ToolExecutionFailed` of this kind."""
+
+    call_id: str
+    kind: Literal["cancelled", "outcome_unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunAgain:
+    """The performer is gone: claim the call again, with the same idempotency key."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskTool:
+    """The performer is gone: ask the tool what happened."""
+
+    call_id: str
+
+
+Closing = CloseModelCall | CloseToolCall | RunAgain | AskTool
+
+
+def abandoned(state: State) -> tuple[Closing, ...]:
+    """Say what the new owner of a thread does with each claim that its last owner left open."""
+    closings: list[Closing] = []
+    if call := state.model_call:
+        kind: Literal["interrupted", "cancelled"] = (
+            "cancelled" if state.to_cancel else "interrupted"
+        )
+        closings.append(CloseModelCall(call.id, kind))
+    closings += [_left_open(state, id, state.calls[id]) for id in state.at(Stage.RUNNING)]
+    return tuple(closings)
+
+
+def _left_open(state: State, call_id: str, call: OpenToolCall) -> Closing:
+    effect = state.rules.get(call.tool, ToolRule()).effect
+    match effect:
+        case "check":
+            return AskTool(call_id)
+        case "retry" if state.to_cancel:
+            return CloseToolCall(call_id, "cancelled")
+        case "retry" | "keyed" if call.attempt < MAX_TOOL_ATTEMPTS and not state.to_cancel:
+            return RunAgain(call_id)
+        case _:
+            return CloseToolCall(call_id, "outcome_unknown")

@@ -1,0 +1,317 @@
+"""How events change the state, and which of them count.
+
+`evolve` is total: any event is accepted in any state. An event that does not count (a fact that
+answers no open claim, a second approval, a start of an unknown call) changes nothing, here and in
+every projection, because they all ask `counts`.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from messagedb_agent.agent.state import (
+    NOT_STARTED,
+    OpenModelCall,
+    OpenToolCall,
+    SessionUse,
+    Stage,
+    State,
+    ToolRule,
+    TurnUse,
+)
+from messagedb_agent.changing import changed
+from messagedb_agent.events.schema import (
+    AgentRedefined,
+    ContextCompacted,
+    LimitReached,
+    LlmCallFailed,
+    LlmCallStarted,
+    LlmResponseReceived,
+    Recorded,
+    SessionCompleted,
+    SessionContinued,
+    SessionDeleted,
+    SessionStarted,
+    SessionTerminationRequested,
+    ToolApprovalRequested,
+    ToolExecutionApproved,
+    ToolExecutionCompleted,
+    ToolExecutionDenied,
+    ToolExecutionFailed,
+    ToolExecutionStarted,
+    ToolOutcomeResolved,
+    TurnCancelled,
+    UnknownEvent,
+    UserMessageAdded,
+)
+from messagedb_agent.events.values import AgentDefinition, Attempt, Limits, ToolCall, Usage
+from messagedb_agent.ids import call_id
+
+MAX_INTERRUPTIONS = 3
+"""How many claims in a row may be interrupted before a person must look."""
+
+_TURN_PURPOSES = frozenset({"answer", "summary"})
+
+
+def counts(state: State, recorded: Recorded) -> bool:
+    """Say whether an event means anything in this state."""
+    match recorded.event:
+        case SessionStarted(forked_from=fork):
+            first = recorded.position == 0 and recorded.stream != state.stream
+            return not state.started or (fork is not None and first)
+        case LlmCallStarted(purpose=purpose):
+            busy = state.model_call is not None or bool(state.calls)
+            idle_answer = purpose == "answer" and state.owed is None  # nobody asked for one
+            return state.started and not (purpose in _TURN_PURPOSES and (busy or idle_answer))
+        case LlmResponseReceived(llm_call_id=claim):
+            return _answers(state, claim, "answer") or claim in state.side_calls
+        case ContextCompacted(llm_call_id=claim):
+            return _answers(state, claim, "summary")
+        case LlmCallFailed(llm_call_id=claim):
+            return _answers(state, claim, "answer", "summary") or claim in state.side_calls
+        case ToolApprovalRequested(call_id=call):
+            return _stage(state, call) is Stage.NEEDS_APPROVAL
+        case ToolExecutionApproved(call_id=call) | ToolExecutionDenied(call_id=call):
+            return _stage(state, call) is Stage.ASKED
+        case ToolExecutionStarted(call_id=call, attempt=attempt):
+            open_call = state.calls.get(call)
+            return open_call is not None and (
+                open_call.stage is Stage.READY
+                or (open_call.stage is Stage.RUNNING and attempt > open_call.attempt)
+            )
+        case ToolExecutionCompleted(call_id=call):
+            return _stage(state, call) is Stage.RUNNING
+        case ToolExecutionFailed(call_id=call):
+            return _stage(state, call) in {Stage.RUNNING, Stage.PROBLEM}
+        case ToolOutcomeResolved(call_id=call):
+            return call in state.unknown
+        case LimitReached():
+            return state.owed is not None
+        case SessionTerminationRequested():
+            return state.started and not state.ended
+        case SessionContinued() | AgentRedefined():
+            return state.started
+        case UnknownEvent(critical=critical):
+            return critical
+        case _:
+            return True
+
+
+def evolve(state: State, recorded: Recorded) -> State:
+    """Return the state after an event."""
+    if not counts(state, recorded):
+        return state
+    position = recorded.position
+    match recorded.event:
+        case SessionStarted() as started:
+            return _started(state, started, recorded)
+        case AgentRedefined(definition=definition):
+            return changed(state, rules=_rules(definition), limits=definition.limits)
+        case UserMessageAdded():
+            opened = changed(_new_allowance(state), terminating=None, ended=False)
+            return changed(opened, owed=position)
+        case LlmCallStarted(purpose=purpose):
+            return _call_started(state, OpenModelCall(recorded.id, position, purpose))
+        case LlmResponseReceived() as reply:
+            return _replied(state, reply, position)
+        case ContextCompacted() as summary:
+            used = _used(state, summary.attempts, summary.usage, summary.cost_usd)
+            return changed(used, model_call=None, compaction_due=False)
+        case LlmCallFailed() as failure:
+            return _call_failed(state, failure, position)
+        case ToolApprovalRequested(call_id=call):
+            return state.with_call(call, stage=Stage.ASKED, cause=position)
+        case ToolExecutionApproved(call_id=call):
+            return state.with_call(call, stage=Stage.READY, cause=position)
+        case ToolExecutionStarted(call_id=call, attempt=attempt, idempotency_key=key):
+            return state.with_call(
+                call, stage=Stage.RUNNING, cause=position, attempt=attempt, key=key
+            )
+        case ToolExecutionCompleted(call_id=call, elapsed_ms=elapsed_ms):
+            return _call_done(_elapsed(state, elapsed_ms), call, position)
+        case ToolExecutionFailed(call_id=call, kind=kind, elapsed_ms=elapsed_ms):
+            if kind == "outcome_unknown":
+                state = changed(state, unknown=state.unknown | {call})
+            return _call_done(_elapsed(state, elapsed_ms), call, position)
+        case ToolExecutionDenied(call_id=call):
+            return _call_done(state, call, position)
+        case ToolOutcomeResolved(call_id=call):
+            return changed(state, unknown=state.unknown - {call})
+        case LimitReached(limits=limits):
+            return changed(state, stopped=tuple(limit.name for limit in limits))
+        case SessionContinued(limits=limits):
+            return changed(_new_allowance(state), limits=raised(state.limits, limits))
+        case TurnCancelled():
+            return _dropped(state)
+        case SessionTerminationRequested():
+            return changed(state, terminating=position)
+        case SessionCompleted():
+            return changed(_dropped(state), ended=True, terminating=None)
+        case SessionDeleted():
+            return changed(state, deleted=True)
+        case UnknownEvent():
+            return changed(state, blocked=True)
+        case _:
+            return state
+
+
+def raised(limits: Limits, changes: Limits) -> Limits:
+    """Return limits with those that `changes` names put in their place."""
+    return limits.model_copy(update={name: new for name, new in changes if new is not None})
+
+
+def valid_calls(reply: LlmResponseReceived) -> tuple[ToolCall, ...]:
+    """Return the calls of a reply that carry the id which follows from their place."""
+    claim = reply.llm_call_id
+    return tuple(c for i, c in enumerate(reply.tool_calls) if c.call_id == call_id(claim, i))
+
+
+def _stage(state: State, call: str) -> Stage | None:
+    open_call = state.calls.get(call)
+    return open_call.stage if open_call else None
+
+
+def _answers(state: State, claim: str, *purposes: str) -> bool:
+    call = state.model_call
+    return call is not None and call.id == claim and call.purpose in purposes
+
+
+def _rules(definition: AgentDefinition) -> Mapping[str, ToolRule]:
+    return {t.name: ToolRule(t.needs_approval, t.effect) for t in definition.tools}
+
+
+def _started(state: State, started: SessionStarted, recorded: Recorded) -> State:
+    """Begin, or close what the prefix of a fork left open."""
+    call = state.model_call
+    lost_call = call is not None and call.purpose == "answer" and not call.cancelled
+    lost_round = bool(state.calls) and not state.dropped
+    owed = state.owed is not None or lost_call or lost_round
+    return State(
+        stream=recorded.stream,
+        started=True,
+        blocked=state.blocked,
+        rules=_rules(started.definition),
+        limits=started.definition.limits,
+        owed=recorded.position if owed else None,
+        unknown=state.unknown,
+        compaction_due=state.compaction_due,
+        session=state.session,
+    )
+
+
+def _new_allowance(state: State) -> State:
+    return changed(
+        state,
+        failed=False,
+        interruptions=0,
+        overflowed=False,
+        stopped=(),
+        turn=TurnUse(),
+    )
+
+
+def _call_started(state: State, call: OpenModelCall) -> State:
+    if call.purpose not in _TURN_PURPOSES:
+        return changed(state, side_calls={**state.side_calls, call.id: call.purpose})
+    turn = changed(state.turn, calls=state.turn.calls + 1)
+    owed = None if call.purpose == "answer" else state.owed
+    return changed(state, model_call=call, turn=turn, owed=owed)
+
+
+def _without_side_call(state: State, claim: str) -> State:
+    left = {id: purpose for id, purpose in state.side_calls.items() if id != claim}
+    return changed(state, side_calls=left)
+
+
+def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
+    state = _used(state, reply.attempts, reply.usage, reply.cost_usd)
+    call = state.model_call
+    if reply.llm_call_id in state.side_calls or call is None:
+        return _without_side_call(state, reply.llm_call_id)
+    state = changed(state, model_call=None, failed=False, interruptions=0, overflowed=False)
+    calls = valid_calls(reply)
+    if not calls or call.cancelled:
+        return state
+    opened = {c.call_id: _requested(state, c, position) for c in calls}
+    turn = changed(state.turn, rounds=state.turn.rounds + 1)
+    return changed(state, calls=opened, dropped=False, turn=turn)
+
+
+def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
+    if call.problem is not None:
+        stage = Stage.PROBLEM
+    elif state.rules.get(call.name, ToolRule()).needs_approval:
+        stage = Stage.NEEDS_APPROVAL
+    else:
+        stage = Stage.READY
+    return OpenToolCall(call.name, stage, position)
+
+
+def _call_failed(state: State, failure: LlmCallFailed, position: int) -> State:
+    state = _used(state, failure.attempts, None, None)
+    call = state.model_call
+    if failure.llm_call_id in state.side_calls or call is None:
+        return _without_side_call(state, failure.llm_call_id)
+    state = changed(state, model_call=None)
+    if call.cancelled or (call.purpose == "summary" and state.owed is None):
+        return state
+    state = changed(state, owed=position)
+    match failure.kind:
+        case "cancelled":
+            return state
+        case "interrupted":
+            times = state.interruptions + 1
+            return changed(state, interruptions=times, failed=times >= MAX_INTERRUPTIONS)
+        case "context_overflow" if call.purpose == "answer" and not state.overflowed:
+            return changed(state, overflowed=True, compaction_due=True)
+        case "context_overflow":  # no summary can help: what is tried next is an answer
+            return changed(state, failed=True, compaction_due=False)
+        case _:
+            return changed(state, failed=True)
+
+
+def _call_done(state: State, call: str, position: int) -> State:
+    """Close a call, and with the last one its round, which then owes an answer."""
+    state = state.with_call(call, stage=Stage.DONE)
+    if any(c.stage is not Stage.DONE for c in state.calls.values()):
+        return state
+    owed = state.owed if state.dropped else position
+    return changed(state, calls={}, dropped=False, owed=owed)
+
+
+def _dropped(state: State) -> State:
+    """Forget what was owed; calls not started never run, open claims no longer matter."""
+    calls = {
+        id: changed(call, stage=Stage.DONE)
+        if call.stage in NOT_STARTED
+        else changed(call, cancelled=call.stage is Stage.RUNNING)
+        for id, call in state.calls.items()
+    }
+    open_round = any(call.stage is not Stage.DONE for call in calls.values())
+    model_call = state.model_call and changed(state.model_call, cancelled=True)
+    return changed(
+        state,
+        owed=None,
+        model_call=model_call,
+        calls=calls if open_round else {},
+        dropped=open_round,
+        failed=False,
+        stopped=(),
+    )
+
+
+def _elapsed(state: State, elapsed_ms: int) -> State:
+    return changed(state, turn=changed(state.turn, elapsed_ms=state.turn.elapsed_ms + elapsed_ms))
+
+
+def _used(
+    state: State, attempts: Iterable[Attempt], usage: Usage | None, cost_usd: Decimal | None
+) -> State:
+    """Add up what a model call used: its answer and the tries before it."""
+    attempts = tuple(attempts)
+    spent = [usage, *(a.usage for a in attempts if a.kind != "answered")]
+    tokens = sum(u.input_tokens + u.output_tokens for u in spent if u)
+    session = SessionUse(
+        state.session.tokens + tokens, state.session.cost_usd + (cost_usd or Decimal(0))
+    )
+    elapsed_ms = sum(a.elapsed_ms + a.waited_ms for a in attempts)
+    return changed(_elapsed(state, elapsed_ms), session=session)

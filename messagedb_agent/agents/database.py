@@ -1,0 +1,165 @@
+"""Where threads are kept: the embedded server, or a Message DB that a URL names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messagedb_agent.errors import AgentError, ConfigurationError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from messagedb_agent.store.embedded import EmbeddedSettings
+    from messagedb_agent.store.message_db import MessageDbStore
+
+APPLICATION = "messagedb-agent"
+
+
+def default_home() -> Path:
+    """Return the folder of this package's user data, as the platform has it."""
+    from platformdirs import user_data_path
+
+    return user_data_path(APPLICATION, appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """How a database stands.
+
+    Attributes:
+        lines: what there is to say, for a person.
+        problem: why it cannot be used; None where it can, or where nothing runs yet.
+    """
+
+    lines: tuple[str, ...]
+    problem: AgentError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A Message DB, not yet connected to.
+
+    Attributes:
+        address: its `postgresql://` URL; None means the embedded server.
+        home: folder of the embedded server; the platform's user data folder by default.
+        idle_s: the embedded server ends after this many seconds without a client.
+        postgres_bin: `bin` folder of an installed PostgreSQL to embed.
+        max_size: how many connections may be open at once.
+        max_inactive_s: a connection unused for longer than this is closed.
+    """
+
+    address: str | None = field(default=None, repr=False)
+    home: Path = field(default_factory=default_home)
+    idle_s: float = 600
+    postgres_bin: Path | None = None
+    max_size: int = 10
+    max_inactive_s: float = 300
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is the embedded server."""
+        return self.address is None
+
+    async def connect(self) -> "MessageDbStore":
+        """Connect, starting the embedded server first where it does not run.
+
+        Raises:
+            ConfigurationError: the URL, role, password or database is wrong, or the embedded
+                server cannot be had here.
+            StoreUnavailable: the server was not reached, or did not start.
+            NotMessageDb: Message DB is not, or not wholly, in the database.
+            UnsupportedMessageDb: another version of it.
+        """
+        from messagedb_agent.store.message_db import MessageDbStore
+        from messagedb_agent.store.pool import Limits
+
+        limits = Limits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
+        if self.address is not None:
+            return await MessageDbStore.connect(self.address, limits=limits)
+        try:
+            return await MessageDbStore.connect(await self.url(), limits=limits)
+        except StoreUnavailable:
+            # The server may have ended, idle, between the two steps: start it once more.
+            return await MessageDbStore.connect(await self.url(), limits=limits)
+
+    async def url(self, *, admin: bool = False) -> str:
+        """Return a URL for any client, starting the embedded server where it does not run.
+
+        Args:
+            admin: whether the owner's is wanted, which only the embedded server has.
+        """
+        if self.address is not None:
+            if admin:
+                raise ConfigurationError(
+                    "only the embedded server has an owner's URL", field="admin"
+                )
+            return self.address
+        from messagedb_agent.store import embedded
+
+        server = await embedded.start(self._settings())
+        return server.admin_url if admin else server.url
+
+    async def status(self) -> DatabaseStatus:
+        """Say in a few lines where threads are kept and how it stands; starts nothing."""
+        if self.address is not None:
+            return await self._report((f"database: {without_password(self.address)}",))
+        from messagedb_agent.store import embedded
+
+        found = embedded.status(self._settings())
+        running = f"running, process {found.server.pid}" if found.server else "not running"
+        lines = (f"database: embedded, {running}", f"data: {found.data}", f"log: {found.log}")
+        if not found.server:
+            return DatabaseStatus((*lines, "the next command that needs it starts it"))
+        return await self._report(lines)
+
+    async def install(self) -> None:
+        """Put Message DB into the database that the URL names, as its owner.
+
+        The embedded server has it from the start. What is installed already is left alone.
+        """
+        from messagedb_agent.store.install import install
+
+        if self.address is None:
+            await self.url()
+        else:
+            await install(self.address)
+
+    async def stop(self, *, force: bool = False) -> bool:
+        """End the embedded server at once; False where none ran.
+
+        Raises:
+            Refused: other clients are connected, and `force` is not set.
+            ConfigurationError: the database is not the embedded server.
+        """
+        if self.address is not None:
+            raise ConfigurationError("only the embedded server can be stopped", field="url")
+        from messagedb_agent.store import embedded
+
+        return await embedded.stop(self._settings(), force=force)
+
+    def psql(self) -> Sequence[str]:
+        """Return the command that runs psql; the one that comes with the embedded server."""
+        from messagedb_agent.store import embedded
+
+        found = embedded.psql(self._settings())
+        if found is None:
+            raise ConfigurationError("there is no psql here", field="POSTGRES_BIN")
+        return (str(found),)
+
+    async def _report(self, lines: tuple[str, ...]) -> DatabaseStatus:
+        try:
+            await (await self.connect()).close()
+        except AgentError as error:
+            return DatabaseStatus(lines, error)
+        return DatabaseStatus((*lines, "Message DB: installed, can be read and written"))
+
+    def _settings(self) -> "EmbeddedSettings":
+        from messagedb_agent.store.embedded import EmbeddedSettings
+
+        return EmbeddedSettings(self.home, self.idle_s, self.postgres_bin)
+
+
+def without_password(url: str) -> str:
+    """Return a database's URL or connection string with its password masked."""
+    url = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)(password\s*=\s*)('[^']*'|[^&\s]+)", r"\1***", url)

@@ -1,0 +1,129 @@
+"""Threads by name: whole ids, unique prefixes, `last`, and the list of the newest."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from messagedb_agent.engine.history import read_events
+from messagedb_agent.errors import AmbiguousName, IntegrityError, NotFound, RefusedName
+from messagedb_agent.events.codec import decode
+from messagedb_agent.projections.summary import Summary, summary
+from messagedb_agent.store.store import Directory, Reader
+from messagedb_agent.store.stream_name import checked_thread_id
+
+SHORTEST_PREFIX = 6
+"""Fewest characters by which a list names a thread."""
+
+_SHOWN_CANDIDATES = 5
+
+
+class Catalogue(Reader, Directory, Protocol):
+    """A store as threads are found in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A thread in a list.
+
+    Attributes:
+        prefix: the shortest beginning of its id that names no other thread.
+        summary: the thread in a line.
+    """
+
+    prefix: str
+    summary: Summary
+
+
+async def find_thread(store: Catalogue, category: str, name: str) -> str:
+    """Return the id of the thread that a person means.
+
+    Args:
+        store: where threads are kept.
+        category: their category, such as `agent:v0`.
+        name: a whole id, a unique prefix of one, or `last` for the thread with the newest event.
+
+    Raises:
+        NotFound: there is no such thread.
+        AmbiguousName: the prefix fits several.
+    """
+    if name == "last":
+        async for stream in _newest(store, category, 1):
+            return _thread_id(category, stream)
+        raise NotFound("thread", name)
+    try:
+        prefix = f"{category}-{checked_thread_id(name)}"
+    except RefusedName as error:
+        raise NotFound("thread", name) from error
+    streams = await store.streams_with_prefix(prefix, limit=_SHOWN_CANDIDATES + 1)
+    if prefix in streams:
+        return name
+    if not streams:
+        raise NotFound("thread", name)
+    if len(streams) > 1:
+        ids = tuple(_thread_id(category, stream) for stream in streams[:_SHOWN_CANDIDATES])
+        raise AmbiguousName("thread", name, ids)
+    return _thread_id(category, streams[0])
+
+
+async def list_threads(store: Catalogue, category: str, limit: int) -> tuple[Listed, ...]:
+    """Return the threads with the newest events, newest first.
+
+    Only the threads that are listed are read.
+    """
+    listed = []
+    async for stream in _newest(store, category, limit):
+        prefix = await shortest_prefix(store, category, stream)
+        listed.append(Listed(prefix, await _summary(store, stream)))
+    return tuple(listed)
+
+
+async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[str]:
+    """Yield the streams with the newest events whose names are those of threads."""
+    before = None
+    while limit > 0:
+        heads = await store.newest_streams(category, limit=limit, before=before)
+        for head in heads:
+            if _is_thread(category, head.stream_name):
+                limit -= 1
+                yield head.stream_name
+        if not heads:
+            return
+        before = heads[-1].global_position
+
+
+async def _summary(store: Catalogue, stream: str) -> Summary:
+    seen = summary.initial
+    try:
+        async for recorded in read_events(store, stream):
+            seen = summary.evolve(seen, recorded)
+    except IntegrityError:  # a fork whose past is gone must not hide all other threads
+        seen = summary.initial
+        async for message in store.read(stream):
+            seen = summary.evolve(seen, decode(message).recorded)
+    return seen
+
+
+def _is_thread(category: str, stream: str) -> bool:
+    try:
+        checked_thread_id(_thread_id(category, stream))
+    except RefusedName:
+        return False
+    return True
+
+
+async def shortest_prefix(store: Catalogue, category: str, stream: str) -> str:
+    """Return the shortest beginning of a thread's id, of at least six characters, that is its."""
+    around: Sequence[str | None] = await store.neighbours(stream)
+    shared = max((_shared(stream, other) for other in around if other), default=0)
+    thread_id = _thread_id(category, stream)
+    return thread_id[: max(SHORTEST_PREFIX, shared - len(category))]
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters two names have in common at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _thread_id(category: str, stream: str) -> str:
+    return stream.removeprefix(f"{category}-")

@@ -1,0 +1,100 @@
+"""A thread being taken on, folded as it goes."""
+
+from messagedb_agent.agent.commands import Say
+from messagedb_agent.agents.view import View, view
+from messagedb_agent.engine.effects import Effects
+from messagedb_agent.engine.history import read_events
+from messagedb_agent.engine.journal import Journal, OnEvent, Writing
+from messagedb_agent.engine.saying import Saying
+from messagedb_agent.engine.thread import take_on
+from messagedb_agent.errors import DuplicateMessage
+from messagedb_agent.events.codec import decode
+from messagedb_agent.events.schema import Recorded, UserMessageAdded
+from messagedb_agent.projections.projection import fold
+from messagedb_agent.store.store import Store
+
+
+class Run:
+    """One thread, from what is said to it to its next rest.
+
+    Args:
+        store: where the thread is kept.
+        stream: full name of its stream.
+        thread_id: its id.
+        writing: clock, ids and writer.
+
+    Attributes:
+        journal: the thread's events.
+        events: how many events were folded, ancestors' included.
+    """
+
+    def __init__(self, store: Store, stream: str, thread_id: str, writing: Writing) -> None:
+        self.thread_id = thread_id
+        self.journal = Journal(store, stream, writing, self._seen)
+        self.events = 0
+        self._store = store
+        self._view = view.initial
+        self._on_event: OnEvent | None = None
+
+    def has_moved_past(self, position: int) -> bool:
+        """Say whether anything that matters stands after a position of the thread."""
+        current = self._view.lineage.current
+        return current is not None and current.position > position
+
+    async def take_on(
+        self, saying: Saying, effects: Effects, on_event: OnEvent | None = None
+    ) -> View:
+        """Say something and see the thread through. The journal has been read before.
+
+        Args:
+            saying: what is said.
+            effects: performs what the thread claims.
+            on_event: told of every event from now on, once it stands in the log.
+
+        Returns:
+            The fold where the thread rests; for a message that was said before, where it was
+            answered.
+
+        Raises:
+            DuplicateMessage: the message id is taken by something else.
+        """
+        self._on_event = on_event
+        try:
+            await take_on(self._store, self.journal, effects.perform, saying)
+        except DuplicateMessage as taken:
+            said = await self._said_before(saying)
+            if said is None:
+                raise taken from None
+            await take_on(self._store, self.journal, effects.perform)
+            return await self._answered(said)
+        finally:
+            self._on_event = None
+        return self._view
+
+    async def _said_before(self, saying: Saying) -> Recorded | None:
+        """Return the event of a message that stands already, with this id and the same text."""
+        message = await self._store.by_id(saying.message_id) if saying.message_id else None
+        if message is None or message.stream_name != self.journal.stream:
+            return None
+        said = decode(message).recorded
+        wanted = [c.text for c in saying.asked(self.journal.shown) if isinstance(c, Say)]
+        same = isinstance(said.event, UserMessageAdded) and [said.event.text] == wanted
+        return said if same else None
+
+    async def _answered(self, said: Recorded) -> View:
+        """Return the fold at the end of the turn that answered a message.
+
+        A turn that failed or reached a limit answered nothing; the one that went on from it did.
+        """
+        for state in self._view.lineage.states:
+            is_later = state.stream == said.stream and state.position >= said.position
+            if is_later and state.kind not in ("start", "failed", "limit"):
+                events = read_events(self._store, said.stream, until=state.position)
+                return fold(view, [recorded async for recorded in events])
+        return self._view
+
+    def _seen(self, recorded: Recorded) -> None:
+        self._view = view.evolve(self._view, recorded)
+        self.events += 1
+        if self._on_event:
+            self._on_event(recorded)

@@ -1,0 +1,48 @@
+"""What an agent knows of its thread: the conversation, the states, and how the turn stands."""
+
+from dataclasses import dataclass
+
+from messagedb_agent.changing import changed
+from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.lineage import Lineage, lineage
+from messagedb_agent.projections.lineage import with_state as lineage_with
+from messagedb_agent.projections.outcome import Outcome, outcome
+from messagedb_agent.projections.outcome import with_state as outcome_with
+from messagedb_agent.projections.projection import Projection
+
+
+@dataclass(frozen=True)
+class View:
+    """The fold.
+
+    Attributes:
+        conversation: the decider's state, the agent in force and what the model is shown.
+        lineage: the states of the thread and their parents.
+        outcome: how the newest turn stands.
+        started: the newest `SessionStarted` that counts.
+        last: the newest event.
+    """
+
+    conversation: Conversation = conversation.initial
+    lineage: Lineage = lineage.initial
+    outcome: Outcome = outcome.initial
+    started: SessionStarted | None = None
+    last: Recorded | None = None
+
+
+def _evolve(before: View, recorded: Recorded) -> View:
+    talk = conversation.evolve(before.conversation, recorded)
+    if talk is before.conversation:  # it does not count
+        return changed(before, last=recorded)
+    event = recorded.event
+    return View(
+        conversation=talk,
+        lineage=lineage_with(before.lineage, recorded, talk.state),
+        outcome=outcome_with(before.outcome, recorded, talk.state),
+        started=event if isinstance(event, SessionStarted) else before.started,
+        last=recorded,
+    )
+
+
+view: Projection[View] = Projection(View(), _evolve)

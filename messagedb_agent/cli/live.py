@@ -1,0 +1,90 @@
+"""A run as it goes on: pieces of answers and tool calls on a terminal, events in the log."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from messagedb_agent.cli.terminal import harmless, is_terminal, note
+from messagedb_agent.observability.logging import EventLog
+
+if TYPE_CHECKING:
+    from messagedb_agent import Progress, Recorded
+    from messagedb_agent.events.request import Delta
+
+_SHOWN_CHARACTERS = 200
+
+
+class Live:
+    """Shows a run.
+
+    Args:
+        is_quiet: nothing is shown while it runs; for output that a program reads.
+
+    Attributes:
+        thread_id: the thread, once an event of this run stands in it.
+        shown: what stands on the terminal of the answer under way.
+        has_moved: whether the thread has moved on, by more than another definition.
+    """
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_watched = is_terminal(sys.stdout) and not is_quiet
+        self._log = EventLog()
+        self.thread_id: str | None = None
+        self.shown = ""
+        self.has_moved = False
+
+    @property
+    def progress(self) -> "Progress":
+        """What the engine tells of the run."""
+        from messagedb_agent import Progress
+
+        return Progress(self._on_delta if self._is_watched else None, self._on_event)
+
+    def finish(self, answer: str | None) -> None:
+        """Write the answer, or what is missing of it on the terminal."""
+        already_there = self.shown == answer
+        self.break_line()
+        if answer and not already_there:
+            self._write(answer + "\n")
+
+    def break_line(self) -> None:
+        """Begin a new line after half an answer."""
+        if self.shown:
+            self._write("\n")
+        self.shown = ""
+
+    def _on_delta(self, delta: "Delta") -> None:
+        if delta.kind == "text":
+            self.shown += delta.text
+            self._write(delta.text)
+        elif delta.kind == "restart" and self.shown:
+            self.break_line()
+            note("(the answer was cut off; asking again)")
+
+    def _on_event(self, recorded: "Recorded") -> None:
+        from messagedb_agent.events import schema
+
+        self.thread_id = recorded.stream.partition("-")[2]
+        self.has_moved |= not isinstance(recorded.event, schema.AgentRedefined)
+        self._log(recorded)
+        if not self._is_watched:
+            return
+        match recorded.event:
+            case schema.LlmResponseReceived(tool_calls=calls) if calls:
+                self.break_line()
+            case schema.ToolExecutionStarted(tool_name=name, arguments=arguments):
+                note(f"> {name} {_cut(arguments)}")
+            case schema.ToolExecutionCompleted(result=result):
+                note(f"< {_cut(result)}")
+            case schema.ToolExecutionFailed(kind=kind, message=message):
+                note(f"! {kind}: {_cut(message)}")
+            case _:
+                pass
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(harmless(text) if self._is_watched else text)
+        sys.stdout.flush()
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 1] + "…"

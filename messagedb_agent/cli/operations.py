@@ -1,0 +1,52 @@
+"""`db`: looking after the database."""
+
+import asyncio
+import os
+import sys
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.opening import set_up
+from messagedb_agent.cli.terminal import note, out
+
+
+def status(common: Common) -> int:
+    """Say where threads are kept and how that stands."""
+    found = asyncio.run(set_up(common).database.status())
+    for line in found.lines:
+        out(line)
+    if found.problem is None:
+        return ExitCode.OK
+    note(f"error: {found.problem}")
+    return exit_code_of(found.problem)
+
+
+def install(common: Common) -> int:
+    """Put Message DB into the database."""
+    asyncio.run(set_up(common).database.install())
+    note("Message DB is installed")
+    return ExitCode.OK
+
+
+def url(common: Common, *, admin: bool) -> int:
+    """Print a URL."""
+    out(asyncio.run(set_up(common).database.url(admin=admin)))
+    return ExitCode.OK
+
+
+def shell(common: Common, *, admin: bool) -> int:
+    """Become psql: signals and the terminal are its own from here on."""
+    database = set_up(common).database
+    program, *arguments = database.psql()
+    address = asyncio.run(database.url(admin=admin))
+    sys.stdout.flush()
+    options = os.environ.get("PGOPTIONS", "-c search_path=message_store,public")
+    environment = {**os.environ, "PGOPTIONS": options}
+    os.execve(program, [program, *arguments, address], environment)  # noqa: S606 - no shell
+
+
+def stop(common: Common, *, force: bool) -> int:
+    """End the embedded server."""
+    was_running = asyncio.run(set_up(common).database.stop(force=force))
+    note("the embedded server has ended" if was_running else "the embedded server does not run")
+    return ExitCode.OK

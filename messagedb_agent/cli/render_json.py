@@ -1,0 +1,87 @@
+"""Output for programs: JSON whose keys are documented and stay."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine, Listed
+    from messagedb_agent.projections.usage import Usage
+    from messagedb_agent.store.message import Message
+
+
+def text_of(value: Any) -> str:
+    """Return a value as one line of JSON."""
+    return orjson.dumps(value).decode()
+
+
+async def turn_json(engine: "Engine", agent: "Agent") -> str:
+    """Return how a turn ended; usage is the whole thread's."""
+    from messagedb_agent.projections.usage import usage
+
+    return text_of(
+        {
+            "threadId": agent.thread_id,
+            "status": agent.status,
+            "answer": agent.answer,
+            "usage": usage_totals(await engine.fold(agent.thread_id, usage)),
+            "position": agent.position,
+        }
+    )
+
+
+def usage_totals(used: "Usage") -> Mapping[str, Any]:
+    """Return what a thread has used in all; money is a decimal string, as in the events."""
+    models = used.models
+    return {
+        "inputTokens": models.tokens.input_tokens,
+        "outputTokens": models.tokens.output_tokens,
+        "cachedInputTokens": models.tokens.cached_input_tokens,
+        "cacheWriteTokens": models.tokens.cache_write_tokens,
+        "reasoningTokens": models.tokens.reasoning_tokens,
+        "costUsd": format(models.cost_usd, "f"),
+        "unpricedCalls": models.unpriced,
+        "modelCalls": models.calls,
+        "toolCalls": used.tools.calls,
+    }
+
+
+def message_json(message: "Message") -> str:
+    """Return a message as it stands in the store, its JSON digit for digit."""
+    return text_of(
+        {
+            "id": message.id,
+            "streamName": message.stream_name,
+            "type": message.type,
+            "position": message.position,
+            "globalPosition": message.global_position,
+            "time": f"{message.time.isoformat()}Z",
+            "data": _verbatim(message.data),
+            "metadata": _verbatim(message.metadata),
+        }
+    )
+
+
+def _verbatim(text: str | None) -> orjson.Fragment | None:
+    return None if text is None else orjson.Fragment(text)
+
+
+def listed_json(listed: "Listed") -> Mapping[str, Any]:
+    """Return a thread in a list."""
+    found = listed.summary
+    return {
+        "threadId": found.thread_id,
+        "status": found.status,
+        "title": found.title,
+        "messages": found.messages,
+        "startedAt": _time(found.started_at_ms),
+        "updatedAt": _time(found.updated_at_ms),
+    }
+
+
+def _time(time_ms: int | None) -> str | None:
+    if time_ms is None:
+        return None
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat().replace("+00:00", "Z")

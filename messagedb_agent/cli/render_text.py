@@ -1,0 +1,125 @@
+"""Threads for people: the transcript, the conversation, the state, use and lineage."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.terminal import shown as safe
+from messagedb_agent.cli.terminal import styled
+
+if TYPE_CHECKING:
+    from messagedb_agent.projections.items import Item, ShownCall
+    from messagedb_agent.projections.lineage import Lineage
+    from messagedb_agent.projections.transcript import Transcript
+    from messagedb_agent.projections.usage import Usage
+
+_SHOWN_CHARACTERS = 300
+_SPEAKERS = {"user": "you", "assistant": "agent", "reasoning": "agent thinks"}
+_WORDS = {
+    "approval_asked": "waits for approval",
+    "approved": "approved",
+    "denied": "denied",
+    "continued": "continued",
+    "failure": "the model gave no answer",
+    "cancelled": "stopped",
+    "ending": "asked to end",
+    "ended": "ended",
+    "fork": "forked from",
+    "redefined": "the agent has changed",
+    "limit": "limit reached",
+    "foreign": "not an event of ours",
+    "unreadable": "cannot be read",
+}
+_OUTCOMES = {"not_run": "not run", "unknown": "outcome unknown", "asked": "waits for approval"}
+
+
+def transcript_lines(shown: "Transcript", *, full: bool) -> Iterator[str]:
+    """Give what a person reads of a thread."""
+    for item in shown:
+        if item.kind == "reasoning" and not full:
+            continue
+        yield ""
+        yield from _item_lines(item, full=full)
+
+
+def _item_lines(item: "Item", *, full: bool) -> Iterator[str]:
+    if item.call is not None:
+        yield styled(_call_line(item.call, full=full), "dim")
+    elif item.kind in _SPEAKERS:
+        name = _SPEAKERS[item.kind] + (f" ({item.by})" if item.by else "")
+        yield f"{styled(name, 'bold')}: {safe(item.text)}"
+    else:
+        by = f" by {item.by}" if item.by else ""
+        word = _WORDS.get(item.kind, item.kind)
+        text = item.text if full else cut(item.text, _SHOWN_CHARACTERS)
+        yield styled(f"[{word}{by}{': ' + text if text else ''}]", "dim")
+
+
+def _call_line(call: "ShownCall", *, full: bool) -> str:
+    time = "" if call.elapsed_ms is None else f" ({call.elapsed_ms} ms)"
+    said = call.result if full else cut(" ".join(call.result.split()), _SHOWN_CHARACTERS)
+    arguments = call.arguments if full else cut(call.arguments, _SHOWN_CHARACTERS)
+    outcome = _OUTCOMES.get(call.outcome, call.outcome)
+    result = said if call.outcome == "completed" else f"{outcome}{': ' + said if said else ''}"
+    return f"tool {call.tool} {arguments} -> {result}{time}"
+
+
+def usage_rows(used: "Usage") -> Sequence[Sequence[str]]:
+    """Return model calls by model, tool calls by tool, and their sums."""
+    models = [*used.by_model.items(), ("all models", used.models)]
+    tools = [*used.by_tool.items(), ("all tools", used.tools)]
+    return [
+        *(
+            (
+                name,
+                str(use.calls),
+                str(use.failed),
+                str(use.tokens.input_tokens),
+                str(use.tokens.output_tokens),
+                _money(use.cost_usd, use.unpriced),
+                str(use.elapsed_ms),
+            )
+            for name, use in models
+        ),
+        *(
+            (name, str(use.calls), str(use.failed), "", "", "", str(use.elapsed_ms))
+            for name, use in tools
+        ),
+    ]
+
+
+USAGE_HEADINGS = ("", "calls", "failed", "tokens in", "tokens out", "cost USD", "ms")
+
+
+def _money(cost_usd: Decimal, unpriced: int) -> str:
+    return format(cost_usd, "f") + (f" + {unpriced} unpriced" if unpriced else "")
+
+
+LINEAGE_HEADINGS = ("turn", "state", "agent", "parent", "position")
+
+
+def lineage_rows(states: "Lineage") -> Sequence[Sequence[str]]:
+    """Return the states of a thread, oldest first."""
+    return [
+        (str(s.turn), s.kind, s.id, s.parent_id or "", f"{s.stream}/{s.position}")
+        for s in states.states
+    ]
+
+
+def conversation_lines(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Give what the model is shown, from the same values as the JSON."""
+    for message in messages:
+        name = f"tool {message['name']}" if message["role"] == "tool" else message["role"]
+        yield ""
+        yield f"{styled(name, 'bold')}: {safe(message['text'])}"
+        for call in message.get("calls", ()):
+            yield styled(f"calls {call['name']} {call['arguments']}", "dim")
+
+
+def local_time(time_ms: int | None) -> str:
+    """Return a time for people, in the zone of this machine."""
+    if time_ms is None:
+        return ""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,178 @@
+"""`start`, `message`, `continue` and `end`: what moves a thread on."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.next_steps import command, hints
+from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.errors import LimitReached, ModelError, ValidationError
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+
+Turn = Callable[["Engine", Live], Awaitable["Agent"]]
+
+
+def start(common: Common, message: str, form: str) -> int:
+    """Begin a thread with a message."""
+    text = message_text(message)
+    setup = set_up(common)
+    model = _model(setup)
+
+    async def turn(engine: "Engine", live: Live) -> "Agent":
+        from messagedb_agent import Limits
+
+        limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
+        definition = engine.define(model=model, limits=limits)
+        return await engine.start(text, definition=definition, progress=live.progress)
+
+    return _see_through(setup, model, turn, form)
+
+
+def message(common: Common, thread: str, message: str, form: str) -> int:
+    """Say something in a thread."""
+    text = message_text(message)
+    setup = set_up(common)
+
+    async def turn(engine: "Engine", live: Live) -> "Agent":
+        agent = await engine.latest(thread)
+        changes = _changes(setup, engine, agent)
+        return await agent.advance(text, at_head=True, progress=live.progress, **changes)
+
+    return _see_through(setup, setup.loaded.settings.model_name, turn, form)
+
+
+def continue_(common: Common, thread: str, form: str) -> int:
+    """Let a thread go on where it stopped."""
+    setup = set_up(common)
+
+    async def turn(engine: "Engine", live: Live) -> "Agent":
+        agent = await engine.latest(thread)
+        changes = _changes(setup, engine, agent)
+        return await agent.resume(progress=live.progress, **changes)
+
+    return _see_through(setup, setup.loaded.settings.model_name, turn, form)
+
+
+def end(common: Common, thread: str, reason: str | None) -> int:
+    """End a thread."""
+    setup = set_up(common)
+
+    async def work() -> int:
+        async with opened(setup) as engine:
+            agent = await (await engine.latest(thread)).end(reason=reason)
+            note(f"thread {agent.thread_id} is {agent.status}")
+        return ExitCode.OK
+
+    return asyncio.run(work())
+
+
+def message_text(given: str) -> str:
+    """Return what the user says; `-` reads it from standard input.
+
+    Raises:
+        ValidationError: it is empty.
+    """
+    text = given
+    if given == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    if not text.strip():
+        raise ValidationError("the message is empty", field="MESSAGE")
+    return text
+
+
+def _model(setup: Setup) -> str:
+    """Return the model of a new thread, and say so where it is none that anybody chose."""
+    from messagedb_agent.llm.providers import suggest
+
+    chosen = setup.loaded.settings.model_name
+    if chosen is not None:
+        return chosen
+    suggested = suggest(setup.loaded.environ)
+    hint = f"set MODEL_NAME={suggested}" if suggested else "set MODEL_NAME or give --model"
+    note(f"no model is set: using the offline rules, which are no LLM ({hint})")
+    return "offline"
+
+
+def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
+    """Return what of the recorded agent the settings say otherwise.
+
+    Raises:
+        ConfigurationError: the model that will be asked cannot be; nothing is written then.
+    """
+    from messagedb_agent import Limits
+
+    settings, recorded = setup.loaded.settings, agent.definition
+    limits = recorded.limits if recorded else Limits()
+    changes: dict[str, Any] = {}
+    if recorded is None:  # somebody else began the thread; it gets an agent now
+        changes["model"] = _model(setup)
+    elif settings.model_name is not None:
+        changes["model"] = settings.model_name
+    if recorded is None or "MAX_ITERATIONS" in setup.loaded.sources:
+        changes["limits"] = limits.model_copy(update={"calls_per_turn": settings.max_iterations})
+    engine.models(changes.get("model", agent.model))
+    return changes
+
+
+def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
+    """Run a turn, and show how it ended."""
+    live = Live(is_quiet=form == "json")
+    if model is not None:
+        _check_model(model, setup)
+    try:
+        return asyncio.run(_run(setup, live, turn, form))
+    except KeyboardInterrupt:
+        note(_interrupted(setup.common, live.thread_id))
+        return ExitCode.INTERRUPTED
+
+
+def _check_model(model: str, setup: Setup) -> None:
+    """Find out before anything is written, or even started, whether the model can be asked."""
+    from messagedb_agent.llm.resolve import check
+
+    check(model, setup.model_settings)
+
+
+async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:
+    async with opened(setup) as engine:
+        code, agent = await _outcome(turn, engine, live)
+        if form == "json":
+            out(await turn_json(engine, agent))
+        elif live.has_moved or code:
+            live.finish(agent.answer)
+        else:
+            note("nothing to continue: nothing was interrupted, failed or stopped")
+        prefix = await engine.shortest_prefix(agent.thread_id)
+        for line in hints(setup.common, agent, prefix):
+            note(line)
+        return code
+
+
+async def _outcome(turn: Turn, engine: "Engine", live: Live) -> tuple[ExitCode, "Agent"]:
+    from messagedb_agent import Agent
+
+    try:
+        agent = await turn(engine, live)
+    except (ModelError, LimitReached) as error:
+        if not isinstance(error.agent, Agent):
+            raise
+        live.break_line()
+        note(f"error: {error}")
+        return exit_code_of(error), error.agent
+    if agent.status == "approval":
+        return ExitCode.APPROVAL, agent
+    return (ExitCode.REFUSED if agent.status == "upgrade" else ExitCode.OK), agent
+
+
+def _interrupted(common: Common, thread_id: str | None) -> str:
+    if thread_id is None:
+        return "interrupted; nothing was recorded"
+    return f"interrupted; take the thread up with: {command(common, 'continue', thread_id)}"

@@ -1,0 +1,79 @@
+"""`tail`: events as they are written, from a position on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import opened, set_up
+from messagedb_agent.cli.render_events import event_line
+from messagedb_agent.cli.render_json import message_json
+from messagedb_agent.cli.terminal import note, out
+
+if TYPE_CHECKING:
+    from messagedb_agent import Engine
+    from messagedb_agent.store.message import Message
+
+POLL_S = 0.25
+"""How often the store is asked for news, in seconds."""
+
+
+class Tail:
+    """What is followed, and how far it was read.
+
+    Args:
+        thread: a thread as it was named; None means all.
+        start: first position, or global position, to read; None reads news alone.
+
+    Attributes:
+        thread_id: the thread's id, once it is known.
+        next: position to read next; None before anything was looked at.
+    """
+
+    def __init__(self, thread: str | None, start: int | None) -> None:
+        self._thread = thread
+        self.thread_id: str | None = None
+        self.next = start
+
+    async def messages(self, engine: "Engine") -> AsyncIterator["Message"]:
+        """Give messages for ever, as they come."""
+        if self._thread is not None:
+            self.thread_id = await engine.find_thread(self._thread)
+        if self.next is None:
+            newest = await engine.newest(self.thread_id)
+            self.next = self._after(newest) if newest else 0
+        while True:
+            async for message in self._news(engine, self.next):
+                yield message
+                self.next = self._after(message)
+            await asyncio.sleep(POLL_S)
+
+    def _news(self, engine: "Engine", start: int) -> AsyncIterator["Message"]:
+        if self.thread_id is None:
+            return engine.all_messages(global_position=max(start, 1))
+        return engine.messages(self.thread_id, position=start)
+
+    def _after(self, message: "Message") -> int:
+        return (message.global_position if self.thread_id is None else message.position) + 1
+
+
+def tail(common: Common, thread: str | None, start: int | None, form: str) -> int:
+    """Follow until Ctrl-C, and say how to go on."""
+    setup = set_up(common)
+    following = Tail(thread, start)
+
+    async def follow() -> None:
+        async with opened(setup) as engine:
+            async for message in following.messages(engine):
+                text = message_json(message) if form == "json" else event_line(message, thread)
+                out(text, flush=True)
+
+    try:
+        asyncio.run(follow())
+    except KeyboardInterrupt:
+        where = [following.thread_id] if following.thread_id else []
+        position = [] if following.next is None else ["--from", str(following.next)]
+        note(f"go on with: {command(setup.common, 'tail', *where, *position)}")
+    return ExitCode.INTERRUPTED

@@ -1,0 +1,77 @@
+"""What is written to the person: the answer to standard output, all else to standard error."""
+
+import os
+import re
+import sys
+from typing import TextIO
+
+# What a terminal would obey: control characters but for line break and tab, and the characters
+# that turn the direction of text round.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+_STYLES = {"bold": 1, "dim": 2}
+
+
+def harmless(text: str) -> str:
+    """Return text in which what a terminal would obey is written out as an escape sequence."""
+    return _UNSAFE.sub(lambda found: _written_out(found.group()), text.replace("\r\n", "\n"))
+
+
+def _written_out(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def one_line(text: str) -> str:
+    """Return text as one harmless line."""
+    return harmless(" ".join(text.split()))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Say whether somebody watches a stream."""
+    return stream.isatty()
+
+
+def prepare() -> None:
+    """Let nothing that is written fail on characters that the stream cannot encode."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def out(text: str, *, flush: bool = False) -> None:
+    """Write text and a line break to standard output; harmless on a terminal, exact in a pipe."""
+    write(shown(text), flush=flush)
+
+
+def write(text: str, *, flush: bool = False) -> None:
+    """Write text that is harmless already, and a line break, to standard output."""
+    sys.stdout.write(text + "\n")
+    if flush:
+        sys.stdout.flush()
+
+
+def shown(text: str) -> str:
+    """Return text as standard output is to get it: harmless on a terminal, exact in a pipe."""
+    return harmless(text) if is_terminal(sys.stdout) else text
+
+
+def styled(text: str, style: str) -> str:
+    """Return harmless text in a style for a terminal; the text itself in a pipe.
+
+    Args:
+        text: what to write; standard output alone is meant.
+        style: `bold` or `dim`.
+    """
+    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{_STYLES[style]}m{harmless(text)}\x1b[0m"
+
+
+def note(text: str) -> None:
+    """Write one line for the person to standard error."""
+    sys.stdout.flush()
+    sys.stderr.write(one_line(text) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,161 @@
+"""`show` and `list`: what looks at threads and changes nothing."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import opened, set_up
+from messagedb_agent.cli.render_events import event_line
+from messagedb_agent.cli.render_json import listed_json, message_json, text_of
+from messagedb_agent.cli.render_text import (
+    LINEAGE_HEADINGS,
+    USAGE_HEADINGS,
+    conversation_lines,
+    lineage_rows,
+    local_time,
+    transcript_lines,
+    usage_rows,
+)
+from messagedb_agent.cli.tables import print_table
+from messagedb_agent.cli.terminal import note, out, write
+
+if TYPE_CHECKING:
+    from messagedb_agent import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """How a thread is to be shown.
+
+    Attributes:
+        view: `events`, `conversation`, `state`, `usage`, `lineage`; None for what a person reads,
+            and for events in JSON.
+        form: `text` or `json`.
+        full: cut nothing short.
+        at: position of the last event to look at; None for all.
+    """
+
+    view: str | None
+    form: str
+    full: bool
+    at: int | None
+
+
+def show(common: Common, thread: str, showing: Showing) -> int:
+    """Print a thread."""
+    setup = set_up(common)
+
+    async def work() -> None:
+        async with opened(setup) as engine:
+            thread_id = await engine.find_thread(thread)
+            if showing.view == "events" or (showing.view is None and showing.form == "json"):
+                await _print_events(engine, thread_id, showing)
+            elif showing.view is None:
+                await _print_transcript(engine, thread_id, showing)
+            else:
+                value = await _folded(engine, thread_id, showing)
+                printed = _print_json if showing.form == "json" else _print_text
+                printed(value, showing.view)
+
+    asyncio.run(work())
+    return ExitCode.OK
+
+
+async def _print_events(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    """Print messages as they are read: a thread may be longer than memory."""
+    if showing.form == "text":
+        async for message in engine.messages(thread_id, until=showing.at):
+            out(event_line(message, thread_id, full=showing.full))
+        return
+    held = None
+    out("[")
+    async for message in engine.messages(thread_id, until=showing.at):
+        if held is not None:
+            out(f"{held},")
+        held = message_json(message)
+    out(f"{held or ''}]")
+
+
+async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    from messagedb_agent.projections.transcript import transcript
+
+    shown = await engine.fold(thread_id, transcript, at=showing.at)
+    out(f"thread {thread_id}")
+    for line in transcript_lines(shown, full=showing.full):
+        write(line)
+
+
+async def _folded(engine: "Engine", thread_id: str, showing: Showing) -> Any:
+    from messagedb_agent.projections.conversation import conversation
+    from messagedb_agent.projections.lineage import lineage
+    from messagedb_agent.projections.usage import usage
+
+    match showing.view:
+        case "usage":
+            return await engine.fold(thread_id, usage, at=showing.at)
+        case "lineage":
+            return await engine.fold(thread_id, lineage, at=showing.at)
+        case _:
+            return await engine.fold(thread_id, conversation, at=showing.at)
+
+
+def _print_json(value: Any, view: str) -> None:
+    from messagedb_agent.cli.render_plain import conversation_values, plain
+
+    match view:
+        case "usage":
+            shown = plain(value)
+            out(text_of({key: shown[key] for key in ("models", "tools", "byModel", "byTool")}))
+        case "lineage":
+            out(text_of(plain(value.states)))
+        case "state":
+            out(text_of(plain(value.state)))
+        case _:
+            out(text_of(conversation_values(value)))
+
+
+def _print_text(value: Any, view: str) -> None:
+    from messagedb_agent.cli.render_plain import conversation_values, plain
+
+    match view:
+        case "usage":
+            print_table(USAGE_HEADINGS, usage_rows(value))
+        case "lineage":
+            print_table(LINEAGE_HEADINGS, lineage_rows(value))
+        case "state":
+            rows = [(name, text_of(item)) for name, item in plain(value.state).items()]
+            print_table(("state", "value"), rows)
+        case _:
+            for line in conversation_lines(conversation_values(value)):
+                write(line)
+
+
+def list_threads(common: Common, limit: int, form: str) -> int:
+    """Print the threads with the newest events."""
+    setup = set_up(common)
+
+    async def work() -> None:
+        async with opened(setup) as engine:
+            threads = await engine.threads(limit)
+        if form == "json":
+            out(text_of([listed_json(listed) for listed in threads]))
+        elif not threads:
+            note(f'no threads yet; begin one with: {command(setup.common, "start")} "..."')
+        else:
+            rows = [
+                (
+                    listed.prefix,
+                    listed.summary.status,
+                    str(listed.summary.messages),
+                    local_time(listed.summary.updated_at_ms),
+                    listed.summary.title,
+                )
+                for listed in threads
+            ]
+            print_table(("thread", "status", "messages", "updated", "title"), rows)
+
+    asyncio.run(work())
+    return ExitCode.OK

@@ -1,0 +1,1 @@
+"""What makes an agent go: one thread's journal, the effects, and the loop."""

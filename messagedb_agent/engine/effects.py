@@ -1,0 +1,200 @@
+"""What acts on the world: asks the model, runs the tools, and says what came of it as a fact."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+import orjson
+
+from messagedb_agent.clock import Clock
+from messagedb_agent.engine.batch import Draft
+from messagedb_agent.engine.plan import AskModel, Effect, RunTool
+from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
+from messagedb_agent.events.schema import (
+    ContextCompacted,
+    Event,
+    LlmCallFailed,
+    LlmResponseReceived,
+    ToolExecutionCompleted,
+    ToolExecutionFailed,
+)
+from messagedb_agent.events.values import ToolCall, ToolFailureKind
+from messagedb_agent.ids import call_id, derived_id
+from messagedb_agent.llm.model import Models, OnDelta
+from messagedb_agent.tools.tool import ToolContext, ToolResult, Tools
+
+MAX_TEXT_BYTES = 512 * 1024
+"""Most bytes of JSON that one reply or result may have; a Message DB row of ours holds 1 MiB."""
+
+MAX_MESSAGE_CHARS = 4_000
+"""Longest text of a failure, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Performs the effects of one thread.
+
+    Attributes:
+        stream: full name of the thread's stream.
+        thread_id: the thread's id.
+        models: finds a model by its name.
+        tools: the toolbox in force.
+        clock: measures durations.
+        on_delta: told of pieces of answers; None asks for answers in one piece.
+    """
+
+    stream: str
+    thread_id: str
+    models: Models
+    tools: Tools
+    clock: Clock
+    on_delta: OnDelta | None = None
+
+    async def perform(self, effect: Effect) -> Draft:
+        """Perform a claimed effect and return its outcome, under the one id it may have.
+
+        When it is cancelled it still returns an outcome: a model call and a harmless tool end as
+        *cancelled*, any other tool as *outcome unknown*.
+        """
+        match effect:
+            case AskModel():
+                return self._outcome(effect.claim_id, await self._ask(effect), effect.position)
+            case RunTool():
+                return self._outcome(effect.call_id, await self._run(effect), effect.position)
+
+    def _outcome(self, key: str, event: Event, cause: int) -> Draft:
+        return Draft(derived_id(self.stream, key, "outcome"), event, cause)
+
+    async def _ask(self, ask: AskModel) -> Event:
+        if ask.purpose == "summary" and ask.through is None:
+            return _failed(ask, CallFailure("context_overflow", "there is nothing to summarise"))
+        on_delta = self.on_delta if ask.purpose == "answer" else None
+        try:
+            model = self.models(ask.request.model)
+            answer = await model.complete(ask.request, on_delta=on_delta)
+            if isinstance(answer, CallFailure):
+                return _failed(ask, answer)
+            return self._said(ask, answer)
+        except asyncio.CancelledError:
+            return _failed(ask, CallFailure("cancelled", "the turn was cancelled"))
+        except ConfigurationError as error:
+            return _failed(ask, CallFailure("configuration", str(error)))
+        except Exception as error:  # noqa: BLE001  # a bug in an adapter must not strand the thread
+            return _failed(ask, CallFailure("internal", f"{type(error).__name__}: {error}"))
+
+    def _said(self, ask: AskModel, reply: Reply) -> Event:
+        is_summary = ask.purpose == "summary"
+        event = _compacted(ask, reply) if is_summary else self._received(ask, reply)
+        if (size := _size_bytes(event)) > MAX_TEXT_BYTES:
+            message = f"the answer has {size} bytes, {MAX_TEXT_BYTES} are allowed"
+            return _failed(ask, CallFailure("too_large", message, reply.attempts))
+        return event
+
+    def _received(self, ask: AskModel, reply: Reply) -> LlmResponseReceived:
+        return LlmResponseReceived(
+            llm_call_id=ask.claim_id,
+            model=reply.model,
+            text=reply.text,
+            reasoning=reply.reasoning,
+            provider_blocks=reply.provider_blocks,
+            tool_calls=tuple(
+                self._requested(ask, reply, i, call) for i, call in enumerate(reply.calls)
+            ),
+            finish_reason=reply.finish_reason,
+            usage=reply.usage,
+            cost_usd=reply.cost_usd,
+            price=reply.price,
+            attempts=reply.attempts,
+        )
+
+    def _requested(self, ask: AskModel, reply: Reply, index: int, call: RequestedCall) -> ToolCall:
+        problem = self.tools.problem(call.name, call.arguments)
+        requested = ToolCall(
+            call_id=call_id(ask.claim_id, index),
+            provider_call_id=call.provider_call_id,
+            name=call.name,
+            arguments=call.arguments,
+        )
+        if problem is None:
+            return requested
+        changes = {"problem": problem.kind, "problem_message": problem.message}
+        if reply.finish_reason == "length" and not _is_object(call.arguments):
+            changes = {
+                "problem": "cut_off",
+                "problem_message": "the answer ended before the arguments did",
+            }
+        return requested.model_copy(update=changes)
+
+    async def _run(self, run: RunTool) -> Event:
+        context = ToolContext(self.thread_id, run.call_id, run.attempt, run.idempotency_key)
+        began = self.clock.elapsed_ms()
+
+        def failed(kind: ToolFailureKind, message: str) -> ToolExecutionFailed:
+            return ToolExecutionFailed(
+                call_id=run.call_id,
+                attempt=run.attempt,
+                kind=kind,
+                message=message[:MAX_MESSAGE_CHARS] or kind,
+                elapsed_ms=self.clock.elapsed_ms() - began,
+            )
+
+        try:
+            answer = await self.tools.run(run.tool_name, run.arguments, context)
+            if not isinstance(answer, ToolResult):
+                return failed(answer.kind, answer.message)
+            completed = ToolExecutionCompleted(
+                call_id=run.call_id,
+                attempt=run.attempt,
+                result=answer.text,
+                elapsed_ms=self.clock.elapsed_ms() - began,
+            )
+            if (size := _size_bytes(completed)) <= MAX_TEXT_BYTES:
+                return completed
+            return failed("raised", f"the result has {size} bytes, {MAX_TEXT_BYTES} are allowed")
+        except asyncio.CancelledError:
+            if self._is_harmless(run.tool_name):
+                return failed("cancelled", "the turn was cancelled")
+            return failed("outcome_unknown", "the turn was cancelled while the tool ran")
+        except Exception as error:  # noqa: BLE001  # a bug in a toolbox must not strand the thread
+            return failed("raised", f"{type(error).__name__}: {error}")
+
+    def _is_harmless(self, tool_name: str) -> bool:
+        return any(s.name == tool_name and s.effect == "retry" for s in self.tools.specs())
+
+
+def _size_bytes(event: Event) -> int:
+    """Return how large an event's data are as JSON, which may be six times its text."""
+    data = event.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return len(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:
+    return LlmCallFailed(
+        llm_call_id=ask.claim_id,
+        kind=failure.kind,
+        message=failure.message[:MAX_MESSAGE_CHARS] or failure.kind,
+        attempts=failure.attempts,
+    )
+
+
+def _compacted(ask: AskModel, reply: Reply) -> Event:
+    if ask.through is None or not reply.text.strip():
+        return _failed(ask, CallFailure("empty", "the summary is empty", reply.attempts))
+    return ContextCompacted(
+        llm_call_id=ask.claim_id,
+        model=reply.model,
+        summary=reply.text,
+        through_position=ask.through,
+        usage=reply.usage,
+        cost_usd=reply.cost_usd,
+        price=reply.price,
+        attempts=reply.attempts,
+    )
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(orjson.loads(arguments), dict)
+    except orjson.JSONDecodeError:
+        return False

@@ -1,0 +1,74 @@
+"""A thread's events as they are read: a fork's ancestors first, then its own."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from messagedb_agent.errors import IntegrityError, RefusedName
+from messagedb_agent.events.codec import Decoded, decode
+from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.store import Reader
+
+MAX_ANCESTORS = 1_000
+"""How many forks of forks are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a history that stands in one stream.
+
+    Attributes:
+        stream: full name of the stream.
+        until: position of the last event that belongs to it; None for all.
+    """
+
+    stream: str
+    until: int | None = None
+
+
+async def segments(reader: Reader, stream: str, until: int | None = None) -> tuple[Segment, ...]:
+    """Return the parts of a thread's history, oldest first; one for a thread that is no fork.
+
+    Raises:
+        IntegrityError: a fork's parent is missing, or forks lead in a circle.
+    """
+    found = [Segment(stream, until)]
+    while (parent := await _parent(reader, found[0].stream)) is not None:
+        if len(found) > MAX_ANCESTORS or any(parent.stream == s.stream for s in found):
+            raise IntegrityError(f"the ancestors of {stream} do not end")
+        if await _version(reader, parent.stream) < (parent.until or 0):
+            raise IntegrityError(f"{found[0].stream} was forked from {parent.stream}, which is cut")
+        found.insert(0, parent)
+    return tuple(found)
+
+
+async def _version(reader: Reader, parent: str) -> int:
+    try:
+        return await reader.stream_version(parent)
+    except RefusedName as error:
+        raise IntegrityError(f"a fork of {parent!r}, which is no stream") from error
+
+
+async def _parent(reader: Reader, stream: str) -> Segment | None:
+    async for message in reader.read(stream, until=0):
+        event = decode(message).recorded.event
+        if isinstance(event, SessionStarted) and event.forked_from:
+            return Segment(event.forked_from.stream_name, event.forked_from.position)
+    return None
+
+
+async def read_rows(
+    reader: Reader, stream: str, *, until: int | None = None
+) -> AsyncIterator[tuple[Message, Decoded]]:
+    """Read a thread's whole history in order, ancestors first, up to a position of its own."""
+    for segment in await segments(reader, stream, until):
+        async for message in reader.read(segment.stream, until=segment.until):
+            yield message, decode(message)
+
+
+async def read_events(
+    reader: Reader, stream: str, *, until: int | None = None
+) -> AsyncIterator[Recorded]:
+    """Read a thread's whole history as events, ancestors first, up to a position of its own."""
+    async for _, decoded in read_rows(reader, stream, until=until):
+        yield decoded.recorded

@@ -1,0 +1,220 @@
+"""One thread's stream as events: read on, append on condition, follow the chain."""
+
+import secrets
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from messagedb_agent.clock import Clock, SystemClock
+from messagedb_agent.engine.batch import NOTHING, Batch, Draft, Following, Head
+from messagedb_agent.engine.history import Segment, segments
+from messagedb_agent.errors import (
+    AgentError,
+    Conflict,
+    DuplicateMessage,
+    IntegrityError,
+)
+from messagedb_agent.events.chain import GENESIS, hash_bytes, row_hash
+from messagedb_agent.events.codec import Decoded, decode
+from messagedb_agent.events.metadata import Cause, Metadata, Travelling
+from messagedb_agent.events.schema import Recorded
+from messagedb_agent.ids import Ids, TimeOrderedIds
+from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.store import Reader, Writer
+
+T = TypeVar("T")
+Plan = Callable[[Batch], T]
+"""Adds what follows to a batch, and returns what is to be done once it is appended."""
+OnEvent = Callable[[Recorded], None]
+
+
+class Log(Reader, Writer, Protocol):
+    """A store as a journal uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a process writes with.
+
+    Attributes:
+        clock: tells when events happen.
+        ids: makes ids of claims and commands.
+        writer: random name of this process, which sets its hashes apart from any other's.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=lambda: TimeOrderedIds(SystemClock()))
+    writer: str = field(default_factory=lambda: secrets.token_urlsafe(8))
+
+
+class Journal:
+    """The events of one thread, folded as far as they were read.
+
+    Args:
+        store: where the stream is kept.
+        stream: full name of the thread's stream.
+        writing: clock, ids and writer.
+        on_event: told of every event in order, ancestors' first, once it is read or written.
+    """
+
+    def __init__(
+        self, store: Log, stream: str, writing: Writing, on_event: OnEvent | None = None
+    ) -> None:
+        self.stream = stream
+        self._store = store
+        self._writing = writing
+        self._head = Head(stream, -1, GENESIS, conversation.initial)
+        self._on_event = on_event
+        self._loaded = False
+        self._global_positions = array("q")
+        self._travelling: dict[int, Travelling] = {}
+        self._same: dict[Travelling, Travelling] = {}  # one value for all events that carry it
+
+    @property
+    def shown(self) -> Conversation:
+        """The fold of what was read."""
+        return self._head.shown
+
+    @property
+    def version(self) -> int:
+        """Position of the last event read; -1 where there is none."""
+        return self._head.version
+
+    async def has_moved(self) -> bool:
+        """Say whether the stream holds events that were not read."""
+        return await self._store.stream_version(self.stream) > self.version
+
+    async def catch_up(self) -> tuple[Recorded, ...]:
+        """Read on to the end of the stream and return what is new."""
+        if not self._loaded:
+            await self._read_ancestors((await segments(self._store, self.stream))[:-1])
+        news = []
+        async for message in self._store.read(self.stream, position=self.version + 1):
+            decoded = self._fold(message)
+            self._head = replace(self._head, version=message.position)
+            self._note(message.position, message.global_position, decoded.metadata.travelling)
+            news.append(decoded.recorded)
+        return tuple(news)
+
+    async def branch_off(self, parent: str, position: int) -> None:
+        """Make this still empty stream a fork: fold what it shares with its parent.
+
+        Args:
+            parent: full name of the parent's stream.
+            position: the last position that is shared.
+        """
+        await self._read_ancestors(await segments(self._store, parent, position))
+
+    async def _read_ancestors(self, ancestors: Sequence[Segment]) -> None:
+        for segment in ancestors:
+            async for message in self._store.read(segment.stream, until=segment.until):
+                self._fold(message)
+        self._loaded = True
+
+    async def claim(self, plan: Plan[T]) -> T:
+        """Append what a plan adds; when somebody else was first, read on and plan anew."""
+        return await self._append((), plan)
+
+    async def record(self, facts: Sequence[Draft], then: Plan[T]) -> T:
+        """Append facts, and what follows from them, in one append.
+
+        A fact happened whatever else has arrived: after a conflict it is sealed anew behind that.
+        It is dropped only where its id stands already, written by whoever closed the claim.
+        """
+        return await self._append(facts, then)
+
+    async def _append(self, facts: Sequence[Draft], plan: Plan[T]) -> T:
+        stands: set[str] = set()
+        while True:
+            batch = self._batch()
+            for fact in facts:
+                if fact.id not in stands:
+                    batch.add(fact)
+            result = plan(batch)
+            if not batch.sealed:
+                return result
+            messages = (NewMessage(s.id, s.type, s.data, s.metadata) for s in batch.sealed)
+            try:
+                appended = await self._store.append(
+                    self.stream, *messages, expected_version=batch.expected_version
+                )
+            except Conflict as conflict:
+                news = await self.catch_up()
+                found = {recorded.id for recorded in news}
+                if isinstance(conflict, DuplicateMessage):  # it may have been read long before
+                    found |= await self._standing(fact.id for fact in facts)
+                if not news and found <= stands:
+                    raise _unexplained(self.stream, conflict) from conflict
+                stands |= found
+                continue
+            self._adopt(batch, appended)
+            return result
+
+    async def _standing(self, ids: Iterable[str]) -> set[str]:
+        """Return those of some ids that stand in this stream."""
+        rows = [await self._store.by_id(id) for id in ids]
+        return {row.id for row in rows if row is not None and row.stream_name == self.stream}
+
+    def _batch(self) -> Batch:
+        writing = self._writing
+        follow = Following(self._base, self._lookup)
+        return Batch(self._head, follow, writing.ids, writing.clock.now_ms(), writing.writer)
+
+    def _lookup(self, position: int) -> tuple[Cause, Travelling]:
+        cause = Cause(self.stream, position, self._global_positions[position])
+        return cause, self._travelling.get(position, NOTHING)
+
+    @property
+    def _base(self) -> Travelling:
+        return self._travelling.get(0, NOTHING)
+
+    def _fold(self, message: Message) -> Decoded:
+        decoded = decode(message)
+        self._head = replace(
+            self._head,
+            hash=_chained(self._head.hash, message, decoded.metadata),
+            shown=conversation.evolve(self._head.shown, decoded.recorded),
+        )
+        if self._on_event:
+            self._on_event(decoded.recorded)
+        return decoded
+
+    def _adopt(self, batch: Batch, appended: Appended) -> None:
+        places = zip(
+            range(batch.expected_version + 1, appended.position + 1),
+            appended.global_positions,
+            batch.travelling,
+            strict=True,
+        )
+        self._head = batch.head
+        for position, global_position, travelling in places:
+            self._note(position, global_position, travelling)
+        if self._on_event:
+            for recorded in batch.recorded:
+                self._on_event(recorded)
+
+    def _note(self, position: int, global_position: int, travelling: Travelling) -> None:
+        missing = position - len(self._global_positions)  # rows that somebody has deleted
+        self._global_positions.extend([0] * missing)
+        self._global_positions.append(global_position)
+        if travelling != NOTHING:
+            self._travelling[position] = self._same.setdefault(travelling, travelling)
+
+
+def _chained(previous: bytes, message: Message, metadata: Metadata) -> bytes:
+    """Return a row's place in the chain: what its writer says, or its own hash for foreign rows."""
+    if metadata.hash is not None:
+        try:
+            return hash_bytes(metadata.hash)
+        except ValueError:
+            pass
+    return row_hash(previous, message)
+
+
+def _unexplained(stream: str, conflict: Conflict) -> AgentError:
+    """Return what a conflict means when nothing new stands in the stream."""
+    if isinstance(conflict, DuplicateMessage):
+        return conflict
+    return IntegrityError(f"{stream} is shorter than it was: {conflict}")

@@ -1,0 +1,73 @@
+"""The one loop: claim, perform, record, until the thread waits or is done."""
+
+from collections.abc import Awaitable, Callable
+
+from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.engine.batch import Batch, Draft
+from messagedb_agent.engine.journal import Journal
+from messagedb_agent.engine.plan import Effect, plan
+from messagedb_agent.engine.running import Running
+from messagedb_agent.engine.saying import Saying
+from messagedb_agent.engine.takeover import close_abandoned
+
+NEWS_S = 0.5
+"""How often a stream is looked at for news while an effect runs, in seconds."""
+
+
+async def run(
+    journal: Journal,
+    perform: Callable[[Effect], Awaitable[Draft]],
+    saying: Saying | None = None,
+    *,
+    news_s: float = NEWS_S,
+) -> Wait | Done:
+    """Take a thread on until it waits or is done. The caller owns the thread.
+
+    Claims found open at the start belong to an owner who is gone, and are closed first.
+
+    Args:
+        journal: the thread.
+        perform: performs one claimed effect and returns its outcome.
+        saying: what is said to the thread first; it stands before any model is asked.
+        news_s: seconds between looks at the stream while effects run.
+
+    Returns:
+        What the thread waits for, or that it is done.
+    """
+
+    def opening(batch: Batch) -> tuple[Effect, ...]:
+        # First what is said: it is judged by the thread as whoever says it could know it. A thread
+        # that was interrupted too often, for one, is not continued by who finds that out.
+        if saying:
+            saying(batch)
+        again = close_abandoned(batch) if _may_close(batch) else ()
+        return (*again, *plan(batch))
+
+    running = Running(perform)
+    try:
+        await journal.catch_up()
+        running.start(await journal.claim(opening))
+        while True:
+            if journal.shown.state.to_cancel:
+                running.cancel()
+            if not running:
+                step = decide(journal.shown.state)
+                if isinstance(step, Wait | Done):
+                    return step
+                running.start(await journal.claim(plan))
+            elif facts := await running.next_facts(news_s):
+                running.start(await journal.record(facts, then=plan))
+            elif await journal.has_moved():
+                await journal.catch_up()
+                running.start(await journal.claim(plan))
+    finally:
+        await running.stop()
+
+
+def _may_close(batch: Batch) -> bool:
+    """Whether open claims are the thread's own: those of a fork's parent are not.
+
+    Where an event that must not be ignored is unknown, nobody here knows what is open.
+    """
+    return batch.expected_version >= 0 and not batch.shown.state.blocked

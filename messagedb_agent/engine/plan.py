@@ -1,0 +1,165 @@
+"""From steps to claims: what `decide` says, written down before anything is done."""
+
+from dataclasses import dataclass
+
+from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.steps import (
+    CallModel,
+    Compact,
+    Complete,
+    Done,
+    RefuseCalls,
+    RequestApproval,
+    RunTools,
+    Stop,
+    Wait,
+)
+from messagedb_agent.engine.batch import Batch, Draft
+from messagedb_agent.events.request import Request
+from messagedb_agent.events.schema import (
+    LimitReached,
+    LlmCallStarted,
+    SessionCompleted,
+    ToolApprovalRequested,
+    ToolExecutionFailed,
+    ToolExecutionStarted,
+)
+from messagedb_agent.events.values import Purpose, ToolCall
+from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+
+
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    """A claimed model call.
+
+    Attributes:
+        claim_id: id of its `LlmCallStarted`.
+        position: position of that event.
+        purpose: `answer` or `summary`.
+        request: what to ask.
+        through: for a summary, the last event it stands for; None where there is nothing to
+            summarise.
+    """
+
+    claim_id: str
+    position: int
+    purpose: Purpose
+    request: Request
+    through: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """A claimed tool call.
+
+    Attributes:
+        call_id: our id of the call.
+        position: position of its `ToolExecutionStarted`.
+        tool_name: the tool's name.
+        arguments: arguments to run with, JSON text.
+        attempt: 1, or more after a take-over.
+        idempotency_key: the same in every attempt.
+    """
+
+    call_id: str
+    position: int
+    tool_name: str
+    arguments: str
+    attempt: int
+    idempotency_key: str
+
+
+Effect = AskModel | RunTool
+
+
+def plan(batch: Batch) -> tuple[Effect, ...]:
+    """Add what follows, step by step, until a wait, the end or an open claim.
+
+    Returns:
+        The effects that were claimed; to be performed once the batch is appended.
+    """
+    effects: list[Effect] = []
+    while True:
+        state = batch.shown.state
+        match decide(state):
+            case Wait() | Done():
+                return tuple(effects)
+            case Complete():
+                batch.claim(SessionCompleted(ending="user"), state.terminating)
+            case RefuseCalls(call_ids=ids):
+                for id in ids:
+                    _refuse(batch, id)
+            case RequestApproval(call_ids=ids):
+                for id in ids:
+                    _request_approval(batch, id)
+            case RunTools(call_ids=ids):
+                effects += [start_tool(batch, id) for id in ids]
+            case Stop(limits=limits):
+                batch.claim(LimitReached(limits=limits), state.owed)
+            case Compact():
+                effects.append(_start_call(batch, "summary", summary_request(batch.shown)))
+            case CallModel():
+                effects.append(_start_call(batch, "answer", answer_request(batch.shown)))
+
+
+def start_tool(batch: Batch, call_id: str) -> RunTool:
+    """Claim a tool call: its first attempt, or the next with the same idempotency key."""
+    call = _call(batch, call_id)
+    state = batch.shown.state.calls[call_id]
+    id = batch.new_id()
+    event = ToolExecutionStarted(
+        call_id=call_id,
+        tool_name=call.name,
+        arguments=call.arguments,
+        attempt=state.attempt + 1,
+        idempotency_key=state.key or id,
+    )
+    recorded = batch.add(Draft(id, event, state.cause))
+    return RunTool(
+        call_id,
+        recorded.position,
+        event.tool_name,
+        event.arguments,
+        event.attempt,
+        event.idempotency_key,
+    )
+
+
+def _refuse(batch: Batch, call_id: str) -> None:
+    call = _call(batch, call_id)
+    failure = ToolExecutionFailed(
+        call_id=call_id,
+        attempt=0,
+        kind=call.problem or "bad_arguments",
+        message=call.problem_message or "the call cannot run",
+        elapsed_ms=0,
+    )
+    batch.close(failure, call_id, batch.shown.state.calls[call_id].cause)
+
+
+def _request_approval(batch: Batch, call_id: str) -> None:
+    call = _call(batch, call_id)
+    asked = ToolApprovalRequested(call_id=call_id, tool_name=call.name, arguments=call.arguments)
+    batch.claim(asked, batch.shown.state.calls[call_id].cause)
+
+
+def _start_call(batch: Batch, purpose: Purpose, folded: FoldedRequest) -> AskModel:
+    state = batch.shown.state
+    started = LlmCallStarted(
+        purpose=purpose,
+        model=folded.request.model,
+        parameters=folded.request.parameters,
+        attempt=state.interruptions + 1,
+        context_position=batch.head.version,
+        projection_name=folded.projection,
+        projection_version=folded.version,
+        request_digest=folded.digest,
+    )
+    recorded = batch.claim(started, state.owed)
+    return AskModel(recorded.id, recorded.position, purpose, folded.request, folded.through)
+
+
+def _call(batch: Batch, call_id: str) -> ToolCall:
+    if batch.shown.round is None:
+        raise ValueError(f"no round is open for call {call_id}")
+    return batch.shown.round.call(call_id)

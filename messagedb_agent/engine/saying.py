@@ -1,0 +1,54 @@
+"""What is said to a thread from outside, as an addition to a batch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from messagedb_agent.agent.commands import Command
+from messagedb_agent.agent.decider import accept
+from messagedb_agent.engine.batch import NOTHING, Batch, Draft
+from messagedb_agent.events.metadata import Travelling
+from messagedb_agent.events.schema import SessionStarted, UserMessageAdded
+from messagedb_agent.ids import derived_id
+from messagedb_agent.projections.conversation import Conversation
+
+Asked = Callable[[Conversation], Sequence[Command]]
+"""Returns what is asked of a thread, once it is known how the thread stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Commands from outside.
+
+    Attributes:
+        asked: what is asked, all or none.
+        message_id: id that the user message among the events gets; a `SessionStarted` in front of
+            it gets one derived from it, so that a repeated start is one start.
+        travelling: correlation, reply address and properties of who asks.
+    """
+
+    asked: Asked
+    message_id: str | None = None
+    travelling: Travelling = NOTHING
+
+    def __call__(self, batch: Batch) -> None:
+        """Add the events of the commands.
+
+        Raises:
+            Refused: the thread's state does not allow it.
+            ValidationError: a command is wrong in itself.
+        """
+        for command in self.asked(batch.shown):
+            for event in accept(batch.shown.state, command):
+                id = self._id(batch, event) or batch.new_id()
+                batch.add(Draft(id, event, travelling=self.travelling))
+
+    def _id(self, batch: Batch, event: object) -> str | None:
+        if self.message_id is None:
+            return None
+        match event:
+            case UserMessageAdded():
+                return self.message_id
+            case SessionStarted():
+                return derived_id(batch.head.stream, self.message_id, "start")
+            case _:
+                return None

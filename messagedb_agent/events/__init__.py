@@ -1,0 +1,1 @@
+"""What happened: events, their values, their JSON and their hash chain. Pure."""

@@ -1,0 +1,91 @@
+"""One byte form for every JSON value that PostgreSQL's jsonb can hold: what hashes are made of.
+
+Structure and strings stand as RFC 8785 has them: no white space, keys sorted by their UTF-16 code
+units, the shortest escapes. Numbers stand as jsonb prints them: for integers up to 2^53 that is
+the same as RFC 8785, and for all others it keeps every digit, which a double would not. A text that
+is nested deeper than 100 levels, which many parsers refuse, stands as one JSON string.
+"""
+
+import json
+import re
+from json.encoder import encode_basestring
+from typing import Any, TypeAlias
+
+import orjson
+
+MAX_DEPTH = 100
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+class Number(str):
+    """A JSON number as its digits stand in the text."""
+
+    __slots__ = ()
+
+
+Json: TypeAlias = "bool | str | Number | list[Json] | dict[str, Json] | None"
+
+
+def depth(text: str) -> int:
+    """Return how deeply objects and arrays are nested in a valid JSON text; 0 for a scalar."""
+    deepest = level = 0
+    for bracket in re.findall(r"[\[{\]}]", _STRING.sub("", text)):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def parse(text: str) -> Json:
+    """Parse a JSON text with its numbers kept as they stand; a text too deep as one string."""
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
+        return text
+    value: Json = json.loads(text, parse_int=Number, parse_float=Number)
+    return value
+
+
+def read(text: str) -> Any:
+    """Return a JSON text as Python values; a number beyond Python's floats reads as None.
+
+    Raises:
+        ValueError: not JSON, or nested too deep to be read.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text, parse_float=_number, parse_int=_number)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _number(digits: str) -> int | float | None:
+    try:
+        value = orjson.loads(digits)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, int | float) else None
+
+
+def canonical_text(value: Json) -> str:
+    """Return the one text of a parsed value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case Number():
+            return str(value)
+        case str():
+            return encode_basestring(value)
+        case list():
+            return f"[{','.join(map(canonical_text, value))}]"
+        case dict():
+            members = sorted(value.items(), key=_by_code_units)
+            pairs = (f"{encode_basestring(key)}:{canonical_text(item)}" for key, item in members)
+            return f"{{{','.join(pairs)}}}"
+
+
+def _by_code_units(member: tuple[str, Json]) -> bytes:
+    return member[0].encode("utf-16-be", "surrogatepass")

@@ -1,0 +1,313 @@
+"""Every event of a thread, as a frozen class. The class's name is the message's type.
+
+`spec.md` is the authority for names and keys. Events hold facts, and never how to draw, send or
+store themselves. Keys whose value is None are left out of the JSON.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from messagedb_agent.events.values import (
+    AgentDefinition,
+    Attempt,
+    DecimalText,
+    FailureKind,
+    ForkPoint,
+    JsonText,
+    Limits,
+    ModelParameters,
+    Price,
+    Purpose,
+    ReachedLimit,
+    ToolCall,
+    ToolFailureKind,
+    Usage,
+    Value,
+)
+
+SCHEMA_VERSION = 1
+"""Version of the shapes below; `upcasting` brings older ones here."""
+
+
+class Fact(Value):
+    """Base of all events."""
+
+
+class SessionStarted(Fact):
+    """A thread began, anew or as a fork."""
+
+    thread_id: str
+    definition: AgentDefinition
+    user: str | None = None
+    metadata: JsonText | None = None
+    forked_from: ForkPoint | None = None
+
+
+class AgentRedefined(Fact):
+    """From here on the agent is another one."""
+
+    definition: AgentDefinition
+
+
+class UserMessageAdded(Fact):
+    """A user said something."""
+
+    text: str
+    user: str | None = None
+
+
+class LlmCallStarted(Fact):
+    """Intent: a model is about to be asked.
+
+    `context_position` is the last event that the request was folded from, by version
+    `projection_version` of the projection `projection_name`.
+    """
+
+    purpose: Purpose
+    model: str
+    parameters: ModelParameters
+    attempt: PositiveInt
+    context_position: NonNegativeInt
+    projection_name: str
+    projection_version: PositiveInt
+    request_digest: str
+
+
+class LlmResponseReceived(Fact):
+    """The model answered the call `llm_call_id` (the id of its `LlmCallStarted`)."""
+
+    llm_call_id: str
+    model: str
+    text: str
+    reasoning: str | None = None
+    provider_blocks: JsonText | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str
+    usage: Usage | None = None
+    cost_usd: DecimalText | None = None
+    price: Price | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class LlmCallFailed(Fact):
+    """The model was asked and gave no usable answer; final for this call."""
+
+    llm_call_id: str
+    kind: FailureKind
+    message: str
+    attempts: tuple[Attempt, ...] = ()
+
+
+class ToolApprovalRequested(Fact):
+    """A person must allow a call, with exactly these arguments."""
+
+    call_id: str
+    tool_name: str
+    arguments: str
+
+
+class ToolExecutionApproved(Fact):
+    """A person allowed a call; `arguments`, where given, replace the model's."""
+
+    call_id: str
+    by: str | None = None
+    reason: str | None = None
+    arguments: str | None = None
+
+
+class ToolExecutionDenied(Fact):
+    """A person refused a call; this is the call's outcome."""
+
+    call_id: str
+    by: str | None = None
+    reason: str | None = None
+
+
+class ToolExecutionStarted(Fact):
+    """Intent: a tool is about to run, with these arguments.
+
+    `idempotency_key` is the id of the first attempt's event, the same in every attempt.
+    """
+
+    call_id: str
+    tool_name: str
+    arguments: str
+    attempt: PositiveInt
+    idempotency_key: str
+
+
+class ToolExecutionCompleted(Fact):
+    """A tool gave a result, as the model is shown it."""
+
+    call_id: str
+    attempt: PositiveInt
+    result: str
+    elapsed_ms: NonNegativeInt
+
+
+class ToolExecutionFailed(Fact):
+    """A call ended without a result; attempt 0 never ran."""
+
+    call_id: str
+    attempt: NonNegativeInt
+    kind: ToolFailureKind
+    message: str
+    elapsed_ms: NonNegativeInt
+
+
+class ToolOutcomeResolved(Fact):
+    """What really happened to a call of unknown outcome."""
+
+    call_id: str
+    status: Literal["completed", "failed"]
+    text: str
+    by: str | None = None
+
+
+class ContextCompacted(Fact):
+    """A summary stands for the conversation through `through_position`.
+
+    The outcome of the summary call `llm_call_id`.
+    """
+
+    llm_call_id: str
+    model: str
+    summary: str
+    through_position: NonNegativeInt
+    usage: Usage | None = None
+    cost_usd: DecimalText | None = None
+    price: Price | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class LimitReached(Fact):
+    """The thread stopped before a model call; names every limit reached."""
+
+    limits: tuple[ReachedLimit, ...]
+
+
+class SessionContinued(Fact):
+    """Somebody lets the thread go on; limits given here replace those in force."""
+
+    limits: Limits = Limits()
+    by: str | None = None
+
+
+class TurnCancelled(Fact):
+    """Somebody stopped the run."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+class SessionTerminationRequested(Fact):
+    """Somebody asked that the session end."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+class SessionCompleted(Fact):
+    """The session ended; a later user message reopens it."""
+
+    ending: Literal["done", "error", "timeout", "user"]
+    reason: str | None = None
+
+
+class SessionTitled(Fact):
+    """The thread has a title."""
+
+    title: str
+    by: str | None = None
+
+
+class SessionTagged(Fact):
+    """Tags were put on the thread or taken off."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    by: str | None = None
+
+
+class SessionArchived(Fact):
+    """The thread was put away; nothing else changes."""
+
+    by: str | None = None
+
+
+class SessionUnarchived(Fact):
+    """The thread was fetched back."""
+
+    by: str | None = None
+
+
+class SessionDeleted(Fact):
+    """The thread is hidden; its history stays."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+Event = (
+    SessionStarted
+    | AgentRedefined
+    | UserMessageAdded
+    | LlmCallStarted
+    | LlmResponseReceived
+    | LlmCallFailed
+    | ToolApprovalRequested
+    | ToolExecutionApproved
+    | ToolExecutionDenied
+    | ToolExecutionStarted
+    | ToolExecutionCompleted
+    | ToolExecutionFailed
+    | ToolOutcomeResolved
+    | ContextCompacted
+    | LimitReached
+    | SessionContinued
+    | TurnCancelled
+    | SessionTerminationRequested
+    | SessionCompleted
+    | SessionTitled
+    | SessionTagged
+    | SessionArchived
+    | SessionUnarchived
+    | SessionDeleted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """A message in a thread that is no event of ours, kept as it stands.
+
+    Attributes:
+        type: the message's type.
+        reason: why it is none: an unknown type, or what its data lack.
+        critical: its writer says that it must not be ignored: the thread waits for newer code.
+    """
+
+    type: str
+    reason: str
+    critical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event and its place in the log.
+
+    Attributes:
+        id: the message's id, a UUID as text.
+        stream: full name of the stream it stands in.
+        position: its position there, from 0.
+        event: what happened.
+        time_ms: when, in milliseconds since 1970-01-01 UTC, by the writer's clock where it
+            says so, else by the store's; never a ground for a decision.
+    """
+
+    id: str
+    stream: str
+    position: int
+    event: Event | UnknownEvent
+    time_ms: int = 0

@@ -1,0 +1,253 @@
+"""What events and requests are made of: definitions, tools, limits, calls, usage and money."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PositiveInt,
+)
+from pydantic.alias_generators import to_camel
+
+
+def _exact(value: object) -> object:
+    """Let decimals in by their text, so that 0.1 stays 0.1."""
+    return str(value) if isinstance(value, float) else value
+
+
+DecimalText = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(allow_inf_nan=False, max_digits=60),
+    PlainSerializer(lambda value: format(value, "f"), return_type=str),
+]
+"""A decimal number, written as a string without an exponent: events hold no floats."""
+
+JsonText = str
+"""One JSON value as text: how maps with keys that are not ours are stored."""
+
+EffectPolicy = Literal["retry", "keyed", "check", "never"]
+"""What to do with a tool call whose worker died: run it again (`retry`: harmless; `keyed`: the
+target honours the idempotency key), ask the tool (`check`), or leave it unknown (`never`)."""
+
+CallProblem = Literal["unknown_tool", "bad_arguments", "cut_off"]
+"""Why a tool call of a reply cannot run."""
+
+Purpose = Literal["answer", "summary", "judge", "repair", "title"]
+"""What a model call is for."""
+
+FailureKind = Literal[
+    "interrupted",
+    "cancelled",
+    "context_overflow",
+    "rate_limited",
+    "unavailable",
+    "timed_out",
+    "cut_off",
+    "empty",
+    "too_large",
+    "refused",
+    "authentication",
+    "configuration",
+    "bad_request",
+    "internal",
+]
+"""Why a model call gave no usable answer."""
+
+ToolFailureKind = Literal[
+    "unknown_tool",
+    "bad_arguments",
+    "cut_off",
+    "raised",
+    "timed_out",
+    "cancelled",
+    "outcome_unknown",
+]
+"""Why a tool call gave no result."""
+
+
+class Value(BaseModel):
+    """Base of all values in events: immutable, closed when written, lowerCamel in JSON."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+class ModelParameters(Value):
+    """Settings of a model call; None leaves the provider's default in force.
+
+    Attributes:
+        temperature: decimal number, usually 0 to 2.
+        top_p: decimal number, 0 to 1.
+        max_tokens: most tokens of one answer.
+        timeout_ms: most milliseconds that one attempt may take.
+        max_retries: most attempts after the first.
+        extra: further parameters of the provider, a JSON object as text.
+    """
+
+    temperature: DecimalText | None = None
+    top_p: DecimalText | None = None
+    max_tokens: PositiveInt | None = None
+    timeout_ms: PositiveInt | None = None
+    max_retries: NonNegativeInt | None = None
+    extra: JsonText | None = None
+
+
+class ToolSpec(Value):
+    """A tool as the model is told of it, and the rules it runs by.
+
+    Attributes:
+        name: 1 to 64 letters, digits, `_` or `-`.
+        description: what it does, for the model.
+        parameters_schema: JSON Schema of its arguments, an object as text.
+        needs_approval: whether a person must allow each call.
+        effect: what to do with a call whose worker died.
+        timeout_ms: most milliseconds that one call may take; None for no bound.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str
+    parameters_schema: JsonText
+    needs_approval: bool = False
+    effect: EffectPolicy = "never"
+    timeout_ms: PositiveInt | None = None
+
+
+class Limits(Value):
+    """Bounds of a turn and of a session; None is no bound.
+
+    Attributes:
+        calls_per_turn: model calls between two messages of the user.
+        rounds_per_turn: rounds of tool calls between two messages of the user.
+        elapsed_ms_per_turn: sum of the recorded durations of a turn, in milliseconds.
+        tokens_per_session: input and output tokens of the whole thread.
+        cost_usd_per_session: US dollars of the whole thread.
+    """
+
+    calls_per_turn: PositiveInt | None = None
+    rounds_per_turn: PositiveInt | None = None
+    elapsed_ms_per_turn: PositiveInt | None = None
+    tokens_per_session: PositiveInt | None = None
+    cost_usd_per_session: DecimalText | None = None
+
+
+class AgentDefinition(Value):
+    """All that decides how an agent answers.
+
+    Attributes:
+        name: what the agent is called.
+        system_prompt: what the model is told before the conversation.
+        model: a model's name, such as `anthropic/claude-haiku-4-5`, or `offline`.
+        parameters: settings of its model calls.
+        tools: the tools offered, in order.
+        limits: bounds of turns and of the session.
+        context_strategy: which part of the conversation the model is shown; `all` is all of it.
+    """
+
+    name: str = Field(min_length=1)
+    system_prompt: str
+    model: str = Field(min_length=1)
+    parameters: ModelParameters = ModelParameters()
+    tools: tuple[ToolSpec, ...] = ()
+    limits: Limits = Limits()
+    context_strategy: str = "all"
+
+
+class ForkPoint(Value):
+    """Where a thread branched off.
+
+    Attributes:
+        stream_name: the parent's stream.
+        position: position of the last event that is shared.
+        event_id: id of that event.
+        results: results given to calls that the prefix left open, a JSON object as text:
+            call id to result.
+    """
+
+    stream_name: str
+    position: NonNegativeInt
+    event_id: str
+    results: JsonText | None = None
+
+
+class ToolCall(Value):
+    """A tool call as a model's reply asked for it.
+
+    Attributes:
+        call_id: ours: the claim's id without dashes, `_`, and the index in the reply.
+        provider_call_id: the provider's, which may be missing or reused.
+        name: the tool's name, as the model wrote it.
+        arguments: the arguments as the model wrote them, in full, right or wrong.
+        problem: why it cannot run; None where it can.
+        problem_message: the same for a reader.
+    """
+
+    call_id: str
+    provider_call_id: str | None = None
+    name: str
+    arguments: str
+    problem: CallProblem | None = None
+    problem_message: str | None = None
+
+
+class Usage(Value):
+    """Tokens of a model call, by kind.
+
+    Attributes:
+        input_tokens: all input tokens, cached ones included.
+        output_tokens: all output tokens, reasoning included.
+        cached_input_tokens: of the input, read from the provider's cache.
+        cache_write_tokens: of the input, written to the provider's cache.
+        reasoning_tokens: of the output, not shown.
+    """
+
+    input_tokens: NonNegativeInt = 0
+    output_tokens: NonNegativeInt = 0
+    cached_input_tokens: NonNegativeInt = 0
+    cache_write_tokens: NonNegativeInt = 0
+    reasoning_tokens: NonNegativeInt = 0
+
+
+class Price(Value):
+    """The price a cost was computed with, in US dollars per million tokens; None is unknown."""
+
+    input_usd: DecimalText | None = None
+    output_usd: DecimalText | None = None
+    cached_input_usd: DecimalText | None = None
+    cache_write_usd: DecimalText | None = None
+
+
+class Attempt(Value):
+    """One try of a model call.
+
+    Attributes:
+        model: the model asked.
+        kind: `answered`, or why it gave no answer.
+        elapsed_ms: milliseconds from request to end.
+        waited_ms: milliseconds waited before the request.
+        usage: tokens, where the provider said.
+    """
+
+    model: str
+    kind: Literal["answered"] | FailureKind
+    elapsed_ms: NonNegativeInt
+    waited_ms: NonNegativeInt = 0
+    usage: Usage | None = None
+
+
+class ReachedLimit(Value):
+    """A limit that was reached; `name` is a key of `Limits` as JSON spells it."""
+
+    name: str
+    limit: str
+    reached: str

@@ -1,0 +1,40 @@
+"""The port to models: a request in, a reply or a failure out, pieces on the way."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
+
+OnDelta = Callable[[Delta], None]
+"""Told of every piece of an answer as it arrives."""
+
+
+class Model(Protocol):
+    """Answers requests. Failures of the world are values; only cancellation and bugs raise."""
+
+    async def complete(
+        self, request: Request, *, on_delta: OnDelta | None = None
+    ) -> Reply | CallFailure:
+        """Answer one request: one logical call, retries and waiting included.
+
+        Args:
+            request: what to ask.
+            on_delta: told of each piece of text as it comes; a `restart` says that the pieces
+                so far belong to a failed attempt. None asks for the answer in one piece.
+
+        Returns:
+            The whole reply, or why there is none; each with every attempt made.
+        """
+        ...
+
+
+class Models(Protocol):
+    """Finds the model that a name stands for."""
+
+    def __call__(self, name: str) -> Model:
+        """Return the model called `name`.
+
+        Raises:
+            ConfigurationError: the name cannot be served: no such provider, a key is missing.
+        """
+        ...

@@ -1,0 +1,280 @@
+"""What the model is shown of a thread. Version 1; every published version stays in the code.
+
+Results stand right after the reply that asked for them, in its order. What is said while a model
+call or a round is open stands after it. An unfinished round and an empty reply are left out; a
+call that was dropped is answered *not run*; nothing of the model's is shown before a user
+has spoken. So no prefix of any stream folds to a conversation that a provider would refuse.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from messagedb_agent.agent.evolution import counts, evolve, valid_calls
+from messagedb_agent.agent.state import State
+from messagedb_agent.changing import changed
+from messagedb_agent.events.chain import GENESIS
+from messagedb_agent.events.request import (
+    AskedCall,
+    AssistantReply,
+    RequestMessage,
+    ToolAnswer,
+    UserText,
+)
+from messagedb_agent.events.schema import (
+    AgentRedefined,
+    ContextCompacted,
+    LlmCallFailed,
+    LlmResponseReceived,
+    Recorded,
+    SessionCompleted,
+    SessionStarted,
+    ToolExecutionApproved,
+    ToolExecutionCompleted,
+    ToolExecutionDenied,
+    ToolExecutionFailed,
+    ToolOutcomeResolved,
+    TurnCancelled,
+    UserMessageAdded,
+)
+from messagedb_agent.events.values import AgentDefinition, ToolCall
+from messagedb_agent.projections.digest import message_digest
+from messagedb_agent.projections.grown import Grown
+from messagedb_agent.projections.projection import Projection
+
+NOT_RUN = "Not run: the turn was stopped before this call."
+Place = tuple[str, int]
+"""Stream and position of an event."""
+
+SUMMARY_PREFIX = "Summary of the conversation so far:\n\n"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message of the conversation.
+
+    Attributes:
+        message: what is shown.
+        source: place of the event it came from.
+        closed: place of the event that put it into the conversation.
+        digest: the chain over the conversation up to and with it.
+    """
+
+    message: RequestMessage
+    source: Place
+    closed: Place
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Round:
+    """A reply with tool calls whose outcomes are not all there.
+
+    Attributes:
+        reply: the reply's event.
+        calls: its calls that count.
+        arguments: arguments that a person put in place of the model's, by call id.
+        outcomes: what is known of calls by now: text and where it came from, by call id.
+    """
+
+    reply: Recorded
+    text: str
+    provider_blocks: str | None
+    calls: tuple[ToolCall, ...]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Mapping[str, tuple[str, Recorded]] = field(default_factory=dict)
+
+    def call(self, call_id: str) -> ToolCall:
+        """Return a call with the arguments it runs with."""
+        call = next(c for c in self.calls if c.call_id == call_id)
+        edited = self.arguments.get(call_id)
+        return call if edited is None else call.model_copy(update={"arguments": edited})
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """The fold: the decider's state, the agent in force, and what the model is shown.
+
+    Attributes:
+        state: what decisions are made on.
+        definition: the agent in force; None before the start.
+        entries: what is shown, oldest first.
+        round: the open round.
+        held: what was said while a call or a round is open.
+    """
+
+    state: State = field(default_factory=State)
+    definition: AgentDefinition | None = None
+    entries: Grown[Entry] = field(default_factory=Grown)
+    round: Round | None = None
+    held: tuple[tuple[UserText, Recorded], ...] = ()
+
+
+def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
+    if not counts(before.state, recorded):
+        return before
+    side = before.state.side_calls
+    after = changed(before, state=evolve(before.state, recorded))
+    match recorded.event:
+        case SessionStarted(definition=definition, forked_from=fork):
+            results = fork.results if fork else None
+            closed = _close_round(after, recorded, _given_results(results))
+            return _release(changed(closed, definition=definition), recorded)
+        case AgentRedefined(definition=definition):
+            return changed(after, definition=definition)
+        case UserMessageAdded(text=text):
+            return _heard(after, text if text.strip() else "(empty message)", recorded)
+        case ToolOutcomeResolved() as resolved:
+            return _heard(after, _note(resolved), recorded)
+        case LlmResponseReceived(llm_call_id=claim) as reply if claim not in side:
+            return _replied(after, reply, recorded)
+        case LlmCallFailed(llm_call_id=claim) if claim not in side:
+            return _release(after, recorded)
+        case ContextCompacted(summary=summary, through_position=through):
+            return _release(_compacted(after, summary, through, recorded), recorded)
+        case ToolExecutionApproved(call_id=call, arguments=str() as arguments) if after.round:
+            edited = {**after.round.arguments, call: arguments}
+            return changed(after, round=changed(after.round, arguments=edited))
+        case ToolExecutionCompleted(call_id=call, result=result):
+            return _answered(after, call, _or_no_output(result), recorded)
+        case ToolExecutionFailed(call_id=call, kind=kind, message=message):
+            return _answered(after, call, f"Error ({kind}): {message}", recorded)
+        case ToolExecutionDenied(call_id=call, reason=reason):
+            why = f": {reason}" if reason else "."
+            return _answered(after, call, f"The user did not allow this call{why}", recorded)
+        case TurnCancelled() | SessionCompleted() if after.round and not after.state.calls:
+            return _release(_close_round(after, recorded), recorded)
+        case _:
+            return after
+
+
+conversation: Projection[Conversation] = Projection(Conversation(), _evolve)
+
+
+def _is_busy(state: State) -> bool:
+    return state.model_call is not None or bool(state.calls)
+
+
+def _note(resolved: ToolOutcomeResolved) -> str:
+    return f"[Note: call {resolved.call_id} has {resolved.status} after all: {resolved.text}]"
+
+
+def _heard(after: Conversation, text: str, recorded: Recorded) -> Conversation:
+    if _is_busy(after.state):
+        return changed(after, held=(*after.held, (UserText(text), recorded)))
+    return _show(after, recorded, (UserText(text), recorded))
+
+
+def _replied(after: Conversation, reply: LlmResponseReceived, recorded: Recorded) -> Conversation:
+    calls = valid_calls(reply)
+    if calls:
+        text = reply.text if reply.text.strip() else ""  # providers refuse a text of blanks
+        opened = changed(after, round=Round(recorded, text, reply.provider_blocks, calls))
+        if after.state.calls:
+            return opened
+        return _release(_close_round(opened, recorded), recorded)  # it was cancelled meanwhile
+    if reply.text.strip() and after.entries:
+        message = AssistantReply(reply.text, provider_blocks=reply.provider_blocks)
+        after = _show(after, recorded, (message, recorded))
+    return _release(after, recorded)
+
+
+def _answered(after: Conversation, call_id: str, text: str, recorded: Recorded) -> Conversation:
+    if after.round is None:
+        return after
+    if (edited := after.round.arguments.get(call_id)) is not None:
+        text = f"(Run with arguments changed by the user: {edited})\n{text}"
+    outcomes = {**after.round.outcomes, call_id: (text, recorded)}
+    after = changed(after, round=changed(after.round, outcomes=outcomes))
+    return after if after.state.calls else _release(_close_round(after, recorded), recorded)
+
+
+def _close_round(
+    after: Conversation, recorded: Recorded, results: Mapping[str, str] | None = None
+) -> Conversation:
+    """Show a round: the reply, and every call answered, with *not run* where nothing is known."""
+    open_round = after.round
+    if open_round is None:
+        return after
+    after = changed(after, round=None)
+    if not after.entries:
+        return after
+    asked = tuple(
+        AskedCall(call.call_id, _shown_name(call.name), _shown_arguments(call.arguments))
+        for call in open_round.calls
+    )
+    reply = AssistantReply(open_round.text, asked, open_round.provider_blocks)
+    shown: list[tuple[RequestMessage, Recorded]] = [(reply, open_round.reply)]
+    for call in asked:
+        given = (results or {}).get(call.call_id, NOT_RUN)
+        text, source = open_round.outcomes.get(call.call_id, (given, recorded))
+        shown.append((ToolAnswer(call.call_id, call.name, text), source))
+    return _show(after, recorded, *shown)
+
+
+def _release(after: Conversation, recorded: Recorded) -> Conversation:
+    """Show what was held back, if nothing is open any more."""
+    if not after.held or _is_busy(after.state):
+        return after
+    return _show(changed(after, held=()), recorded, *after.held)
+
+
+def _show(
+    after: Conversation, closed: Recorded, *messages: tuple[RequestMessage, Recorded]
+) -> Conversation:
+    digest = after.entries[-1].digest if after.entries else GENESIS
+    place = (closed.stream, closed.position)
+    shown = []
+    for message, source in messages:
+        digest = message_digest(digest, message)
+        shown.append(Entry(message, (source.stream, source.position), place, digest))
+    return changed(after, entries=after.entries.plus(*shown))
+
+
+def _compacted(after: Conversation, summary: str, through: int, recorded: Recorded) -> Conversation:
+    """Put a summary in the place of all that was closed through a position of this stream."""
+    bound = (recorded.stream, min(through, recorded.position))
+    message = UserText(SUMMARY_PREFIX + summary)
+    source = (recorded.stream, recorded.position)
+    # It stands where what it stands for stood: entries are in the order they were closed.
+    shown = [Entry(message, source, bound, message_digest(GENESIS, message))]
+    for entry in after.entries:
+        if _is_after(entry.closed, bound):
+            digest = message_digest(shown[-1].digest, entry.message)
+            shown.append(changed(entry, digest=digest))
+    return changed(after, entries=Grown(shown))
+
+
+def _is_after(place: Place, bound: Place) -> bool:
+    """Compare places of a fork: all of its parent's are before all of its own."""
+    return place[0] == bound[0] and place[1] > bound[1]
+
+
+def _given_results(text: str | None) -> Mapping[str, str]:
+    """Return the results that a fork gives, by call id; what is none counts as not given."""
+    try:
+        given = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(given, dict):
+        return {}
+    return {id: _or_no_output(text) for id, text in given.items() if isinstance(text, str)}
+
+
+def _or_no_output(result: str) -> str:
+    return result if result.strip() else "(no output)"
+
+
+def _shown_name(name: str) -> str:
+    """Return a tool's name as providers take it, whatever the model wrote."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unknown"
+
+
+def _shown_arguments(arguments: str) -> str:
+    """Return arguments as providers take them: an object, `{}` where the model wrote none."""
+    try:
+        return arguments if isinstance(orjson.loads(arguments), dict) else "{}"
+    except orjson.JSONDecodeError:
+        return "{}"

@@ -1,0 +1,79 @@
+"""The digest of a model request: a chain over its messages, sealed with its settings.
+
+    m(0) = 32 zero bytes      m(i) = SHA-256(m(i-1) + message i)
+    digest = SHA-256(SHA-256(settings) + m(n)), written as base64url without padding
+
+Messages and settings stand as canonical JSON. The chain costs what is new in a conversation, and a
+change of settings costs nothing but itself.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from messagedb_agent.events.chain import GENESIS, hash_text
+from messagedb_agent.events.request import (
+    AssistantReply,
+    Request,
+    RequestMessage,
+    ToolAnswer,
+    UserText,
+)
+
+
+def message_digest(previous: bytes, message: RequestMessage) -> bytes:
+    """Return the chain's next link."""
+    return hashlib.sha256(previous + _canonical(_as_json(message))).digest()
+
+
+def messages_digest(messages: Iterable[RequestMessage], start: bytes = GENESIS) -> bytes:
+    """Return the chain over messages, on from an earlier link."""
+    for message in messages:
+        start = message_digest(start, message)
+    return start
+
+
+def request_digest(request: Request, messages: bytes) -> str:
+    """Return the digest of a request whose messages chain to `messages`."""
+    settings = {
+        "model": request.model,
+        "parameters": request.parameters.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "systemPrompt": request.system_prompt,
+        "tools": [
+            {
+                "description": tool.description,
+                "name": tool.name,
+                "parametersSchema": tool.parameters_schema,
+            }
+            for tool in request.tools
+        ],
+    }
+    sealed = hashlib.sha256(_canonical(settings)).digest() + messages
+    return hash_text(hashlib.sha256(sealed).digest())
+
+
+def _as_json(message: RequestMessage) -> dict[str, Any]:
+    match message:
+        case UserText(text=text):
+            return {"role": "user", "text": text}
+        case ToolAnswer():
+            return {
+                "callId": message.call_id,
+                "name": message.name,
+                "role": "tool",
+                "text": message.text,
+            }
+        case AssistantReply():
+            calls = [
+                {"arguments": call.arguments, "callId": call.call_id, "name": call.name}
+                for call in message.calls
+            ]
+            blocks = message.provider_blocks
+            extra = {} if blocks is None else {"providerBlocks": blocks}
+            return {"calls": calls, "role": "assistant", "text": message.text, **extra}
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

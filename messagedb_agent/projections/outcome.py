@@ -1,0 +1,80 @@
+"""How the newest turn stands: what was answered, what failed, what is waited for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from messagedb_agent.agent.evolution import counts, evolve
+from messagedb_agent.agent.state import Stage, State
+from messagedb_agent.changing import changed
+from messagedb_agent.events.schema import (
+    LimitReached,
+    LlmCallFailed,
+    LlmResponseReceived,
+    Recorded,
+    SessionContinued,
+    ToolApprovalRequested,
+    UserMessageAdded,
+)
+from messagedb_agent.events.values import FailureKind, ReachedLimit
+from messagedb_agent.projections.projection import Projection
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The fold.
+
+    Attributes:
+        state: what decisions are made on.
+        answer: the newest reply's text since the user spoke last; None where there is none.
+        failure: kind and message of the newest failed model call of the turn.
+        limits: the limits that stopped the turn.
+        asked: calls of the open round that a person was asked about, by call id.
+    """
+
+    state: State = field(default_factory=State)
+    answer: str | None = None
+    failure: tuple[FailureKind, str] | None = None
+    limits: tuple[ReachedLimit, ...] = ()
+    asked: Mapping[str, ToolApprovalRequested] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> tuple[ToolApprovalRequested, ...]:
+        """The calls that wait for a person."""
+        return tuple(self.asked[id] for id in self.state.at(Stage.ASKED) if id in self.asked)
+
+
+def _evolve(before: Outcome, recorded: Recorded) -> Outcome:
+    if not counts(before.state, recorded):
+        return before
+    return with_state(before, recorded, evolve(before.state, recorded))
+
+
+def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
+    """Return the fold after an event that counts, for those who have folded the state already.
+
+    Args:
+        before: the fold before the event.
+        recorded: the event.
+        state: the state after it.
+    """
+    side = before.state.side_calls
+    after = changed(before, state=state)
+    match recorded.event:
+        case UserMessageAdded():
+            return Outcome(after.state, asked=after.asked)
+        case SessionContinued():
+            return changed(after, failure=None, limits=())
+        case LlmResponseReceived(llm_call_id=claim, text=text) if claim not in side:
+            return changed(after, answer=text or after.answer, failure=None)
+        case LlmCallFailed(llm_call_id=claim, kind=kind, message=message) if claim not in side:
+            return changed(after, failure=(kind, message))
+        case LimitReached(limits=limits):
+            return changed(after, limits=limits)
+        case ToolApprovalRequested(call_id=call) as request:
+            open_calls = {id: a for id, a in after.asked.items() if id in after.state.calls}
+            return changed(after, asked={**open_calls, call: request})
+        case _:
+            return after
+
+
+outcome: Projection[Outcome] = Projection(Outcome(), _evolve)

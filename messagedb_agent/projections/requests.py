@@ -1,0 +1,104 @@
+"""Requests to a model, folded from a conversation; each with its digest and a name for ever."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from messagedb_agent.events.chain import GENESIS
+from messagedb_agent.events.request import Request, RequestMessage, UserText
+from messagedb_agent.projections.conversation import Conversation, Entry
+from messagedb_agent.projections.digest import messages_digest, request_digest
+
+SUMMARY_INSTRUCTION = (
+    "Summarise the conversation above for yourself: you will go on with nothing but this summary."
+    " Keep every fact, decision, name, number and open question. Answer with the summary alone."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedRequest:
+    """A request and where it came from.
+
+    Attributes:
+        request: what the model is asked with.
+        digest: its digest, as `LlmCallStarted` records it.
+        projection: name of the projection it was folded by.
+        version: version of that projection.
+        through: last event that a summary stands for; None in requests for an answer, and where
+            there is nothing to summarise.
+    """
+
+    request: Request
+    digest: str
+    projection: str
+    version: int
+    through: int | None = None
+
+
+class _Messages(Sequence[RequestMessage]):
+    """The messages of conversation entries, not copied: conversations are long."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> RequestMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RequestMessage, ...]: ...
+    def __getitem__(self, index: int | slice) -> RequestMessage | tuple[RequestMessage, ...]:
+        if isinstance(index, slice):
+            return tuple(entry.message for entry in self._entries[index])
+        return self._entries[index].message
+
+    def __iter__(self) -> Iterator[RequestMessage]:
+        return (entry.message for entry in self._entries)
+
+
+def answer_request(shown: Conversation) -> FoldedRequest:
+    """Return what the model is asked with for an answer: `conversation`, version 1.
+
+    Args:
+        shown: a conversation that has a definition and no open call or round.
+    """
+    chain = shown.entries[-1].digest if shown.entries else GENESIS
+    request = _request(shown, _Messages(shown.entries))
+    return FoldedRequest(request, request_digest(request, chain), "conversation", 1)
+
+
+def summary_request(shown: Conversation) -> FoldedRequest:
+    """Return what the model is asked with for a summary: `summary`, version 1.
+
+    It stands for all but what the user has said last, which is still to be answered; what came
+    into the conversation by one event stays together.
+    """
+    size = len(shown.entries)
+    while size and isinstance(shown.entries[size - 1].message, UserText):
+        size -= 1
+    through = _position(shown, size - 1) if size else None
+    while through is not None and size < len(shown.entries) and _position(shown, size) <= through:
+        size += 1
+    messages = (*(entry.message for entry in shown.entries[:size]), UserText(SUMMARY_INSTRUCTION))
+    request = _request(shown, messages)
+    digest = request_digest(request, messages_digest(messages))
+    return FoldedRequest(request, digest, "summary", 1, through)
+
+
+def _position(shown: Conversation, index: int) -> int:
+    """Return where an entry was closed in the thread's own stream; a fork's prefix at its start."""
+    stream, position = shown.entries[index].closed
+    return position if stream == shown.state.stream else 0
+
+
+def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request:
+    if shown.definition is None:
+        raise ValueError("a conversation without a definition cannot be asked")
+    return Request(
+        model=shown.definition.model,
+        system_prompt=shown.definition.system_prompt,
+        messages=messages,
+        tools=shown.definition.tools,
+        parameters=shown.definition.parameters,
+    )

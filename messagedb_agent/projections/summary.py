@@ -1,0 +1,168 @@
+"""One line of a list of threads."""
+
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.evolution import counts, evolve
+from messagedb_agent.agent.state import State
+from messagedb_agent.agent.steps import (
+    CallModel,
+    Compact,
+    Complete,
+    Done,
+    RefuseCalls,
+    RequestApproval,
+    RunTools,
+    Stop,
+    Wait,
+)
+from messagedb_agent.changing import changed
+from messagedb_agent.events.schema import (
+    LlmResponseReceived,
+    Recorded,
+    SessionStarted,
+    SessionTitled,
+    UserMessageAdded,
+)
+from messagedb_agent.projections.projection import Projection
+
+TITLE_CHARS = 60
+"""Most characters of a title that is taken from the first message."""
+
+Status = Literal[
+    "waiting",
+    "ready",
+    "running",
+    "approval",
+    "failed",
+    "limit",
+    "upgrade",
+    "foreign",
+    "ended",
+    "deleted",
+]
+"""How a thread stands.
+
+- `waiting`: for the user.
+- `ready`: there is a step to take, and nobody has claimed it; `continue` takes it.
+- `running`: a model call or a tool call was started whose outcome is not recorded.
+- `approval`: a person must allow a tool call.
+- `failed`: the last model call failed for good; waits for a retry.
+- `limit`: stopped by a limit.
+- `upgrade`: holds an event that must not be ignored and that this code does not know.
+- `foreign`: was never started as a thread.
+- `ended`: the session is over, until a user speaks again.
+- `deleted`: hidden.
+"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The fold.
+
+    Attributes:
+        state: what decisions are made on.
+        stream: stream of the newest event, whether it counts or not: any thread has a name.
+        given_title: the title that was given last; empty where there is none.
+        first_message: the first line of the first user message that has one.
+        messages: user messages, and answers that have text.
+        started_at_ms: when the thread began, a fork at its own start; milliseconds since
+            1970-01-01 UTC; None before any event that counts.
+        updated_at_ms: when the newest event that counts happened; likewise.
+    """
+
+    state: State = field(default_factory=State)
+    stream: str = ""
+    given_title: str = ""
+    first_message: str = ""
+    messages: int = 0
+    started_at_ms: int | None = None
+    updated_at_ms: int | None = None
+
+    @property
+    def thread_id(self) -> str:
+        """The id in the stream's name, which nobody can get wrong; empty before any event."""
+        return self.stream.partition("-")[2]
+
+    @property
+    def status(self) -> Status:
+        """How the thread stands."""
+        return status(self.state)
+
+    @property
+    def title(self) -> str:
+        """The title given, else the first message's first line, cut; one line in any case."""
+        if self.given_title:
+            return self.given_title
+        if len(self.first_message) <= TITLE_CHARS:
+            return self.first_message
+        return self.first_message[: TITLE_CHARS - 1].rstrip() + "…"
+
+
+def status(state: State) -> Status:
+    """Say how a thread stands, in the word that a list shows."""
+    match decide(state):
+        case Done():
+            return "deleted" if state.deleted else "ended"
+        case Wait(reason=reason):
+            return _WAITING[reason]
+        case (
+            Complete()
+            | RefuseCalls()
+            | RequestApproval()
+            | RunTools()
+            | Stop()
+            | Compact()
+            | CallModel()
+        ):
+            return "ready"
+        case step:
+            assert_never(step)
+
+
+_WAITING: dict[str, Status] = {
+    "upgrade": "upgrade",
+    "start": "foreign",
+    "effect": "running",
+    "approval": "approval",
+    "retry": "failed",
+    "limit": "limit",
+    "user": "waiting",
+}
+
+
+def _evolve(before: Summary, recorded: Recorded) -> Summary:
+    if not counts(before.state, recorded):
+        known = before.stream == recorded.stream
+        return before if known else changed(before, stream=recorded.stream)
+    event, time_ms = recorded.event, recorded.time_ms
+    begins = before.started_at_ms is None or isinstance(event, SessionStarted)
+    given, first, messages = before.given_title, before.first_message, before.messages
+    match event:
+        case UserMessageAdded(text=text):
+            first = first or _first_line(text)
+            messages += 1
+        case LlmResponseReceived(llm_call_id=claim, text=text):
+            messages += bool(text.strip()) and claim not in before.state.side_calls
+        case SessionTitled(title=title):
+            given = _first_line(title)
+        case _:
+            pass
+    return Summary(
+        state=evolve(before.state, recorded),
+        stream=recorded.stream,
+        given_title=given,
+        first_message=first,
+        messages=messages,
+        started_at_ms=time_ms if begins else before.started_at_ms,
+        updated_at_ms=time_ms,
+    )
+
+
+summary: Projection[Summary] = Projection(Summary(), _evolve)
+
+
+def _first_line(text: str) -> str:
+    """Return the first line that has anything on it, its white space made even."""
+    return next((" ".join(line.split()) for line in text.splitlines() if line.strip()), "")

@@ -1,0 +1,98 @@
+"""Finding streams without reading their messages: what Message DB has no function for."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from messagedb_agent.store.store import StreamHead
+
+Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
+
+# One page of the category's index, walked backwards: the highest row of each stream in it is
+# that stream's last, unless the index on (stream, position) knows a later one. Asked once for
+# each stream of the page and not for each row, as one busy thread may fill whole pages.
+_NEWEST = """
+WITH page AS MATERIALIZED (
+  SELECT stream_name, position, global_position FROM messages
+  WHERE category(stream_name) = %(category)s AND global_position < %(before)s
+  ORDER BY global_position DESC
+  LIMIT %(rows)s
+), heads AS MATERIALIZED (
+  SELECT stream_name, max(position) AS position, max(global_position) AS global_position
+  FROM page GROUP BY stream_name
+  ORDER BY max(global_position) DESC
+)
+SELECT page_end.rows, page_end.lowest, head.stream_name, head.position, head.global_position
+FROM (SELECT count(*) AS rows, min(global_position) AS lowest FROM page) AS page_end
+LEFT JOIN (
+  SELECT * FROM heads
+  WHERE (SELECT later.position FROM messages AS later
+         WHERE later.stream_name = heads.stream_name AND later.position > heads.position
+         LIMIT 1) IS NULL
+  LIMIT %(limit)s  -- inside, so that no more streams are asked for than are wanted
+) AS head ON true
+ORDER BY head.global_position DESC
+"""
+_ROWS_PER_STREAM = 20  # a first guess; a page that finds too few streams is followed by a larger
+_MAX_ROWS = 20_000
+
+# Hops from name to name in the index on (stream, position), and so costs what it returns.
+# Where the database sorts by a language, other names stand between those with the prefix (as
+# `Agent` between two `agent`); they are passed over.
+_WITH_PREFIX = """
+WITH RECURSIVE names(name) AS (
+  (SELECT stream_name FROM messages
+   WHERE stream_name >= %(prefix)s
+   ORDER BY stream_name LIMIT 1)
+  UNION ALL
+  SELECT (SELECT stream_name FROM messages
+          WHERE stream_name > names.name
+          ORDER BY stream_name LIMIT 1)
+  FROM names
+  WHERE lower(left(names.name, length(%(prefix)s))) <= lower(%(prefix)s)
+)
+SELECT name FROM names WHERE starts_with(name, %(prefix)s) LIMIT %(limit)s
+"""
+
+_NEIGHBOURS = """
+SELECT (SELECT stream_name FROM messages
+        WHERE stream_name < %(stream)s ORDER BY stream_name DESC LIMIT 1),
+       (SELECT stream_name FROM messages
+        WHERE stream_name > %(stream)s ORDER BY stream_name LIMIT 1)
+"""
+
+_MAX_GLOBAL_POSITION = 2**63 - 1
+
+
+async def newest_streams(
+    fetch: Fetch, category: str, limit: int, before: int | None
+) -> list[StreamHead]:
+    """Return the streams of a category by their last message, newest first.
+
+    A stream that is written to between two pages may be missed, or named with its older place.
+    """
+    found: list[StreamHead] = []
+    lowest = _MAX_GLOBAL_POSITION if before is None else before
+    size = min(max(100, limit * _ROWS_PER_STREAM), _MAX_ROWS)
+    while len(found) < limit:
+        page = await fetch(
+            _NEWEST,
+            {"category": category, "before": lowest, "rows": size, "limit": limit - len(found)},
+        )
+        found += [StreamHead(*head) for _, _, *head in page if head[0] is not None]
+        rows, lowest = page[0][:2]
+        if rows < size:
+            break
+        size = min(size * 4, _MAX_ROWS)
+    return found
+
+
+async def streams_with_prefix(fetch: Fetch, prefix: str, limit: int) -> list[str]:
+    """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
+    found = await fetch(_WITH_PREFIX, {"prefix": prefix, "limit": limit})
+    return sorted(name for (name,) in found)
+
+
+async def neighbours(fetch: Fetch, stream: str) -> tuple[str | None, str | None]:
+    """Return the names of the streams just before and just after `stream` in name order."""
+    [(before, after)] = await fetch(_NEIGHBOURS, {"stream": stream})
+    return before, after

@@ -1,0 +1,106 @@
+"""Puts Message DB into a database.
+
+What is there already is never altered: no table, type or index is dropped or made twice, and a
+store of another version is refused. Nothing here runs unless it is asked for by name.
+"""
+
+import psycopg
+from psycopg import AsyncConnection, errors
+
+from messagedb_agent.errors import (
+    ConfigurationError,
+    NotMessageDb,
+    StoreError,
+    StoreUnavailable,
+    UnsupportedMessageDb,
+)
+from messagedb_agent.store.report import (
+    NEEDED_VERSION,
+    REMEDY,
+    StoreReport,
+    check,
+    first_line,
+    look,
+    serves,
+    version_of,
+)
+from messagedb_agent.store.sql import SqlFile, sql_files
+
+__all__ = ["REMEDY", "StoreReport", "check", "install"]
+
+_INSTALL_LOCK = (0x6D646261, 1)  # "mdba"; Message DB's own locks use the one-number key space
+
+
+async def install(dsn: str) -> None:
+    """Install Message DB into the database that `dsn` names, in one transaction.
+
+    A complete installation is left as it is, whoever made it. What is missing from an
+    incomplete one is added, and nothing that is there is dropped.
+
+    Args:
+        dsn: libpq URI or connection string of a role that may create schemas and roles there.
+
+    Raises:
+        StoreUnavailable: the database was not reached, or does not exist.
+        ConfigurationError: the role may not install, or this package carries no SQL.
+        UnsupportedMessageDb: another version is installed.
+        NotMessageDb: a table of that name is there, and is not Message DB's.
+    """
+    async with await _connect(dsn) as connection:
+        try:
+            async with connection.transaction():
+                await _install(connection)
+        except errors.InsufficientPrivilege as error:
+            raise ConfigurationError(
+                f"this role may not install Message DB ({first_line(error)}); "
+                "use the URL of the database's owner",
+                field="MESSAGE_DB_URL",
+            ) from error
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable(first_line(error)) from error
+        except psycopg.Error as error:
+            raise StoreError(f"installing Message DB failed: {first_line(error)}") from error
+
+
+async def _connect(dsn: str) -> AsyncConnection[object]:
+    try:
+        return await AsyncConnection[object].connect(dsn, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"cannot connect to the database: {first_line(error)}") from error
+    except psycopg.ProgrammingError as error:  # its text would repeat a mistyped password
+        raise ConfigurationError(
+            "the database URL cannot be understood", field="MESSAGE_DB_URL"
+        ) from error
+
+
+async def _install(connection: AsyncConnection[object]) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _INSTALL_LOCK)
+    await connection.execute("SET LOCAL client_min_messages = warning")
+    found = await look(connection)
+    if found.has_another_table():
+        raise NotMessageDb(found.database, found.missing(), "choose another database")
+    version = await version_of(connection, found)
+    if version is not None and not serves(version):
+        raise UnsupportedMessageDb(version, NEEDED_VERSION)
+    if not found.missing():
+        return
+    for file in sql_files():
+        if found.lacks(file):
+            await _run(connection, file)
+    if missing := (await look(connection)).missing():
+        raise NotMessageDb(found.database, missing, "the SQL that was installed lacks it")
+
+
+async def _run(connection: AsyncConnection[object], file: SqlFile) -> None:
+    """Run one file; an extension that cannot be had is left out.
+
+    pgcrypto is only asked for `gen_random_uuid`, which is part of PostgreSQL since version 13.
+    """
+    if not file.name.startswith("extensions/"):
+        await connection.execute(file.text.encode())
+        return
+    try:
+        async with connection.transaction():
+            await connection.execute(file.text.encode())
+    except (errors.FeatureNotSupported, errors.UndefinedFile, errors.InsufficientPrivilege):
+        pass

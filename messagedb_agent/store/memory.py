@@ -1,0 +1,285 @@
+"""A store in memory: a model of Message DB, with the same contract, for tests and trials."""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from hashlib import md5
+
+from messagedb_agent.errors import (
+    DuplicateMessage,
+    RefusedPayload,
+    StoreUnavailable,
+    WrongExpectedVersion,
+)
+from messagedb_agent.store import jsonb
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
+from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.store import Member, StreamHead
+from messagedb_agent.store.stream_name import (
+    cardinal_id_of,
+    category_of,
+    check_category,
+    check_prefix,
+    check_stream,
+)
+
+
+class MemoryStore:
+    """A `Store` in memory, for one event loop.
+
+    Every operation is atomic, as there is no await inside one. A failed append leaves a gap in
+    the global positions, as a sequence does.
+    """
+
+    def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._max_message_bytes = max_message_bytes
+        self._global_position = 0
+        self._streams: dict[str, list[Message]] = {}
+        self._categories: dict[str, list[Message]] = defaultdict(list)
+        self._by_id: dict[str, Message] = {}
+        self._names: list[str] = []  # of streams, in order
+        self._owned: set[str] = set()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Let go; the store is of no use afterwards."""
+        self._closed = True
+
+    async def append(
+        self, stream: str, *messages: NewMessage, expected_version: int | None = None
+    ) -> Appended:
+        """Append messages to one stream; see `Writer.append`."""
+        self._check_open()
+        check_stream(stream)
+        if not messages:
+            raise RefusedPayload("an append of no messages", field="messages")
+        for message in messages:
+            check_message(message, max_bytes=self._max_message_bytes)
+        written = [_normalised(message) for message in messages]
+        try:
+            self._check_expected(stream, expected_version)
+            self._check_ids(stream, written)
+        except (WrongExpectedVersion, DuplicateMessage):
+            self._global_position += 1
+            if standing := self._standing(stream, written, expected_version):
+                return _appended(standing)
+            raise
+        return _appended([self._write(stream, message) for message in written])
+
+    async def read(
+        self, stream: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Read one stream in order; see `Reader.read`."""
+        check_stream(stream)
+        position = max(0, position)
+        while until is None or position <= until:  # sees what is written between two messages
+            self._check_open()
+            messages = self._streams.get(stream, [])
+            if position >= len(messages):
+                return
+            yield messages[position]
+            position += 1
+
+    async def read_category(
+        self,
+        category: str,
+        *,
+        global_position: int = 1,
+        correlation: str | None = None,
+        member: Member | None = None,
+    ) -> AsyncIterator[Message]:
+        """Read all streams of one category in global order; see `Reader.read_category`."""
+        check_category(category)
+        if correlation is not None:
+            check_category(correlation, "correlation")
+        self._check_open()
+        messages = self._categories.get(category, [])
+        index = bisect_left(messages, global_position, key=lambda m: m.global_position)
+        while index < len(messages):
+            message = messages[index]
+            index += 1
+            if (correlation is None or _correlation(message) == correlation) and (
+                member is None or _belongs(message.stream_name, member)
+            ):
+                yield message
+            self._check_open()
+
+    async def last(self, stream: str, *, type: str | None = None) -> Message | None:
+        """Return the last message of a stream; see `Reader.last`."""
+        self._check_open()
+        check_stream(stream)
+        newest_first = reversed(self._streams.get(stream, []))
+        return next((m for m in newest_first if type is None or m.type == type), None)
+
+    async def by_id(self, id: str) -> Message | None:
+        """Return the message with this id wherever it stands, or None."""
+        self._check_open()
+        uuid = uuid_text(id)
+        return self._by_id.get(uuid) if uuid else None
+
+    async def stream_version(self, stream: str) -> int:
+        """Return the position of the last message of a stream; -1 where there is none."""
+        self._check_open()
+        check_stream(stream)
+        return self._version(stream)
+
+    @asynccontextmanager
+    async def own(self, stream: str) -> AsyncIterator[bool]:
+        """Try to own a stream while the context lasts; see `Owner.own`."""
+        self._check_open()
+        check_stream(stream)
+        if stream in self._owned:
+            yield False
+            return
+        self._owned.add(stream)
+        try:
+            yield True
+        finally:
+            self._owned.discard(stream)
+
+    async def newest_streams(
+        self, category: str, *, limit: int, before: int | None = None
+    ) -> Sequence[StreamHead]:
+        """Return the streams of a category by their last message, newest first."""
+        self._check_open()
+        check_category(category)
+        heads: dict[str, StreamHead] = {}
+        seen: set[str] = set()
+        for message in reversed(self._categories.get(category, [])):
+            if len(heads) >= limit:
+                break
+            name = message.stream_name
+            if name not in seen and (before is None or message.global_position < before):
+                heads[name] = StreamHead(name, message.position, message.global_position)
+            seen.add(name)
+        return list(heads.values())
+
+    async def streams_with_prefix(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
+        self._check_open()
+        check_prefix(prefix)
+        start = bisect_left(self._names, prefix)
+        found = self._names[start : start + max(0, limit)]
+        return [name for name in found if name.startswith(prefix)]
+
+    async def neighbours(self, stream: str) -> tuple[str | None, str | None]:
+        """Return the names of the streams just before and just after in name order."""
+        self._check_open()
+        check_stream(stream)
+        index = bisect_left(self._names, stream)
+        after = index + (stream in self._streams)
+        return (
+            self._names[index - 1] if index else None,
+            self._names[after] if after < len(self._names) else None,
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _version(self, stream: str) -> int:
+        return len(self._streams.get(stream, ())) - 1
+
+    def _check_expected(self, stream: str, expected: int | None) -> None:
+        actual = self._version(stream)
+        if expected is not None and expected != actual:
+            raise WrongExpectedVersion(stream, expected, actual)
+
+    def _check_ids(self, stream: str, messages: Iterable[NewMessage]) -> None:
+        new: set[str] = set()
+        for message in messages:
+            if message.id in self._by_id or message.id in new:
+                raise DuplicateMessage(stream, message.id)
+            new.add(message.id)
+
+    def _standing(
+        self, stream: str, messages: Sequence[NewMessage], expected: int | None
+    ) -> list[Message]:
+        """Return our messages where they stand at the expected place; else nothing."""
+        if expected is None:
+            first = self._by_id.get(messages[0].id)
+            if first is None or first.stream_name != stream:
+                return []
+            expected = first.position - 1
+        start = expected + 1
+        standing = (
+            self._streams.get(stream, [])[start : start + len(messages)] if start >= 0 else []
+        )
+        pairs = zip(standing, messages, strict=False)
+        ours = len(standing) == len(messages) and all(_is_same(a, b) for a, b in pairs)
+        return standing if ours else []
+
+    def _write(self, stream: str, message: NewMessage) -> Message:
+        self._global_position += 1
+        written = Message(
+            id=message.id,
+            stream_name=stream,
+            type=message.type,
+            position=self._version(stream) + 1,
+            global_position=self._global_position,
+            data=message.data,
+            metadata=message.metadata,
+            time=datetime.now(UTC).replace(tzinfo=None),
+        )
+        if stream not in self._streams:
+            self._streams[stream] = []
+            insort(self._names, stream)
+        self._streams[stream].append(written)
+        self._categories[category_of(stream)].append(written)
+        self._by_id[written.id] = written
+        return written
+
+
+def _normalised(message: NewMessage) -> NewMessage:
+    try:
+        return NewMessage(
+            id=message.id,
+            type=message.type,
+            data=None if message.data is None else jsonb.normalised(message.data),
+            metadata=None if message.metadata is None else jsonb.normalised(message.metadata),
+        )
+    except jsonb.NumberOutOfRange as error:
+        raise RefusedPayload(str(error), field="data") from error
+
+
+def _is_same(standing: Message, message: NewMessage) -> bool:
+    return (
+        standing.id == message.id
+        and standing.type == message.type
+        and _is_same_json(standing.data, message.data)
+        and _is_same_json(standing.metadata, message.metadata)
+    )
+
+
+def _is_same_json(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or jsonb.is_equal(jsonb.parse(one), jsonb.parse(other))
+
+
+def _appended(messages: Sequence[Message]) -> Appended:
+    return Appended(
+        position=messages[-1].position,
+        global_positions=tuple(message.global_position for message in messages),
+    )
+
+
+def _correlation(message: Message) -> str | None:
+    """Return the category that a message is correlated with; metadata is always an object."""
+    metadata = jsonb.parse(message.metadata) if message.metadata else None
+    value = metadata.get("correlationStreamName") if isinstance(metadata, dict) else None
+    if value is None:
+        return None
+    return category_of(value if isinstance(value, str) else jsonb.render(value))
+
+
+def _belongs(stream: str, member: Member) -> bool:
+    """Say whether a stream is the member's.
+
+    Source: Message DB 1.3.0, `functions/hash-64.sql` and `get-category-messages.sql`.
+    """
+    digest = md5((cardinal_id_of(stream) or "").encode(), usedforsecurity=False).digest()
+    hashed = int.from_bytes(digest[:8], "big", signed=True)
+    return abs(hashed) % member.size == member.number

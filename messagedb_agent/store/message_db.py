@@ -1,0 +1,275 @@
+"""A store on Message DB: psycopg 3, Message DB's own functions, and nothing held open."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psycopg
+from psycopg.rows import args_row
+
+from messagedb_agent.errors import RefusedPayload, StoreUnavailable
+from messagedb_agent.store import directory
+from messagedb_agent.store.append import Append
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
+from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.ownership import Ownership
+from messagedb_agent.store.pool import Address, Connection, Limits, Pool
+from messagedb_agent.store.report import check
+from messagedb_agent.store.server_errors import (
+    Where,
+    is_transient,
+    is_transient_refusal,
+    refused_connection,
+    translated,
+)
+from messagedb_agent.store.store import Member, StreamHead
+from messagedb_agent.store.stream_name import check_category, check_prefix, check_stream
+
+T = TypeVar("T")
+
+BATCH_SIZE = 1000
+DEFAULT_LIMITS = Limits()
+_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)  # before each retry; the last one repeats
+
+# A forged row may hold a time that Python has no name for.
+_SELECT = """SELECT id, stream_name, type, position, global_position, data, metadata,
+       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+"""
+_STREAM = _SELECT + "FROM get_stream_messages(%s, %s::bigint, %s::bigint)"
+_CATEGORY = (
+    _SELECT + "FROM get_category_messages(%s, %s::bigint, %s::bigint, %s, %s::bigint, %s::bigint)"
+)
+_LAST = _SELECT + "FROM get_last_stream_message(%s, %s)"
+_BY_ID = """SELECT id::text, stream_name, type, position, global_position,
+       data::text, metadata::text,
+       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+FROM messages WHERE id = %s::uuid"""
+_VERSION = "SELECT stream_version(%s)"
+
+
+class MessageDbStore:
+    """A `Store` on a Message DB, for one event loop. Make it with `connect`."""
+
+    def __init__(
+        self, pool: Pool, where: Where, *, max_message_bytes: int, retry_for_s: float
+    ) -> None:
+        self._pool = pool
+        self._where = where
+        self._max_message_bytes = max_message_bytes
+        self._retry_for_s = retry_for_s
+        self._ownership = Ownership(pool, where)
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        application_name: str = "messagedb-agent",
+        prepare_threshold: int | None = 5,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        retry_for_s: float = 10.0,
+    ) -> Self:
+        """Connect to a Message DB, and check that it is one.
+
+        Args:
+            url: `postgresql://` URL or libpq connection string; what it leaves out comes from
+                libpq's environment variables.
+            limits: bounds on connections and waiting.
+            application_name: how the server names our sessions, unless the URL says another.
+            prepare_threshold: statements run this often are prepared; None never prepares, as
+                a pooler in transaction mode needs it.
+            max_message_bytes: the most that data and metadata of one message may hold.
+            retry_for_s: how long a statement is tried again on fresh connections after its own
+                was lost.
+
+        Raises:
+            ConfigurationError: the URL, the role, the password or the database is wrong.
+            StoreUnavailable: the server was not reached.
+            NotMessageDb: Message DB is not, or not wholly, in the database.
+            UnsupportedMessageDb: another version of it.
+        """
+        address = Address.parse(url, application_name=application_name)
+        pool = Pool(address, limits, prepare_threshold=prepare_threshold)
+        store = cls(
+            pool, address.where, max_message_bytes=max_message_bytes, retry_for_s=retry_for_s
+        )
+        try:
+            await store._retrying(_check_database, first_contact=True)
+        except BaseException:
+            await pool.close()
+            raise
+        return store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections are working at this moment."""
+        return self._pool.in_use
+
+    @property
+    def ownership(self) -> Ownership:
+        """The streams owned through this store, and whom to tell when they are lost."""
+        return self._ownership
+
+    async def close(self) -> None:
+        """Let go of every lock and connection; the store is of no use afterwards."""
+        await self._ownership.close()
+        await self._pool.close()
+
+    async def append(
+        self, stream: str, *messages: NewMessage, expected_version: int | None = None
+    ) -> Appended:
+        """Append messages to one stream; see `Writer.append`."""
+        check_stream(stream)
+        if not messages:
+            raise RefusedPayload("an append of no messages", field="messages")
+        for message in messages:
+            check_message(message, max_bytes=self._max_message_bytes)
+        new = Append(stream, messages, expected_version)
+        return await self._retrying(new.write)
+
+    async def read(
+        self, stream: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Read one stream in order; see `Reader.read`."""
+        check_stream(stream)
+        size = BATCH_SIZE
+        while until is None or position <= until:
+            if until is not None:
+                size = min(BATCH_SIZE, until - position + 1)
+            page = await self._messages(_STREAM, (stream, position, size))
+            for message in page:
+                if until is not None and message.position > until:
+                    return  # positions have gaps only where rows were forged
+                yield message
+            if len(page) < size:
+                return
+            position = page[-1].position + 1
+
+    async def read_category(
+        self,
+        category: str,
+        *,
+        global_position: int = 1,
+        correlation: str | None = None,
+        member: Member | None = None,
+    ) -> AsyncIterator[Message]:
+        """Read all streams of one category in global order; see `Reader.read_category`."""
+        check_category(category)
+        if correlation is not None:
+            check_category(correlation, "correlation")
+        group = (member.number, member.size) if member else (None, None)
+        while True:
+            page = await self._messages(
+                _CATEGORY, (category, global_position, BATCH_SIZE, correlation, *group)
+            )
+            for message in page:
+                yield message
+            if len(page) < BATCH_SIZE:
+                return
+            global_position = page[-1].global_position + 1
+
+    async def last(self, stream: str, *, type: str | None = None) -> Message | None:
+        """Return the last message of a stream; see `Reader.last`."""
+        check_stream(stream)
+        found = await self._messages(_LAST, (stream, type))
+        return found[0] if found else None
+
+    async def by_id(self, id: str) -> Message | None:
+        """Return the message with this id wherever it stands, or None."""
+        uuid = uuid_text(id)
+        found = await self._messages(_BY_ID, (uuid,)) if uuid else []
+        return found[0] if found else None
+
+    async def stream_version(self, stream: str) -> int:
+        """Return the position of the last message of a stream; -1 where there is none."""
+        check_stream(stream)
+        [(version,)] = await self._rows(_VERSION, (stream,))
+        return -1 if version is None else int(version)
+
+    def own(self, stream: str) -> AbstractAsyncContextManager[bool]:
+        """Try to own a stream while the context lasts; see `Owner.own`."""
+        check_stream(stream)
+        return self._ownership.own(stream)
+
+    async def newest_streams(
+        self, category: str, *, limit: int, before: int | None = None
+    ) -> Sequence[StreamHead]:
+        """Return the streams of a category by their last message, newest first."""
+        check_category(category)
+        return await directory.newest_streams(self._rows, category, limit, before)
+
+    async def streams_with_prefix(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
+        check_prefix(prefix)
+        return await directory.streams_with_prefix(self._rows, prefix, limit)
+
+    async def neighbours(self, stream: str) -> tuple[str | None, str | None]:
+        """Return the names of the streams just before and just after in name order."""
+        check_stream(stream)
+        return await directory.neighbours(self._rows, stream)
+
+    async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
+        async def fetch(connection: Connection) -> list[Message]:
+            cursor = connection.cursor(row_factory=args_row(Message))
+            return await (await cursor.execute(query, parameters)).fetchall()
+
+        return await self._retrying(fetch)
+
+    async def _rows(
+        self, query: str, parameters: tuple[Any, ...] | dict[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        # Never prepared: a plan for any limit would sort the whole category.
+        async def fetch(connection: Connection) -> list[tuple[Any, ...]]:
+            cursor = await connection.execute(query, parameters, prepare=False)
+            return await cursor.fetchall()
+
+        return await self._retrying(fetch)
+
+    async def _retrying(
+        self, work: Callable[[Connection], Awaitable[T]], *, first_contact: bool = False
+    ) -> T:
+        """Do `work`, again on a fresh connection where its own was lost: all of it is repeatable.
+
+        A refused connection is an answer at first contact; later it may be a server that
+        restarts, and is asked again.
+        """
+        deadline = monotonic() + self._retry_for_s
+        attempt = 0
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    try:
+                        return await work(connection)
+                    except psycopg.Error as error:
+                        failure, again = translated(error, self._where), is_transient(error)
+                        cause = error
+            except psycopg.Error as error:  # no connection
+                failure, cause = refused_connection(error, self._where), error
+                again = isinstance(failure, StoreUnavailable) and (
+                    not first_contact or is_transient_refusal(error)
+                )
+            pause = _PAUSES_S[min(attempt, len(_PAUSES_S) - 1)]
+            if not again or monotonic() + pause > deadline:
+                raise failure from cause
+            attempt += 1
+            await self._pool.drop_idle()
+            await asyncio.sleep(pause)
+
+
+async def _check_database(connection: Connection) -> None:
+    (await check(connection)).require_usable()

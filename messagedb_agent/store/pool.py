@@ -1,0 +1,272 @@
+"""Connections to one database: opened when needed, kept for a while, never lost.
+
+Not psycopg-pool: its first connection is made in the background, so that a wrong password reads
+as a timeout, it tells a person's terminal about every failed attempt, and it waits longer and
+longer before the next one. Here the caller who needs a connection makes it and gets its error,
+and giving one back takes no await, so that a cancelled caller cannot lose it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, TransactionStatus
+
+from messagedb_agent.errors import ConfigurationError, StoreUnavailable
+from messagedb_agent.store.server_errors import Where
+
+Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_CONFIGURE = """
+SELECT set_config('search_path', 'message_store,public', false),
+       set_config('default_transaction_isolation', 'read committed', false),
+       set_config('statement_timeout', %s, false),
+       set_config('lock_timeout', %s, false),
+       set_config('idle_in_transaction_session_timeout', %s, false)
+"""
+
+# A session whose client is gone would otherwise wait on for its lock, and then write. Asked for by
+# itself, as servers before version 14, and those on some platforms, refuse it.
+_NOTICE_GONE_CLIENTS = "SELECT set_config('client_connection_check_interval', '2s', false)"
+
+# How soon a connection to a machine that is gone is noticed: about a minute.
+_KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on connections and on what they wait for.
+
+    Attributes:
+        max_size: how many connections may be open at once.
+        max_lifetime_s: a connection older than this is not used again; a session that planned
+            its statements on an empty table keeps its poor plans for as long as it lives.
+        max_inactive_s: a connection unused for longer than this is closed.
+        connect_timeout_s: for making one connection.
+        wait_timeout_s: for a free connection where all are in use.
+        statement_timeout_ms: for one statement, on the server.
+        lock_timeout_ms: for one lock; Message DB's writers queue for their category's.
+        idle_in_transaction_timeout_ms: after which the server ends a session that left a
+            transaction open; we leave none, but a frozen process may.
+    """
+
+    max_size: int = 10
+    max_lifetime_s: float = 1800.0
+    max_inactive_s: float = 300.0
+    connect_timeout_s: int = 10
+    wait_timeout_s: float = 30.0
+    statement_timeout_ms: int = 60_000
+    lock_timeout_ms: int = 10_000
+    idle_in_transaction_timeout_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a database is, parsed once: `parameters` are libpq's, and may hold a password."""
+
+    parameters: dict[str, Any]
+    where: Where
+
+    @classmethod
+    def parse(cls, url: str, *, application_name: str) -> "Address":
+        """Read a `postgresql://` URL or a libpq connection string.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+        """
+        given = _parsed(url)
+        host, port = str(given.get("host") or ""), str(given.get("port") or "5432")
+        if given == {} or "@" in host or not port.replace(",", "").isdigit():
+            # Nothing of it is shown: a password with `@` or `/` in it is read as host or port.
+            raise ConfigurationError(
+                "the database URL cannot be read; percent-encode what is special in a password",
+                field="MESSAGE_DB_URL",
+            )
+        where = Where(
+            database=str(given.get("dbname") or "the default"),
+            role=str(given.get("user") or "the default"),
+            server=f"{host or 'the default host'}:{port}",
+        )
+        return cls({**_KEEPALIVE, "application_name": application_name, **given}, where)
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    """Return the parts of a URL; nothing where it cannot be read.
+
+    An error is not handed on: libpq's text quotes what it cannot read, and so the password.
+    """
+    with suppress(psycopg.ProgrammingError):
+        return dict(conninfo_to_dict(url))
+    return {}
+
+
+@dataclass(slots=True)
+class _Kept:
+    connection: Connection
+    opened_at: float
+    idle_since: float
+
+
+class Pool:
+    """Connections of one event loop to one database, READ COMMITTED and in autocommit."""
+
+    def __init__(self, address: Address, limits: Limits, *, prepare_threshold: int | None) -> None:
+        self._address = address
+        self._limits = limits
+        self._prepare_threshold = prepare_threshold
+        self._idle: deque[_Kept] = deque()  # most recently used last
+        self._slots = asyncio.Semaphore(limits.max_size)
+        self._in_use = 0
+        self._closed = False
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent out at this moment."""
+        return self._in_use
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; it is closed rather than kept where it is not idle afterwards.
+
+        Raises:
+            psycopg.Error: none could be made.
+            StoreUnavailable: all stayed in use for too long, or the pool is closed.
+        """
+        await self._take_slot()
+        try:
+            kept = self._take_idle() or await self._open_kept()
+            self._in_use += 1
+            try:
+                yield kept.connection
+            finally:
+                self._in_use -= 1
+                self._give_back(kept)
+        finally:
+            self._slots.release()
+
+    async def open_connection(self) -> Connection:
+        """Make a connection that the caller keeps and closes.
+
+        Raises:
+            psycopg.Error: it was refused.
+            StoreUnavailable: the pool is closed.
+        """
+        self._check_open()
+        connection: Connection = await psycopg.AsyncConnection.connect(
+            **{"connect_timeout": self._limits.connect_timeout_s, **self._address.parameters},
+            autocommit=True,
+            prepare_threshold=self._prepare_threshold,
+        )
+        try:
+            # Set here and not by startup options, which poolers refuse or drop silently.
+            await connection.execute(
+                _CONFIGURE,
+                (
+                    str(self._limits.statement_timeout_ms),
+                    str(self._limits.lock_timeout_ms),
+                    str(self._limits.idle_in_transaction_timeout_ms),
+                ),
+            )
+            with suppress(psycopg.DatabaseError):
+                await connection.execute(_NOTICE_GONE_CLIENTS)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def drop_idle(self) -> None:
+        """Close the connections that nobody uses: after one broke, the others are suspect."""
+        while self._idle:
+            await self._idle.pop().connection.close()
+
+    async def close(self) -> None:
+        """Close what is idle now, and what is lent out when it comes back."""
+        self._closed = True
+        if self._sweeper:
+            self._sweeper.cancel()
+        await self.drop_idle()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    async def _take_slot(self) -> None:
+        self._check_open()
+        if not self._slots.locked():
+            await self._slots.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(self._limits.wait_timeout_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                f"all {self._limits.max_size} connections stayed in use for "
+                f"{self._limits.wait_timeout_s:g} s"
+            ) from error
+
+    def _take_idle(self) -> _Kept | None:
+        while self._idle:
+            kept = self._idle.pop()
+            if not self._is_old(kept) and _is_alive(kept.connection):
+                return kept
+            _drop(kept.connection)
+        return None
+
+    async def _open_kept(self) -> _Kept:
+        connection = await self.open_connection()
+        now = monotonic()
+        return _Kept(connection, opened_at=now, idle_since=now)
+
+    def _give_back(self, kept: _Kept) -> None:
+        status = kept.connection.pgconn.transaction_status
+        if self._closed or status != TransactionStatus.IDLE or self._is_old(kept):
+            _drop(kept.connection)
+            return
+        kept.idle_since = monotonic()
+        self._idle.append(kept)
+        if self._sweeper is None:
+            self._sweep_later()
+
+    def _is_old(self, kept: _Kept) -> bool:
+        return monotonic() - kept.opened_at > self._limits.max_lifetime_s
+
+    def _sweep_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeper = loop.call_later(self._limits.max_inactive_s, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        oldest = monotonic() - self._limits.max_inactive_s
+        while self._idle and self._idle[0].idle_since <= oldest:
+            _drop(self._idle.popleft().connection)
+        if self._idle:
+            self._sweep_later()
+
+
+def _is_alive(connection: Connection) -> bool:
+    """Say whether the server has closed a connection that was idle; costs no round trip."""
+    pgconn = connection.pgconn
+    try:
+        pgconn.consume_input()  # takes the server's last words, if it said any
+        pgconn.consume_input()  # and finds the end of the stream behind them
+    except psycopg.OperationalError:
+        return False
+    return pgconn.status == ConnStatus.OK
+
+
+def _drop(connection: Connection) -> None:
+    """Close a connection at once, without an await that a cancellation could cut."""
+    connection.pgconn.finish()

@@ -1,0 +1,127 @@
+"""PostgreSQL's errors in this package's words: the one place where a server's text is read."""
+
+import re
+from dataclasses import dataclass
+
+import psycopg
+
+from messagedb_agent.errors import (
+    AgentError,
+    ConfigurationError,
+    DuplicateMessage,
+    NotMessageDb,
+    RefusedName,
+    RefusedPayload,
+    StoreUnavailable,
+)
+from messagedb_agent.store.report import REMEDY
+
+# Message DB's own errors have no codes of their own (all are P0001).
+# Source: Message DB 1.3.0, `functions/write-message.sql`.
+_WRONG_VERSION = re.compile(r"Wrong expected version: -?\d+ \(.*Stream Version: (-?\d+)\)", re.S)
+_NO_NAME = ("Must be a stream name", "Must be a category", "Correlation must be a category")
+
+# Worth another try at once or soon: nothing was decided against the statement itself.
+# 40001 also comes from a replica that cancels a read; 23505 on `messages_stream` and 40P01 from
+# writers that go round Message DB's lock.
+_TRANSIENT = frozenset({"40001", "40P01", "57P01", "57P02", "57P03", "53300"})
+_PAYLOAD = frozenset({"22P02", "22P05", "22003", "22021", "22023", "54000", "54001", "2200E"})
+_ABSENT = frozenset({"42883", "42P01", "3F000", "42704"})
+_LOST_STATEMENT = frozenset({"26000", "42P05"})
+
+# A refused connection carries no code, only the server's text.
+_REFUSED_CONNECTION = (
+    (re.compile(r"password authentication failed|no password supplied"), "wrong password"),
+    (re.compile(r'role ".*" does not exist'), "no such role"),
+    (re.compile(r'database ".*" does not exist'), "no such database"),
+    (
+        re.compile(r"is not permitted to log in|permission denied for database"),
+        "no right to log in",
+    ),
+    (re.compile(r"no pg_hba.conf entry|authentication failed"), "the server refuses this login"),
+)
+_STARTING = re.compile(r"the database system is|too many clients|remaining connection slots")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which database was asked, and as whom: what a person needs to know, and no secret."""
+
+    database: str
+    role: str
+    server: str
+
+    def __str__(self) -> str:
+        return f"database {self.database!r} on {self.server} as role {self.role!r}"
+
+
+def is_transient(error: psycopg.Error) -> bool:
+    """Say whether the same statement may succeed on a fresh connection.
+
+    A statement that ran into its own timeout has waited enough, and is not repeated.
+    """
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state in _TRANSIENT or state.startswith("08") or constraint(error) == "messages_stream"
+
+
+def is_transient_refusal(error: psycopg.Error) -> bool:
+    """Say whether a refused connection may be granted soon: the server starts, or is full."""
+    return error.sqlstate in _TRANSIENT or bool(_STARTING.search(str(error)))
+
+
+def actual_version(error: psycopg.Error) -> int | None:
+    """Return the stream's version as `Wrong expected version` tells it; None for other errors."""
+    if error.sqlstate != "P0001":
+        return None
+    found = _WRONG_VERSION.match(error.diag.message_primary or "")
+    return int(found[1]) if found else None
+
+
+def is_duplicate_id(error: psycopg.Error) -> bool:
+    """Say whether the id of a message is taken."""
+    return constraint(error) == "messages_id"
+
+
+def constraint(error: psycopg.Error) -> str | None:
+    """Return the name of the unique index that refused a row; None for other errors."""
+    return error.diag.constraint_name if error.sqlstate == "23505" else None
+
+
+def duplicate(error: psycopg.Error, stream: str) -> DuplicateMessage:
+    """Return the error for a taken id; the server names it in the detail of its message."""
+    found = re.search(r"\(id\)=\(([0-9a-f-]{36})\)", error.diag.message_detail or "")
+    return DuplicateMessage(stream, found[1] if found else None)
+
+
+def translated(error: psycopg.Error, where: Where) -> AgentError:
+    """Return the error of this package that says what `error` says.
+
+    Conflicts are not among them: what they mean depends on what stands in the stream.
+    """
+    state = error.sqlstate or ""
+    text = (error.diag.message_primary or str(error)).strip()
+    if state in _PAYLOAD or isinstance(error, psycopg.DataError):
+        return RefusedPayload(f"PostgreSQL cannot hold this: {text}", field="data")
+    if state in _ABSENT:
+        return NotMessageDb(where.database, (text,), REMEDY)
+    if state in _LOST_STATEMENT:
+        return ConfigurationError(
+            "a pooler in transaction mode loses prepared statements; switch them off",
+            field="prepare_threshold",
+        )
+    if state == "42501":
+        return ConfigurationError(f"{where}: {text}", field="MESSAGE_DB_URL")
+    if state == "P0001" and text.startswith(_NO_NAME):
+        return RefusedName(text, field="stream")
+    return StoreUnavailable(f"{where}: {text}")
+
+
+def refused_connection(error: psycopg.Error, where: Where) -> AgentError:
+    """Return the error of this package that says why a connection was refused."""
+    text = " ".join(str(error).split())
+    for pattern, why in _REFUSED_CONNECTION:
+        if pattern.search(text):
+            return ConfigurationError(f"{where}: {why}", field="MESSAGE_DB_URL")
+    return StoreUnavailable(f"{where}: {text}")

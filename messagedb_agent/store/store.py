@@ -1,0 +1,186 @@
+"""What a message store offers: three narrow protocols, in Message DB's own words."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from messagedb_agent.errors import ValidationError
+from messagedb_agent.store.message import Appended, Message, NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a consumer group: gets the streams whose cardinal id hashes to its number.
+
+    Attributes:
+        number: from 0 to `size` - 1.
+        size: how many members share the category; 1 to 32,767.
+
+    Raises:
+        ValidationError: a number or a size outside of that.
+    """
+
+    number: int
+    size: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= 32_767:
+            raise ValidationError(f"a group of {self.size}; 1 to 32767 are allowed", field="size")
+        if not 0 <= self.number < self.size:
+            raise ValidationError(
+                f"member {self.number} of a group of {self.size}; the first is 0", field="number"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHead:
+    """A stream and its last message's place.
+
+    Attributes:
+        stream_name: full name of the stream.
+        position: position of its last message.
+        global_position: global position of its last message.
+    """
+
+    stream_name: str
+    position: int
+    global_position: int
+
+
+class Reader(Protocol):
+    """Reads messages; pages by itself, so that no caller sees a batch size."""
+
+    def read(
+        self, stream: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Read one stream in order, from `position` on (inclusive).
+
+        Args:
+            stream: full stream name; a category is refused.
+            position: first position to read, from 0.
+            until: last position to read, inclusive; None reads to the end.
+
+        Raises:
+            RefusedName: `stream` is a category.
+            StoreUnavailable: the store was not reached.
+
+        Source: Message DB 1.3.0, `functions/get-stream-messages.sql`.
+        """
+        ...
+
+    def read_category(
+        self,
+        category: str,
+        *,
+        global_position: int = 1,
+        correlation: str | None = None,
+        member: Member | None = None,
+    ) -> AsyncIterator[Message]:
+        """Read all streams of one category in global order, from `global_position` (inclusive).
+
+        Ends at the last message there is now.
+
+        Args:
+            category: such as `agent:v0`; a stream name with an id is refused.
+            global_position: first global position to read, from 1.
+            correlation: only messages whose `correlationStreamName` is of this category.
+            member: only the streams of this member of a consumer group.
+
+        Raises:
+            RefusedName: `category` or `correlation` holds an id.
+            StoreUnavailable: the store was not reached.
+
+        Source: Message DB 1.3.0, `functions/get-category-messages.sql`.
+        """
+        ...
+
+    async def last(self, stream: str, *, type: str | None = None) -> Message | None:
+        """Return the last message of a stream, or its last of one type; None where there is none.
+
+        Source: Message DB 1.3.0, `functions/get-last-stream-message.sql`.
+        """
+        ...
+
+    async def by_id(self, id: str) -> Message | None:
+        """Return the message with this id (a UUID as text) wherever it stands, or None."""
+        ...
+
+    async def stream_version(self, stream: str) -> int:
+        """Return the position of the last message of a stream; -1 where there is none."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes messages."""
+
+    async def append(
+        self, stream: str, *messages: NewMessage, expected_version: int | None = None
+    ) -> Appended:
+        """Append messages to one stream, all or none, in one statement.
+
+        A retry with the same ids is safe: where the messages already stand at the expected
+        place, with the same ids and the same content, the append has succeeded, and says so.
+
+        Args:
+            stream: full stream name, such as `agent:v0-6f9c`; a category is refused.
+            messages: one or more, written in the order given.
+            expected_version: position of the last message the caller has seen; -1 for an
+                empty stream; None only where order does not matter (positions, parked messages).
+
+        Returns:
+            Where the messages stand.
+
+        Raises:
+            RefusedName: `stream` is a category, or is too long.
+            RefusedPayload: a message is too large, too deep, or holds what jsonb cannot.
+            WrongExpectedVersion: the stream has moved on; nothing was written.
+            DuplicateMessage: an id is taken by another message; nothing was written.
+            StoreUnavailable: the outcome is unknown; write again with the same ids.
+
+        Source: Message DB 1.3.0, `functions/write-message.sql`.
+        """
+        ...
+
+
+class Owner(Protocol):
+    """Lets one process at a time work on a stream."""
+
+    def own(self, stream: str) -> AbstractAsyncContextManager[bool]:
+        """Try to own a stream while the context lasts; False where somebody else owns it.
+
+        Ownership saves double work; what protects a stream is the expected version.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Finds streams of a category without reading their messages."""
+
+    async def newest_streams(
+        self, category: str, *, limit: int, before: int | None = None
+    ) -> Sequence[StreamHead]:
+        """Return the streams of a category by their last message, newest first.
+
+        Args:
+            category: such as `agent:v0`.
+            limit: how many streams at the most.
+            before: only streams whose last message has a global position below this one.
+        """
+        ...
+
+    async def streams_with_prefix(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
+        ...
+
+    async def neighbours(self, stream: str) -> tuple[str | None, str | None]:
+        """Return the names of the streams just before and just after `stream` in name order."""
+        ...
+
+
+class Store(Reader, Writer, Owner, Directory, Protocol):
+    """All that a message store offers."""
+
+    async def close(self) -> None:
+        """Let go of connections; the store is of no use afterwards."""
+        ...

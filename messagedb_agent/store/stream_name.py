@@ -1,0 +1,210 @@
+"""Stream names: build, parse, refuse.
+
+Message DB's grammar is `category[:type[+type...]][-id[+id...]]`. It cuts at the first `-`, and it
+checks nothing, so a name that its readers would misread is refused here.
+
+Source: Message DB 1.3.0, `functions/category.sql`, `id.sql`, `cardinal-id.sql`, `is-category.sql`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from messagedb_agent.errors import RefusedName
+
+MAX_STREAM_NAME_BYTES = 1000  # the index on stream names refuses about 2,600 incompressible bytes
+
+RESERVED_TYPES = frozenset({"command", "position", "snapshot"})
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
+_ID = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+_UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamName:
+    """A stream name taken apart; any text can be.
+
+    Attributes:
+        category: all before the first `-`, such as `agent:v0`.
+        entity: the category without its types, such as `agent`.
+        types: what follows the first `:` of the category, such as `("v0", "snapshot")`.
+        id: all after the first `-`; None for a category.
+        cardinal_id: the id up to its first `+`: what consumer groups divide by.
+    """
+
+    category: str
+    entity: str
+    types: tuple[str, ...]
+    id: str | None
+    cardinal_id: str | None
+
+
+def parse(name: str) -> StreamName:
+    """Take any stream or category name apart, as Message DB does."""
+    category = category_of(name)
+    entity, colon, types = category.partition(":")
+    return StreamName(
+        category=category,
+        entity=entity,
+        types=tuple(types.split("+")) if colon else (),
+        id=id_of(name),
+        cardinal_id=cardinal_id_of(name),
+    )
+
+
+def category_of(name: str) -> str:
+    """Return all before the first `-`; the whole name where there is none."""
+    return name.partition("-")[0]
+
+
+def id_of(name: str) -> str | None:
+    """Return all after the first `-`; None for a category."""
+    _, hyphen, id = name.partition("-")
+    return id if hyphen else None
+
+
+def cardinal_id_of(name: str) -> str | None:
+    """Return the id up to its first `+`; None for a category."""
+    id = id_of(name)
+    return None if id is None else id.partition("+")[0]
+
+
+def is_category(name: str) -> bool:
+    """Say whether a name has no id, not even an empty one."""
+    return "-" not in name
+
+
+def normalised_category(category: str) -> str:
+    """Return a category's name in lower camel case: `my-agent` and `my_agent` become `myAgent`.
+
+    Message DB would cut `my-agent` at its hyphen, and Eventide's readers turn `my_agent` into
+    `myAgent` silently. A name without `-` and `_` comes back as it is.
+
+    Raises:
+        RefusedName: an empty part, or anything but ASCII letters and digits, a letter first.
+    """
+    first, *others = re.split("[-_]", category)
+    if not first or not all(others):
+        raise _refused("category", category, "has an empty part")
+    name = first + "".join(part[0].upper() + part[1:] for part in others)
+    return _word("category", name)
+
+
+def thread_category(category: str, version: str) -> str:
+    """Return the category of threads, such as `agent:v0`.
+
+    Args:
+        category: a normalised category name, such as `agent`.
+        version: such as `v0`; one of Message DB's reserved types is refused.
+
+    Raises:
+        RefusedName: the category or the version.
+    """
+    if version in RESERVED_TYPES:
+        raise _refused("version", version, "is a reserved type")
+    return f"{_word('category', category)}:{_word('version', version)}"
+
+
+def thread_stream(category: str, version: str, thread_id: str) -> str:
+    """Return the stream of a thread, such as `agent:v0-6f9c`.
+
+    Args:
+        category: a normalised category name.
+        version: such as `v0`.
+        thread_id: 1 to 200 of ASCII letters, digits and `._~-`.
+
+    Raises:
+        RefusedName: the category, the version or the thread id.
+    """
+    return f"{thread_category(category, version)}-{checked_thread_id(thread_id)}"
+
+
+def child_stream(category: str, version: str, root_id: str, child_id: str) -> str:
+    """Return the stream of a sub-agent's thread, such as `agent:v0-6f9c+77aa`.
+
+    Root and child share the cardinal id, so one member of a consumer group gets both.
+
+    Raises:
+        RefusedName: the category, the version or one of the ids.
+    """
+    return f"{thread_stream(category, version, root_id)}+{checked_thread_id(child_id)}"
+
+
+def sub_stream(
+    category: str, version: str, kind: Literal["snapshot", "position", "parked"], id: str
+) -> str:
+    """Return a stream beside the threads, such as `agent:v0+position-worker`.
+
+    Its category is one of its own, so readers of threads do not see it.
+
+    Raises:
+        RefusedName: the category, the version or the id.
+    """
+    return f"{thread_category(category, version)}+{kind}-{checked_thread_id(id)}"
+
+
+def checked_thread_id(id: str) -> str:
+    """Return `id`, or refuse it.
+
+    Raises:
+        RefusedName: not 1 to 200 of ASCII letters, digits and `._~-`.
+    """
+    if not _ID.fullmatch(id):
+        raise _refused("thread id", id, "is not 1 to 200 of the characters A-Z a-z 0-9 . _ ~ -")
+    return id
+
+
+def check_stream(name: str) -> None:
+    """Refuse what is no stream name, or cannot be stored as one; foreign names may pass.
+
+    Raises:
+        RefusedName: no `-`, nothing on one side of it, control characters, too long.
+    """
+    _check_storable(name, "stream")
+    if is_category(name):
+        raise _refused("stream", name, "is a category: it has no id")
+    if name[0] == "-" or not id_of(name):
+        raise _refused("stream", name, "has an empty part")
+
+
+def check_category(name: str, field: str = "category") -> None:
+    """Refuse what is no category; foreign names may pass.
+
+    Raises:
+        RefusedName: empty, an id in it, control characters, too long.
+    """
+    _check_storable(name, field)
+    if not name:
+        raise _refused(field, name, "is empty")
+    if not is_category(name):
+        raise _refused(field, name, "holds an id: a category has no `-`")
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse what no stream name can begin with.
+
+    Raises:
+        RefusedName: control characters, too long.
+    """
+    _check_storable(prefix, "prefix")
+
+
+def _check_storable(name: str, field: str) -> None:
+    if len(name) > MAX_STREAM_NAME_BYTES:  # first, so that nothing scans a huge text
+        raise _refused(field, name, f"is longer than {MAX_STREAM_NAME_BYTES} bytes")
+    if _UNSTORABLE.search(name):
+        raise _refused(field, name, "holds a control character or half a surrogate pair")
+    if len(name.encode()) > MAX_STREAM_NAME_BYTES:
+        raise _refused(field, name, f"is longer than {MAX_STREAM_NAME_BYTES} bytes")
+
+
+def _word(field: str, text: str) -> str:
+    if not _WORD.fullmatch(text):
+        raise _refused(field, text, "is not 1 to 100 ASCII letters and digits, a letter first")
+    return text
+
+
+def _refused(field: str, value: str, why: str) -> RefusedName:
+    shown = ascii(value if len(value) <= 60 else value[:60] + "...")
+    return RefusedName(f"{field} {shown} {why}", field=field)

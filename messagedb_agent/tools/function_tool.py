@@ -1,0 +1,165 @@
+"""`@tool`: a typed function as a tool."""
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import pydantic
+
+from messagedb_agent.errors import ToolError, ValidationError
+from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.tools.arguments import complaint
+from messagedb_agent.tools.running import failure_text, in_thread
+from messagedb_agent.tools.signature import read_docs, read_signature
+from messagedb_agent.tools.spec import make_spec
+from messagedb_agent.tools.tool import ToolContext
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class FunctionTool(Generic[P, R]):
+    """A function that a model may call; calling it as the function it is still works.
+
+    Arguments are validated by pydantic's strict rules for JSON: text is not taken for a number,
+    dates and enums are read from text. An argument that is not given is not passed, so that the
+    function's own default holds.
+
+    Attributes:
+        spec: what is offered to the model and recorded.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        description: str | None = None,
+        name: str | None = None,
+        needs_approval: bool = False,
+        effect: EffectPolicy = "never",
+        timeout_s: float | None = None,
+    ) -> None:
+        if not (inspect.isfunction(function) or inspect.ismethod(function)):
+            raise ValidationError(f"a tool is made of a function, not {function!r}", field="tool")
+        self.name = function.__name__ if name is None else name
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ValidationError(
+                f"tool {self.name!r}: a generator gives no single result", field=self.name
+            )
+        docs = read_docs(function)
+        self.description = docs.summary if description is None else description
+        self.needs_approval = needs_approval
+        self.effect: EffectPolicy = effect
+        self.timeout_s = timeout_s
+        self.__wrapped__: Callable[P, R] = function
+        self._signature = read_signature(function, docs, name=self.name)
+        self.parameters = self._signature.parameters
+        self.spec = make_spec(
+            name=self.name,
+            description=self.description,
+            parameters=self.parameters,
+            needs_approval=needs_approval,
+            effect=effect,
+            timeout_s=timeout_s,
+        )
+        functools.update_wrapper(self, function, updated=())
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, nothing checked."""
+        return self.__wrapped__(*args, **kwargs)
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Do nothing if the function takes these arguments.
+
+        Raises:
+            ToolError: it does not; the text says which argument and why.
+        """
+        self._bound(arguments)
+
+    async def execute(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+        """Call the function: a coroutine in this task, any other function in a thread.
+
+        Raises:
+            ToolError: the arguments are refused.
+        """
+        values = self._bound(arguments) | dict.fromkeys(self._signature.contexts, context)
+        called: Callable[[], Any] = functools.partial(self.__wrapped__, **values)
+        if inspect.iscoroutinefunction(self.__wrapped__):
+            return await called()
+        result = await in_thread(called, name=f"tool-{self.name}")
+        return await result if inspect.isawaitable(result) else result
+
+    def _bound(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        model = self._signature.model
+        try:
+            read = model.model_validate_json(json.dumps(dict(arguments)), strict=True)
+        except pydantic.ValidationError as error:
+            raise ToolError(complaint(error)) from error
+        except Exception as error:  # a validator of the tool's own may raise anything
+            raise ToolError(failure_text(error)) from error
+        return {
+            str(field.alias): getattr(read, key)
+            for key, field in model.model_fields.items()
+            if key in read.model_fields_set
+        }
+
+
+@overload
+def tool(function: Callable[P, R], /) -> FunctionTool[P, R]: ...
+@overload
+def tool(
+    *,
+    description: str | None = None,
+    name: str | None = None,
+    needs_approval: bool = False,
+    effect: EffectPolicy = "never",
+    timeout_s: float | None = None,
+) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    description: str | None = None,
+    name: str | None = None,
+    needs_approval: bool = False,
+    effect: EffectPolicy = "never",
+    timeout_s: float | None = None,
+) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
+    """Make a tool of a typed function, synchronous or not; with or without parentheses.
+
+    The schema comes from the signature; descriptions of parameters from `Annotated[..., Field()]`
+    or the docstring's `Args:` section. A parameter annotated `ToolContext` is filled in and not
+    shown to the model. A synchronous function runs in a thread of its own. A thread cannot be
+    stopped: after a timeout or a cancellation it runs on, and what it returns is dropped.
+
+    Args:
+        function: the function.
+        description: for the model; the docstring's first paragraph where it is None.
+        name: 1 to 64 letters, digits, `_` or `-`; the function's name where it is None.
+        needs_approval: whether a person must allow each call.
+        effect: what to do with a call whose worker died.
+        timeout_s: seconds that one call may take; None for no bound.
+
+    Raises:
+        ValidationError: the function cannot be a tool; the text names the parameter.
+    """
+
+    def decorate(decorated: Callable[P, R]) -> FunctionTool[P, R]:
+        return FunctionTool(
+            decorated,
+            description=description,
+            name=name,
+            needs_approval=needs_approval,
+            effect=effect,
+            timeout_s=timeout_s,
+        )
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,94 @@
+"""A set of tools under their names: it checks calls, runs them, and bounds what comes back."""
+
+from typing import Any
+
+from messagedb_agent.errors import ToolError, ValidationError
+from messagedb_agent.events.values import JsonText, ToolSpec
+from messagedb_agent.tools.arguments import parse_arguments
+from messagedb_agent.tools.function_tool import FunctionTool
+from messagedb_agent.tools.object_tool import AnyTool, ObjectTool, adapt
+from messagedb_agent.tools.running import run_bounded, shortened
+from messagedb_agent.tools.tool import Problem, ToolContext, ToolFailure, ToolResult
+
+MAX_OUTPUT_CHARS = 100_000
+"""Where the output of a call is cut, in characters, unless the toolbox is told otherwise."""
+
+
+class Toolbox:
+    """The tools of an agent, in the order given.
+
+    Args:
+        tools: functions with `@tool`; objects with `name`, `description`, `parameters` and
+            `async execute(arguments, context)`, where `context` may be left out, the arguments
+            may be taken by keyword, and `execute` may be synchronous.
+        max_output_chars: where the output of a call is cut, in characters.
+
+    Raises:
+        ValidationError: something is no tool, or two have the same name.
+    """
+
+    def __init__(self, *tools: AnyTool, max_output_chars: int = MAX_OUTPUT_CHARS) -> None:
+        if max_output_chars < 1:
+            raise ValidationError("max_output_chars must be at least 1", field="max_output_chars")
+        self.tools = tools
+        self._max_output_chars = max_output_chars
+        self._by_name: dict[str, FunctionTool[..., Any] | ObjectTool] = {}
+        origins: dict[str, AnyTool] = {}
+        for tool in tools:
+            adapted = adapt(tool)
+            name = adapted.spec.name
+            if name in origins:
+                raise ValidationError(
+                    f"two tools are called {name!r}: {_origin(origins[name])} and {_origin(tool)}",
+                    field="tools",
+                )
+            origins[name] = tool
+            self._by_name[name] = adapted
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """Return each tool as the model is told of it, in order."""
+        return tuple(tool.spec for tool in self._by_name.values())
+
+    def problem(self, name: str, arguments: JsonText) -> Problem | None:
+        """Say why this call cannot run: no such tool, arguments that its schema refuses."""
+        tool = self._by_name.get(name)
+        if tool is None:
+            return Problem("unknown_tool", self._unknown(name))
+        try:
+            tool.check(parse_arguments(arguments))
+        except ToolError as error:
+            return Problem("bad_arguments", str(error))
+        return None
+
+    async def run(
+        self, name: str, arguments: JsonText, context: ToolContext
+    ) -> ToolResult | ToolFailure:
+        """Run a call within its time bound; failures are values, only cancellation raises.
+
+        A call that is cancelled or out of time is stopped where that is possible: a coroutine is
+        cancelled, and left behind if it does not end within a second; a synchronous function runs
+        on in its thread, and what it returns is dropped.
+        """
+        problem = self.problem(name, arguments)
+        if problem is not None:
+            return ToolFailure(problem.kind, problem.message)
+        tool = self._by_name[name]
+        values = parse_arguments(arguments)
+        timeout_ms = tool.spec.timeout_ms
+        return await run_bounded(
+            lambda: tool.execute(values, context),
+            timeout_s=None if timeout_ms is None else timeout_ms / 1000,
+            max_output_chars=self._max_output_chars,
+        )
+
+    def _unknown(self, name: str) -> str:
+        shown = shortened(name, 80)
+        if not self._by_name:
+            return f"there is no tool {shown!r}, and no other"
+        return shortened(f"there is no tool {shown!r}; there are: {', '.join(self._by_name)}", 1000)
+
+
+def _origin(tool: AnyTool) -> str:
+    """Return where a tool comes from, as a person would look for it."""
+    made_of = tool.__wrapped__ if isinstance(tool, FunctionTool) else type(tool)
+    return f"{made_of.__module__}.{made_of.__qualname__}"

@@ -1,0 +1,96 @@
+"""Fixtures that all tests share, and the walls round them."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from messagedb_agent.store.embedded import EmbeddedSettings
+from tests import network_guard
+from tests.store_url import StoreUrls, new_home, open_store, remove_embedded
+
+TEST_STORE = os.environ.get("TEST_STORE", "auto")
+POSTGRES_BIN = os.environ.get("POSTGRES_BIN")
+_HOME_VARIABLE = "TEST_STORE_HOME"  # tells the workers of a run where its one server is
+
+# What a developer's machine has set must not decide what a test sees.
+_LEAKS = re.compile(
+    r"(DB|MODEL|GCP|GOOGLE|VERTEX|AWS|AZURE|ANTHROPIC|OPENAI|LITELLM|MESSAGEDB_AGENT|EMBEDDED|LOG"
+    r"|OTEL)_.*|PG[A-Z]+|.*_(API_KEY|API_BASE|TOKEN)"
+    r"|MESSAGE_DB_URL|MAX_ITERATIONS|ENABLE_TRACING|POSTGRES_BIN"
+)
+
+
+def _close_the_environment() -> None:
+    for name in [name for name in os.environ if _LEAKS.fullmatch(name)]:
+        del os.environ[name]
+    # litellm would fetch these two lists.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+
+
+_close_the_environment()
+network_guard.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _leads(config):
+        os.environ[_HOME_VARIABLE] = str(new_home())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _leads(config):
+        remove_embedded(_settings())
+        del os.environ[_HOME_VARIABLE]
+
+
+def _leads(config: pytest.Config) -> bool:
+    """Whether this is the process that leads the run, and no worker of it."""
+    return not hasattr(config, "workerinput")
+
+
+def _settings() -> EmbeddedSettings:
+    """Return the one server of the run: its end is the run's, or 60 s without a client."""
+    return EmbeddedSettings(
+        home=Path(os.environ[_HOME_VARIABLE]), idle_s=60, postgres_bin=postgres_bin()
+    )
+
+
+def postgres_bin() -> Path | None:
+    return Path(POSTGRES_BIN) if POSTGRES_BIN else None
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    network_guard.attempts.clear()
+    yield
+    assert not network_guard.attempts, "a test may reach this machine only"
+
+
+@pytest.fixture(scope="session")
+def store_urls() -> Iterator[StoreUrls]:
+    with open_store(TEST_STORE, _settings()) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def store_url(store_urls: StoreUrls) -> str:
+    """URL of a Message DB, as the role `message_store`; shared by all tests of the run."""
+    return store_urls.url
+
+
+@pytest.fixture(scope="session")
+def admin_url(store_urls: StoreUrls) -> str:
+    """URL of the same database as its owner."""
+    if store_urls.admin_url is None:
+        pytest.skip("TEST_STORE is a URL, and the owner's is not known")
+    return store_urls.admin_url
+
+
+@pytest.fixture
+def category() -> str:
+    """A category of one's own: tests share a store, and must not see each other."""
+    return f"test{uuid4().hex}"

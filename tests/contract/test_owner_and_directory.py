@@ -1,0 +1,151 @@
+"""What every owner and every directory does."""
+
+import asyncio
+
+import pytest
+
+from messagedb_agent.errors import RefusedName, StoreUnavailable
+from messagedb_agent.store.store import Store, StreamHead
+from tests.contract.messages import new
+
+
+async def test_a_stream_is_owned_once_at_a_time(store: Store, category: str) -> None:
+    stream = f"{category}-1"
+    async with store.own(stream) as first, store.own(stream) as second:
+        assert (first, second) == (True, False)
+        async with store.own(f"{category}-2") as other:
+            assert other
+    async with store.own(stream) as again:
+        assert again
+
+
+async def test_giving_up_an_attempt_that_failed_leaves_the_owner_alone(
+    store: Store, category: str
+) -> None:
+    stream = f"{category}-1"
+    async with store.own(stream):
+        for _ in range(3):
+            async with store.own(stream) as owned:
+                assert not owned
+
+
+async def test_an_owner_that_fails_or_is_cancelled_lets_go(store: Store, category: str) -> None:
+    stream = f"{category}-1"
+    with pytest.raises(ZeroDivisionError):
+        async with store.own(stream):
+            raise ZeroDivisionError
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with store.own(stream):
+            held.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await held.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with store.own(stream) as owned:
+        assert owned
+
+
+async def test_of_many_at_once_one_owns_each_stream(store: Store, category: str) -> None:
+    owners = [0] * 10
+
+    async def work(number: int) -> None:
+        async with store.own(f"{category}-{number}") as owned:
+            if owned:
+                owners[number] += 1
+                assert owners[number] == 1
+                await asyncio.sleep(0.001)
+                owners[number] -= 1
+
+    await asyncio.gather(*(work(n % 10) for n in range(100)))
+
+
+async def test_a_category_cannot_be_owned(store: Store, category: str) -> None:
+    with pytest.raises(RefusedName):
+        async with store.own(category):
+            pass
+
+
+async def test_streams_are_listed_by_their_last_message(store: Store, category: str) -> None:
+    for name in "abcab":
+        last = await store.append(f"{category}-{name}", new(), new())
+    await store.append(f"{category}:v0-d", new())
+    found = await store.newest_streams(category, limit=10)
+    assert [(head.stream_name, head.position) for head in found] == [
+        (f"{category}-b", 3),
+        (f"{category}-a", 3),
+        (f"{category}-c", 1),
+    ]
+    assert found[0] == StreamHead(f"{category}-b", 3, last.global_positions[-1])
+    assert await store.newest_streams(category, limit=2) == found[:2]
+    assert await store.newest_streams(category, limit=0) == []
+
+
+async def test_streams_are_listed_from_a_place_on(store: Store, category: str) -> None:
+    for name in "abcab":
+        await store.append(f"{category}-{name}", new(), new())
+    everything = list(await store.newest_streams(category, limit=10))
+    page: list[StreamHead] = []
+    before: int | None = None
+    while heads := await store.newest_streams(category, limit=1, before=before):
+        page += heads
+        before = heads[-1].global_position
+    assert page == everything
+    assert await store.newest_streams(category, limit=5, before=1) == []
+
+
+async def test_a_busy_stream_does_not_hide_the_others(store: Store, category: str) -> None:
+    names = [f"{category}-{n:03}" for n in range(40)]
+    for name in names:
+        await store.append(name, new())
+    await store.append(f"{category}-busy", *(new() for _ in range(3000)))
+    found = await store.newest_streams(category, limit=30)
+    assert [head.stream_name for head in found] == [f"{category}-busy", *names[:10:-1]]
+
+
+async def test_streams_are_found_by_prefix(store: Store, category: str) -> None:
+    for name in ("ab1", "ab1", "ab2", "abc", "b", "AB3", "a_b"):
+        await store.append(f"{category}-{name}", new())
+    await store.append(f"{category}-ab2", new())
+    for prefix, limit, expected in (
+        ("ab", 9, ["ab1", "ab2", "abc"]),
+        ("ab", 2, ["ab1", "ab2"]),
+        ("ab1", 9, ["ab1"]),
+        ("ab1x", 9, []),
+        ("c", 9, []),
+        ("%", 9, []),
+        ("a_", 9, ["a_b"]),
+        ("ab", 0, []),
+    ):
+        found = await store.streams_with_prefix(f"{category}-{prefix}", limit=limit)
+        assert found == [f"{category}-{name}" for name in expected]
+    assert await store.streams_with_prefix(f"{category}x-", limit=9) == []
+
+
+async def test_neighbours_are_the_streams_next_in_name_order(store: Store, category: str) -> None:
+    a, b, c = (f"{category}-{name}" for name in "abc")
+    for stream in (a, b, c, b):
+        await store.append(stream, new())
+    assert await store.neighbours(b) == (a, c)
+    assert (await store.neighbours(a))[1] == b
+    assert (await store.neighbours(c))[0] == b
+    assert await store.neighbours(f"{b}0") == (b, c)
+
+
+@pytest.mark.parametrize("text", ["a\x00", "\ud800", "x" * 8000])
+async def test_a_prefix_that_no_stream_can_have_is_refused(store: Store, text: str) -> None:
+    with pytest.raises(RefusedName):
+        await store.streams_with_prefix(text, limit=1)
+
+
+async def test_a_closed_store_says_so(store: Store, category: str) -> None:
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.append(f"{category}-1", new())
+    with pytest.raises(StoreUnavailable):
+        await store.last(f"{category}-1")
+    await store.close()

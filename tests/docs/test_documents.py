@@ -1,0 +1,127 @@
+"""What the README and the pages in `docs` say runs, and prints what they say it prints."""
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+import messagedb_agent
+from messagedb_agent.agents import connecting
+from messagedb_agent.store.store import Store
+from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, first_missing
+from tests.scratch_database import scratch_database
+from tests.store_url import StoreUrls
+
+BESIDE = tuple(
+    ROOT / name for name in ("CHANGELOG.md", "spec.md", "tasks.md", "benchmarks/README.md")
+)
+PATIENCE_S = 60.0  # how long a command may take; it is never measured
+
+
+@pytest.fixture(scope="module")
+def url(store_urls: StoreUrls) -> Iterator[str]:
+    """URL of a database where `last` and `list` see nobody else's threads."""
+    if store_urls.admin_url is None:
+        pytest.skip("TEST_STORE is a URL, where no other database can be made")
+    with scratch_database(store_urls) as made:
+        yield made
+
+
+@pytest.fixture
+def _scratch(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder beside a copy of the examples; what would be the user's store is `url`."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MESSAGE_DB_URL", url)
+    # As a person at a terminal has it, where logs are text from WARNING on.
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("LOG_FORMAT", "text")
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    )
+    whole = connecting._store
+
+    async def store(where: object) -> Store:
+        return await whole(url if where is None else where)  # type: ignore[arg-type]  # passed on
+
+    monkeypatch.setattr(connecting, "_store", store)
+
+
+@pytest.mark.usefixtures("_scratch")
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_on_the_pages_runs(block: Block) -> None:
+    _run("\n" * (block.line - 1) + block.text, str(block.page))
+
+
+@pytest.mark.usefixtures("_scratch")
+def test_python_in_the_docstring_of_the_package_runs() -> None:
+    paragraphs = inspect.cleandoc(messagedb_agent.__doc__ or "").split("\n\n")
+    (example,) = (text for text in paragraphs if text.startswith("    "))
+    _run(f"import messagedb_agent\n{textwrap.dedent(example)}", "messagedb_agent")
+
+
+@pytest.mark.usefixtures("_scratch")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_a_page_run_and_print_what_stands_below_them(page: Path) -> None:
+    for block in blocks("console", [page]):
+        for given in commands(block):
+            done = subprocess.run(
+                ["bash", "-c", given.command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=PATIENCE_S,
+            )
+            where = f"{given.place}: $ {given.command}\n{done.stdout}"
+            assert done.returncode == 0, where
+            assert first_missing(given.expected, done.stdout) is None, where
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *BESIDE], ids=lambda page: page.parent.name + "/" + page.name
+)
+def test_what_a_page_links_to_within_the_checkout_is_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_an_expected_line_that_is_not_printed_is_found() -> None:
+    printed = "thread 6f9c\n42 * 7 = 294.\n"
+    assert first_missing(["thread …", "42 * 7 = 294."], printed) is None
+    assert first_missing(["42 * 7 = …", "thread …"], printed) == "thread …", "in another order"
+    assert first_missing(["42"], printed) == "42", "a part of a line"
+    assert first_missing(["thread 6f9d"], printed) == "thread 6f9d"
+
+
+def test_blocks_are_found_and_taken_apart(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```console\n$ one \\\n    more\nprinted …\n…\n$ two\n```\n\n"
+        "<!-- not run: it never ends -->\n```console\n$ three\n```\n"
+    )
+    (block,) = blocks("console", [page])
+    assert block.line == 2
+    assert [(c.command, c.expected) for c in commands(block)] == [
+        ("one more", ["printed …"]),
+        ("two", []),
+    ]
+
+
+def _run(source: str, name: str) -> None:
+    """Run Python, with `await` wherever it stands, in a namespace of its own."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: CodeType = compile(source, name, "exec", flags=flags, dont_inherit=True)
+    result = eval(code, {"__name__": "__main__"})  # noqa: S307  # our own pages
+    if inspect.iscoroutine(result):
+        asyncio.run(result)

@@ -1,0 +1,167 @@
+"""Imports point one way, the pure rooms are pure, and there is one loop."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import messagedb_agent
+
+PACKAGE = Path(messagedb_agent.__file__).parent
+NAME = "messagedb_agent"
+
+# What each room may import of the package, beside itself. Edges may import anything.
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "clock": frozenset(),
+    "changing": frozenset(),
+    "ids": frozenset({"errors", "clock"}),
+    "events": frozenset({"errors", "ids"}),
+    "store": frozenset({"errors"}),
+    "agent": frozenset({"changing", "errors", "ids", "events"}),
+    "projections": frozenset({"changing", "errors", "ids", "events", "agent"}),
+    "llm": frozenset({"errors", "clock", "events"}),
+    "tools": frozenset({"errors", "clock", "events"}),
+    "engine": frozenset(
+        {
+            "changing",
+            "errors",
+            "clock",
+            "ids",
+            "events",
+            "store",
+            "agent",
+            "projections",
+            "llm",
+            "tools",
+        }
+    ),
+}
+MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"engine"}
+PURE = ("events", "agent", "projections")
+# Of models and tools the engine knows the ports alone.
+ENGINE_PORTS = frozenset(
+    f"{NAME}.{port}"
+    for port in ("llm.model", "tools.tool", "store.store", "store.message", "store.stream_name")
+)
+# Libraries that stop at one room.
+ONLY_IN = {
+    "psycopg": "store",
+    "psycopg2": "store",
+    "message_db": "store",
+    "litellm": "llm",
+    "google": "llm",
+    "mcp": "tools",
+    "typer": "cli",
+    "rich": "cli",
+    "structlog": "observability",
+}
+IMPURE = frozenset(
+    {"asyncio", "os", "random", "secrets", "time", "logging", "socket", "subprocess", "threading"}
+)
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_imports_between_rooms_point_one_way() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in modules()
+        if room(module) in MAY_IMPORT
+        for name in imported(tree)
+        if name.startswith(f"{NAME}.")
+        and (other := room(name.removeprefix(f"{NAME}."))) != room(module)
+        and other not in MAY_IMPORT[room(module)]
+    ]
+    assert wrong == []
+
+
+def test_the_engine_knows_models_tools_and_stores_by_their_ports() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in modules()
+        if room(module) == "engine"
+        for name in imported(tree)
+        if name.startswith((f"{NAME}.llm", f"{NAME}.tools", f"{NAME}.store"))
+        and name not in ENGINE_PORTS
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_foreign_library_stops_at_its_room(library: str) -> None:
+    importers = {
+        room(module)
+        for module, tree in modules()
+        for name in imported(tree)
+        if name.partition(".")[0] == library
+    }
+    assert importers <= {ONLY_IN[library]}
+
+
+def test_the_pure_rooms_have_no_effects() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in modules()
+        if room(module) in PURE
+        for name in imported(tree)
+        if name.partition(".")[0] in IMPURE
+    ]
+    wrong += [
+        f"{module} is asynchronous"
+        for module, tree in modules()
+        if room(module) in PURE
+        and any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+    ]
+    assert wrong == []
+
+
+def test_there_is_one_loop() -> None:
+    """What `decide` says becomes claims in one place, which one loop uses."""
+    folds = {"projections.lineage", "projections.summary"}  # they name the step, and take none
+    assert importers("agent.decider", "decide") - folds == {
+        "engine.plan",
+        "engine.loop",
+        "engine.thread",  # asks only whether the thread rests
+    }
+    assert importers("engine.plan", "plan") == {"engine.loop"}
+    assert importers("engine.loop", "run") == {"engine.thread"}
+    assert importers("engine.thread", "take_on") == {"agents.run"}
+
+
+def importers(module: str, name: str) -> set[str]:
+    return {
+        importer
+        for importer, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module == f"{NAME}.{module}"
+        and name in {alias.name for alias in node.names}
+    }
+
+
+def test_the_public_names_are_those_the_specification_lists() -> None:
+    section = (PACKAGE.parent / "spec.md").read_text().split("## 8. Public names")[1]
+    listed = section.split("\n\n")[1].partition(":")[2]
+    names = [name.strip(" `.\n") for name in listed.split(",")]
+    assert names == sorted(names)
+    assert messagedb_agent.__all__ == names
+    for name in names:
+        assert getattr(messagedb_agent, name).__name__ == name or name == "connect"

@@ -1,0 +1,197 @@
+"""Bad input: one line on standard error, the documented exit code, and nothing lost or written."""
+
+import socket
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli import CommandLine
+from tests.end_to_end.test_cli_sessions import started
+
+
+@pytest.mark.parametrize("command", ["show", "continue", "verify", "end"])
+def test_an_unknown_thread(cli: CommandLine, command: str) -> None:
+    assert "no thread 'nobody'" in cli.refused(command, "nobody", code=3)
+    assert "no thread 'last'" in cli.refused(command, "last", code=3)
+    assert "no thread '%'" in cli.refused(command, "%", code=3)
+
+
+def test_a_message_to_an_unknown_thread(cli: CommandLine) -> None:
+    cli.refused("message", "nobody", "hi", code=3)
+    assert cli("list", "--format", "json").json == []
+
+
+@pytest.mark.parametrize("message", ["", "  \n\t"])
+def test_an_empty_message(cli: CommandLine, message: str) -> None:
+    assert "message is empty" in cli.refused("start", message, code=2)
+    assert "message is empty" in cli.refused("start", "-", code=2, stdin=message.encode())
+    assert cli("list", "--format", "json").json == []
+    started(cli)
+    cli.refused("message", "last", message, code=2)
+    assert len(cli("show", "last", "--format", "json").json) == 8
+
+
+def test_a_message_of_ten_megabytes(cli: CommandLine) -> None:
+    huge = b"a" * 10_000_000
+    cli.refused("start", "-", code=2, stdin=huge)
+    assert cli("list", "--format", "json").json == []
+    started(cli)
+    cli.refused("message", "last", "-", code=2, stdin=huge)
+    assert len(cli("show", "last", "--format", "json").json) == 8
+    assert cli("message", "last", "Thanks!").out == "You are welcome!\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "stdin"),
+    [("-", b"NUL \0 here"), ("lone \udcff here", b""), ("-", b"no UTF-8 \xff here")],
+)
+def test_what_cannot_be_stored_is_replaced_and_marked(
+    cli: CommandLine, message: str, stdin: bytes
+) -> None:
+    assert cli("start", message, stdin=stdin).code == 0
+    said = cli("show", "last", "--format", "json").json[1]
+    assert "\ufffd here" in said["data"]["text"]
+    assert cli("show", "last").code == 0
+
+
+@pytest.mark.parametrize("name", ["a+b", "a:b", "a--b", "-a", "a\nb", "1a", "ä", ""])
+def test_a_refused_category(cli: CommandLine, name: str) -> None:
+    assert "category" in cli.refused("start", "hi", f"--category={name}", code=2)
+
+
+@pytest.mark.parametrize("name", ["v0-1", "a:b", "position", "command", "snapshot", "a b"])
+def test_a_refused_stream_version(cli: CommandLine, name: str) -> None:
+    assert "version" in cli.refused("list", f"--version={name}", code=2)
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def test_an_unreachable_database(cli: CommandLine) -> None:
+    cli.set(MESSAGE_DB_URL=f"postgresql://me:my-secret@127.0.0.1:{free_port()}/message_store")
+    for command in (["list"], ["start", "hi"], ["db", "install"]):
+        assert "my-secret" not in cli.refused(*command, code=5)
+    status = cli("db", "status")
+    assert status.code == 5
+    assert "my-secret" not in status.out + status.err
+
+
+def test_a_database_url_that_is_none(cli: CommandLine) -> None:
+    cli.set(MESSAGE_DB_URL="postgresql://me:my-secret@local host:x/y")
+    assert "my-secret" not in cli.refused("list", code=4)
+
+
+def test_a_database_without_message_db(cli: CommandLine, admin_url: str, category: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {category}")
+    bare = admin_url.replace("/message_store?", f"/{category}?")
+    cli.set(MESSAGE_DB_URL=bare)
+    line = cli.refused("start", "hi", code=5)
+    assert "is not a Message DB" in line
+    assert "messagedb-agent db install" in line
+    assert cli("db", "install").code == 0
+    assert cli("start", "What is 42 * 7?").out == "42 * 7 = 294.\n"
+
+
+def test_a_home_that_cannot_be_written(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MESSAGE_DB_URL")
+    (tmp_path / "file").write_text("in the way")
+    # Root may write anywhere but here; elsewhere a file in the way stops anybody.
+    home = Path("/proc/none") if Path("/proc").is_dir() else tmp_path / "file" / "home"
+    cli.set(MESSAGEDB_AGENT_HOME=str(home))
+    assert "MESSAGEDB_AGENT_HOME" in cli.refused("start", "hi", code=5)
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("anthropic/claude-haiku-4-5", "ANTHROPIC_API_KEY"),
+        ("gpt-5-mini", "OPENAI_API_KEY"),
+        ("openai/", "names no model"),
+        (" ", "no model name"),
+    ],
+)
+def test_a_model_that_cannot_be_asked(cli: CommandLine, model: str, hint: str) -> None:
+    assert hint in cli.refused("start", "hi", "--model", model, code=4)
+    assert cli("list", "--format", "json").json == []
+    started(cli)
+    assert hint in cli.refused("message", "last", "hi", "--model", model, code=4)
+    assert len(cli("show", "last", "--format", "json").json) == 8
+
+
+def test_missing_google_credentials(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # Google's client would look for its own cloud
+    cli.set(GCP_PROJECT="p", GCP_LOCATION="global")
+    line = cli.refused("start", "hi", "--model", "claude-haiku-4-5", code=4)
+    assert "gcloud auth application-default login" in line
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("not_there_at_all", None),
+        ("breaks", "raise RuntimeError('first line\\nsecond line')"),
+        ("does_not_parse", "def f(:"),
+        ("leaves", "raise SystemExit(0)"),
+        ("holds_none", "x = 1"),
+        ("no-module", None),
+    ],
+)
+def test_tools_that_do_not_import(
+    cli: CommandLine, tmp_path: Path, module: str, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / f"{module}.py").write_text(text)
+    assert module in cli.refused("start", "hi", "--tools", module, code=4)
+    assert cli("list", "--format", "json").json == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DB_PORT", "http"),
+        ("DB_PORT", "70000"),
+        ("MAX_ITERATIONS", "0"),
+        ("MAX_ITERATIONS", "many"),
+        ("ENABLE_TRACING", "perhaps"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("EMBEDDED_IDLE_S", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(cli: CommandLine, variable: str, value: str) -> None:
+    cli.set(**{variable: value})
+    line = cli.refused("list", code=4)
+    assert line.startswith(f"error: {variable} is wrong: ")
+    assert "(from environment)" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["strat"], ["start"], ["list", "--limit", "0"], ["show", "x", "--as", "y"], ["--none"]],
+)
+def test_wrong_usage_names_the_help(cli: CommandLine, arguments: list[str]) -> None:
+    assert "--help" in cli.refused(*arguments, code=2)
+
+
+def test_an_error_in_the_program_is_one_line_too(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise RuntimeError("a bug\nof two lines")
+
+    monkeypatch.setattr("messagedb_agent.cli.viewing.list_threads", broken)
+    line = cli.refused("list", code=10)
+    assert "RuntimeError: a bug of two lines" in line
+    assert "LOG_LEVEL=DEBUG" in line
+    cli.set(LOG_LEVEL="DEBUG")
+    assert "Traceback" in cli("list").err

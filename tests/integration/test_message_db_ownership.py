@@ -1,0 +1,105 @@
+"""Ownership between processes, and when its connection breaks."""
+
+import asyncio
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from messagedb_agent.errors import StoreUnavailable
+from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.ownership import lock_keys
+
+
+async def terminate(store_url: str, name: str) -> None:
+    """End the sessions of an application, as its own role."""
+    async with await psycopg.AsyncConnection.connect(store_url, autocommit=True) as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (name,),
+        )
+
+
+def test_the_keys_of_a_stream_are_signed_and_stable() -> None:
+    assert lock_keys("agent:v0-1") == (-1830704245, 1347519613)
+    assert len({lock_keys(f"agent:v0-{n}") for n in range(1000)}) == 1000
+    assert all(-(2**31) <= key < 2**31 for n in range(1000) for key in lock_keys(str(n)))
+
+
+async def test_two_stores_own_a_stream_one_after_the_other(store_url: str, category: str) -> None:
+    stream = f"{category}-1"
+    async with (
+        await MessageDbStore.connect(store_url) as one,
+        await MessageDbStore.connect(store_url) as two,
+    ):
+        async with one.own(stream) as first, two.own(stream) as second:
+            assert (first, second) == (True, False)
+        async with two.own(stream) as second, one.own(stream) as first:
+            assert (first, second) == (False, True)
+
+
+async def test_closing_a_store_lets_go_of_what_it_owned(store_url: str, category: str) -> None:
+    one = await MessageDbStore.connect(store_url)
+    owning = one.own(f"{category}-1")
+    assert await owning.__aenter__()
+    await one.close()
+    async with (
+        await MessageDbStore.connect(store_url) as two,
+        two.own(f"{category}-1") as owned,
+    ):
+        assert owned
+    await owning.__aexit__(None, None, None)
+
+
+async def test_a_broken_lock_connection_is_told_and_replaced(store_url: str, category: str) -> None:
+    name = f"locks-{uuid4().hex}"
+    async with await MessageDbStore.connect(store_url, application_name=name) as store:
+        lost: asyncio.Queue[frozenset[str]] = asyncio.Queue()
+        store.ownership.on_lost = lost.put_nowait
+        streams = [f"{category}-{n}" for n in range(3)]
+        async with store.own(streams[0]), store.own(streams[1]):
+            await terminate(store_url, name)
+            told = await asyncio.wait_for(lost.get(), 10)
+            assert told == set(streams[:2])
+            async with store.own(streams[2]) as owned, store.own(streams[0]) as again:
+                assert owned
+                assert not again  # who lost it is still at work here
+        async with (
+            store.own(streams[0]) as owned,
+            await MessageDbStore.connect(store_url) as other,
+            other.own(streams[0]) as elsewhere,
+        ):
+            assert owned
+            assert not elsewhere
+        assert lost.empty()
+
+
+async def test_cancelled_attempts_leave_nothing_owned(store_url: str, category: str) -> None:
+    async with (
+        await MessageDbStore.connect(store_url) as store,
+        await MessageDbStore.connect(store_url) as other,
+    ):
+
+        async def attempt(number: int) -> None:
+            async with store.own(f"{category}-{number % 7}"):
+                await asyncio.sleep(0.0001)
+
+        for start in range(0, 100, 20):
+            tasks = [asyncio.create_task(attempt(n)) for n in range(start, start + 20)]
+            for task in tasks:
+                await asyncio.sleep(0)
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for number in range(7):
+            async with other.own(f"{category}-{number}") as owned:
+                assert owned
+
+
+async def test_owning_without_a_server_is_an_error_of_the_store(
+    store_url: str, category: str
+) -> None:
+    store = await MessageDbStore.connect(store_url)
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        async with store.own(f"{category}-1"):
+            pass

@@ -1,0 +1,80 @@
+"""What every provider asks of the conversation it is sent, checked on our own messages."""
+
+import json
+import re
+from collections.abc import Sequence
+
+from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.steps import CallModel, Compact
+from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
+from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.digest import messages_digest, request_digest
+from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+def broken_rule(messages: Sequence[RequestMessage]) -> str | None:
+    """Return the first rule that a conversation breaks, or None."""
+    if messages and not isinstance(messages[0], UserText):
+        return "the first message is not the user's"
+    seen: set[str] = set()
+    unanswered: list[str] = []
+    for message in messages:
+        if isinstance(message, ToolAnswer):
+            if message.call_id not in unanswered:
+                return f"a result without a call: {message.call_id}"
+            unanswered.remove(message.call_id)
+            if not message.text.strip():
+                return "an empty result"
+            continue
+        if unanswered:
+            return f"calls without a result right after them: {unanswered}"
+        if isinstance(message, UserText):
+            if not message.text.strip():
+                return "an empty text of the user"
+            continue
+        if (rule := _broken_by_reply(message, seen)) is not None:
+            return rule
+        unanswered = [call.call_id for call in message.calls]
+        seen.update(unanswered)
+    return f"calls without a result: {unanswered}" if unanswered else None
+
+
+def _broken_by_reply(reply: AssistantReply, seen: set[str]) -> str | None:
+    if not reply.text.strip() and not reply.calls:
+        return "an empty reply"
+    if reply.text and not reply.text.strip():
+        return "a text of blanks"
+    ids = [call.call_id for call in reply.calls]
+    if len(set(ids)) < len(ids) or seen.intersection(ids):
+        return f"call ids that are not unique: {ids}"
+    for call in reply.calls:
+        if not _NAME.fullmatch(call.name):
+            return f"a tool name that no provider takes: {call.name!r}"
+        if not isinstance(json.loads(call.arguments), dict):
+            return f"arguments that are no object: {call.arguments}"
+    return None
+
+
+def broken_request(shown: Conversation) -> str | None:
+    """Return the first rule that what the model is asked with next breaks, or None."""
+    match decide(shown.state):
+        case CallModel():
+            folded = answer_request(shown)
+        case Compact():
+            folded = summary_request(shown)
+        case _:
+            return None
+    messages = tuple(folded.request.messages)
+    if not messages:
+        return "an empty request"
+    if isinstance(messages[-1], AssistantReply):
+        return "a request that ends with a reply"
+    return broken_rule(messages) or _broken_digest(folded)
+
+
+def _broken_digest(folded: FoldedRequest) -> str | None:
+    """The digest that grew along with the conversation is that of the whole request."""
+    anew = request_digest(folded.request, messages_digest(folded.request.messages))
+    return None if folded.digest == anew else "a digest that does not follow from the request"

@@ -1,0 +1,120 @@
+"""What a strict provider checks in the history it is sent."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One message, whichever form it came in.
+
+    Attributes:
+        role: `user`, `assistant`, or `results` where it holds tool results.
+        has_text: whether it says anything beside calls.
+        calls: ids and arguments of the calls it makes.
+        results: ids of the calls it answers.
+    """
+
+    role: str
+    has_text: bool = False
+    calls: tuple[tuple[str, object], ...] = ()
+    results: tuple[str, ...] = ()
+
+
+def broken_rule(path: str, body: Mapping[str, Any]) -> str | None:
+    """Return the first rule that a request breaks, or None."""
+    try:
+        if not path.endswith("/messages"):
+            return _check(list(_openai(body["messages"])))
+        turns = list(_anthropic(body["messages"]))
+        if any(turn.calls for turn in turns) and not body.get("tools"):
+            return "there are calls in the history, and no tools"
+        return _check(turns)
+    except (KeyError, TypeError, AttributeError) as error:
+        return f"a message has the wrong form: {error!r}"
+
+
+def _check(turns: Sequence[_Turn]) -> str | None:
+    if not turns:
+        return "there are no messages"
+    if turns[0].role != "user":
+        return "the first message is not the user's"
+    if turns[-1].role == "assistant":
+        return "the last message is the assistant's"
+    seen: set[str] = set()
+    open_calls: list[str] = []
+    for turn in turns:
+        if turn.role == "results":
+            for call_id in turn.results:
+                if call_id not in open_calls:
+                    return f"the result of {call_id!r} has no call right before it"
+                open_calls.remove(call_id)
+            continue
+        if open_calls:
+            return f"the calls {open_calls} have no result right after them"
+        if turn.role == "assistant" and not turn.has_text and not turn.calls:
+            return "an assistant's message has neither text nor calls"
+        for call_id, arguments in turn.calls:
+            if not call_id or call_id in seen:
+                return f"the call id {call_id!r} is missing or not unique"
+            if not isinstance(arguments, dict):
+                return f"the arguments of {call_id!r} are no JSON object"
+            seen.add(call_id)
+            open_calls.append(call_id)
+    return f"the calls {open_calls} have no results" if open_calls else None
+
+
+def _openai(messages: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:
+    for message in messages:
+        match message["role"]:
+            case "system" | "developer":
+                continue
+            case "tool":
+                yield _Turn("results", results=(message["tool_call_id"],))
+            case "user":
+                yield _Turn("user", has_text=bool(message["content"]))
+            case "assistant":
+                calls = message.get("tool_calls") or ()
+                yield _Turn(
+                    "assistant",
+                    has_text=bool(message.get("content")),
+                    calls=tuple(
+                        (call["id"], _parsed(call["function"]["arguments"])) for call in calls
+                    ),
+                )
+            case role:
+                raise KeyError(f"role {role}")
+
+
+def _parsed(arguments: object) -> object:
+    try:
+        return json.loads(arguments) if isinstance(arguments, str) else None
+    except ValueError:
+        return None
+
+
+def _anthropic(messages: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:
+    for message in messages:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        results = tuple(b["tool_use_id"] for b in blocks if b["type"] == "tool_result")
+        texts = [b["text"] for b in blocks if b["type"] == "text"]
+        if any(not text.strip() for text in texts):
+            raise KeyError("an empty text block")
+        match message["role"]:
+            case "user":
+                # Results stand before what the user says in the same message.
+                if results:
+                    yield _Turn("results", results=results)
+                if texts or not results:
+                    yield _Turn("user", has_text=bool(texts))
+            case "assistant":
+                yield _Turn(
+                    "assistant",
+                    has_text=bool(texts),
+                    calls=tuple((b["id"], b["input"]) for b in blocks if b["type"] == "tool_use"),
+                )
+            case role:
+                raise KeyError(f"role {role}")

@@ -1,0 +1,175 @@
+"""Rows that others have written into a thread's stream."""
+
+from uuid import uuid4
+
+import pytest
+
+from messagedb_agent.llm.scripted import ScriptedModel
+from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import NewMessage
+from tests.unit.engine.world import (
+    Gate,
+    WatchedStore,
+    engine_on,
+    model_answers,
+    scripted,
+    stream_of,
+    types,
+    under_way,
+)
+
+
+def row(type: str, data: str | None, metadata: str | None = None) -> NewMessage:
+    return NewMessage(str(uuid4()), type, data, metadata)
+
+
+async def test_a_raw_message_on_a_thread_is_answered_when_it_is_resumed() -> None:
+    store = MemoryStore()
+    engine = engine_on(store, scripted("one", "two"))
+    agent = await engine.start("first")
+    await store.append(
+        stream_of(engine, agent.thread_id), row("UserMessageAdded", '{"text": "from outside"}')
+    )
+    newest = await engine_on(store, engine.models("x")).latest("last")
+    assert newest.status == "ready"
+    answered = await newest.resume()
+    assert answered.answer == "two"
+    assert model_answers(answered)[2:] == ["from outside", "two"]
+    verified = await engine.verify(agent.thread_id)
+    assert verified.finding is None
+    assert [foreign.type for foreign in verified.foreign] == ["UserMessageAdded"]
+
+
+async def test_a_thread_that_was_never_started_is_started_with_the_default_definition() -> None:
+    store = MemoryStore()
+    engine = engine_on(store, scripted("hello to you"))
+    await store.append("agent:v0-theirs", row("UserMessageAdded", '{"text": "hello", "odd": 1}'))
+    agent = await engine.latest("theirs")
+    assert agent.status == "foreign"
+    assert agent.definition is None
+    answered = await agent.resume(model=None)
+    assert answered.answer == "hello to you"
+    assert answered.definition == engine.define()
+    assert await types(engine, "theirs") == (
+        "UserMessageAdded",
+        "SessionStarted",
+        "LlmCallStarted",
+        "LlmResponseReceived",
+    )
+    assert (await engine.verify("theirs")).finding is None
+
+
+async def test_a_raw_message_while_a_call_is_open_is_answered_by_its_owner() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine = engine_on(store, scripted(gate.answer("one"), "two"))
+    async with under_way(engine.start("first")) as turn:
+        await gate.entered.wait()
+        stream = store.commits[0].stream
+        await store.append(stream, row("UserMessageAdded", '{"text": "from outside"}'))
+        gate.opened.set()
+        assert (await turn).answer == "two"
+
+
+async def test_rows_that_mean_nothing_here_change_nothing() -> None:
+    store = MemoryStore()
+    engine = engine_on(store, scripted("one", "two"))
+    agent = await engine.start("first")
+    stream = stream_of(engine, agent.thread_id)
+    await store.append(
+        stream,
+        row("UserMessageAdded", None),
+        row("UserMessageAdded", '{"txt": "no text"}'),
+        row("LlmResponseReceived", '{"llmCallId": 7}'),
+        row("OrderPlaced", '{"deep": [1e300, {"a": null}]}'),
+        row("SessionStarted", '{"threadId": "x"}', '{"localProperties": 7}'),
+        row("LlmCallFailed", '{"llmCallId": "x", "kind": "unheard_of", "message": "?"}'),
+    )
+    newest = await engine.latest(agent.thread_id)
+    assert newest.status == "waiting"
+    assert newest == agent
+    answered = await agent.advance("second")
+    assert answered.thread_id == agent.thread_id  # nothing has moved on
+    assert answered.answer == "two"
+    assert (await engine.verify(agent.thread_id)).finding is None
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_an_unknown_event_that_must_not_be_ignored_stops_everything(is_open: bool) -> None:
+    store, gate = WatchedStore(), Gate()
+    model = ScriptedModel(gate.answer("one"), "two")
+    engine = engine_on(store, model)
+    async with under_way(engine.start("first")) as turn:
+        await gate.entered.wait()
+        if not is_open:
+            gate.opened.set()
+            await turn
+    agent = await engine.latest("last")
+    critical = row("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
+    await store.append(stream_of(engine, agent.thread_id), critical)
+    before = await types(engine, agent.thread_id)
+    newest = await engine.latest(agent.thread_id)
+    assert newest.status == "upgrade"
+    assert (await newest.resume()).status == "upgrade"
+    assert await types(engine, agent.thread_id) == before
+    assert len(model.requests) == 1
+
+
+async def test_a_critical_event_during_a_call_lets_its_outcome_stand_and_no_more() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine = engine_on(store, scripted(gate.answer("one"), "two"))
+    async with under_way(engine.start("first")) as turn:
+        await gate.entered.wait()
+        critical = row("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
+        message = row("UserMessageAdded", '{"text": "more"}')
+        await store.append(store.commits[0].stream, critical, message)
+        gate.opened.set()
+        stopped = await turn
+    assert stopped.status == "upgrade"
+    assert (await types(engine, stopped.thread_id))[-1] == "LlmResponseReceived"
+
+
+async def test_a_claim_of_another_writer_is_closed_by_who_owns_the_thread() -> None:
+    store = WatchedStore()
+    engine = engine_on(store, scripted("one", "two", "three"))
+    agent = await engine.start("first")
+    stream = stream_of(engine, agent.thread_id)
+    rows = [m async for m in engine.messages(agent.thread_id)]
+    claim = next(m for m in rows if m.type == "LlmCallStarted")
+    await store.append(stream, row("UserMessageAdded", '{"text": "second"}'))
+    await store.append(stream, row("LlmCallStarted", claim.data))
+    newest = await engine.latest(agent.thread_id)
+    assert newest.status == "running"
+    answered = await newest.resume()
+    assert answered.answer == "two"
+    assert (await types(engine, agent.thread_id))[-3:] == (
+        "LlmCallFailed",
+        "LlmCallStarted",
+        "LlmResponseReceived",
+    )
+
+
+async def test_a_claim_of_another_writer_just_before_ours_is_closed_too() -> None:
+    store = WatchedStore()
+    engine = engine_on(store, scripted("one", "two"))
+    agent = await engine.start("first")
+    rows = [m async for m in engine.messages(agent.thread_id)]
+    claim = next(m for m in rows if m.type == "LlmCallStarted")
+
+    async def butt_in(stream: str, messages: tuple[NewMessage, ...]) -> None:
+        if messages[0].type == "LlmCallStarted":
+            store.before = None
+            await store.append(stream, row("LlmCallStarted", claim.data))
+
+    await store.append(
+        stream_of(engine, agent.thread_id), row("UserMessageAdded", '{"text": "second"}')
+    )
+    store.before = butt_in
+    answered = await (await engine.latest(agent.thread_id)).resume()
+    assert answered.answer == "two"
+    assert (await types(engine, agent.thread_id))[-4:] == (
+        "LlmCallStarted",
+        "LlmCallFailed",
+        "LlmCallStarted",
+        "LlmResponseReceived",
+    )
+    assert not store.owned

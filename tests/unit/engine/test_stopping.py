@@ -1,0 +1,212 @@
+"""Ending and cancelling while effects run, and what a run leaves behind: nothing."""
+
+import asyncio
+import random
+
+import pytest
+
+from messagedb_agent.agent.commands import Cancel, End
+from messagedb_agent.engine.saying import Saying
+from messagedb_agent.errors import ModelError
+from messagedb_agent.events.request import Request, RequestedCall
+from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionFailed
+from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.tools.function_tool import tool
+from tests.unit.engine.world import (
+    Gate,
+    WatchedStore,
+    assert_sound,
+    engine_on,
+    events,
+    journal_of,
+    scripted,
+    types,
+    under_way,
+    until,
+)
+
+
+async def test_ending_a_thread_from_elsewhere_cancels_its_model_call() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine, other = engine_on(store, scripted(gate.answer("never"))), engine_on(store)
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        ended = await (await other.latest("last")).end(reason="enough")
+        assert ended.status == "ended"
+        assert await turn == ended
+    assert gate.left == 0
+    rows = [r.event for r in await events(engine, ended.thread_id)]
+    assert [e.kind for e in rows if isinstance(e, LlmCallFailed)] == ["cancelled"]
+    assert (await types(engine, ended.thread_id))[-3:] == (
+        "SessionTerminationRequested",
+        "LlmCallFailed",
+        "SessionCompleted",
+    )
+    assert not store.owned
+
+
+@pytest.mark.parametrize(("effect", "kind"), [("retry", "cancelled"), ("never", "outcome_unknown")])
+async def test_ending_a_thread_from_elsewhere_cancels_its_tools(
+    effect: EffectPolicy, kind: str
+) -> None:
+    store, gate = WatchedStore(), Gate()
+
+    @tool(effect=effect)
+    async def work() -> str:
+        """Work."""
+        await gate.pass_through()
+        return "never"
+
+    model = scripted((call("work"), call("work")))
+    engine, other = engine_on(store, model, work), engine_on(store, None, work)
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        ended = await (await other.latest("last")).end()
+        assert await turn == ended
+    assert ended.status == "ended"
+    assert gate.left == 0
+    rows = [r.event for r in await events(engine, ended.thread_id)]
+    assert [e.kind for e in rows if isinstance(e, ToolExecutionFailed)] == [kind] * 2
+    await assert_sound(engine, ended.thread_id)
+
+
+async def test_a_cancelled_turn_clears_what_was_owed_and_never_runs_later() -> None:
+    store, gate, runs = WatchedStore(), Gate(), list[str]()
+
+    @tool(needs_approval=True)
+    def burn(what: str) -> str:
+        """Burn it."""
+        runs.append(what)
+        return "burnt"
+
+    @tool(effect="retry")
+    async def work() -> str:
+        """Work."""
+        await gate.pass_through()
+        return "never"
+
+    model = scripted((call("work"), call("burn", what="x")), "next")
+    engine = engine_on(store, model, work, burn)
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        waiting = await engine.latest("last")
+        journal = await journal_of(engine, waiting.thread_id)
+        await journal.claim(Saying(lambda _: (Cancel(reason="stop"),)))
+        stopped = await turn
+    assert stopped.status == "waiting"
+    assert stopped.answer is None
+    assert len(model.requests) == 1
+    assert (await stopped.resume()) == stopped
+    assert len(model.requests) == 1
+    with pytest.raises(Exception, match="does not wait"):
+        await waiting.approve(waiting.approvals[0].call_id)
+    assert runs == []
+    answered = await stopped.advance("and now?")
+    assert answered.answer == "next"
+    assert runs == []
+    await assert_sound(engine, stopped.thread_id)
+
+
+async def test_a_cancel_during_a_model_call_keeps_no_debt() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine = engine_on(store, scripted(gate.answer("never")))
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        journal = await journal_of(engine, (await engine.latest("last")).thread_id)
+        await journal.claim(Saying(lambda _: (Cancel(),)))
+        stopped = await turn
+    assert stopped.status == "waiting"
+    assert stopped.view.conversation.state.owed is None
+
+
+async def test_a_message_after_the_request_to_end_withdraws_it() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine = engine_on(store, scripted(gate.answer("never"), "still here"))
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        agent = await engine.latest("last")
+        journal = await journal_of(engine, agent.thread_id)
+        await journal.claim(Saying(lambda _: (End(),)))
+        newest = await engine_on(store).latest("last")
+        async with under_way(newest.advance("no, stay")) as saying:
+            await until(lambda: store.commits[-1].types == ("UserMessageAdded",))
+            gate.opened.set()
+            answered = await saying
+        assert await turn == answered
+    assert answered.answer == "still here"
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_message_reopens_an_ended_session() -> None:
+    engine = engine_on(WatchedStore(), scripted("one", "two"))
+    ended = await (await engine.start("hi")).end()
+    assert ended.status == "ended"
+    assert await ended.end() == ended
+    assert (await ended.advance("again")).answer == "two"
+
+
+async def test_a_run_leaves_no_task_and_no_ownership_behind() -> None:
+    store = WatchedStore()
+    before = asyncio.all_tasks()
+    engine = engine_on(store, scripted("one"))
+    await engine.start("hi")
+    assert asyncio.all_tasks() == before
+    assert not store.owned
+
+
+async def test_two_hundred_turns_cancelled_at_any_moment_are_all_finished_by_resuming() -> None:
+    """At any await of a turn, as every operation of the store yields to the loop here."""
+    rng = random.Random(7)
+    store = WatchedStore()
+
+    async def yielding(*_ignored: object) -> None:
+        for _ in range(rng.randrange(8)):
+            await asyncio.sleep(0)
+
+    store.before = store.after = yielding
+
+    @tool(effect="retry")
+    async def look() -> str:
+        """Look."""
+        await asyncio.sleep(0)
+        return "seen"
+
+    @tool
+    async def pay() -> str:
+        """Pay."""
+        for _ in range(15):
+            await asyncio.sleep(0)
+        return "paid"
+
+    async def slowly(_: Request) -> tuple[RequestedCall, ...]:
+        await asyncio.sleep(0)
+        return (call("look"), call("pay"))
+
+    before = asyncio.all_tasks()
+    stopped_at: set[tuple[str, ...]] = set()
+    for _ in range(200):
+        model = ScriptedModel(slowly, "done", repeat=True)
+        engine = engine_on(store, model, look, pay)
+        agent = await engine.create_agent()
+        turn = asyncio.create_task(agent.advance("go"))
+        for _ in range(rng.randrange(120)):
+            await asyncio.sleep(0)
+        turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+        assert not store.owned
+        assert asyncio.all_tasks() == before
+        stopped_at.add(await types(engine, agent.thread_id))
+        newest = await engine_on(store, ScriptedModel("done", repeat=True), look, pay).latest(
+            agent.thread_id
+        )
+        try:
+            resumed = await newest.resume()
+        except ModelError as error:
+            raise AssertionError(error.agent) from error
+        assert resumed.status == "waiting"
+        stands = await types(engine, agent.thread_id)
+        outcomes = stands.count("ToolExecutionCompleted") + stands.count("ToolExecutionFailed")
+        assert outcomes in (0, 2)
+        await assert_sound(engine, agent.thread_id)
+    assert len(stopped_at) >= 6

@@ -1,0 +1,21 @@
+"""Folding."""
+
+from messagedb_agent.events.schema import Recorded
+from messagedb_agent.projections.projection import Projection, fold
+from tests.given import given, started, user
+
+
+def _count(so_far: int, recorded: Recorded) -> int:
+    return so_far + 1
+
+
+COUNT = Projection(0, _count)
+
+
+def test_a_fold_begins_with_the_first_value() -> None:
+    assert fold(COUNT, ()) == 0
+    assert fold(COUNT, given(started(), user("hi")).records) == 2
+
+
+def test_a_fold_goes_on_from_an_earlier_one() -> None:
+    assert fold(COUNT, given(started()).records, start=5) == 6

@@ -1,0 +1,170 @@
+"""Stream names: what is built parses back, and what readers would misread is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messagedb_agent.errors import RefusedName
+from messagedb_agent.store.stream_name import (
+    StreamName,
+    category_of,
+    check_category,
+    check_stream,
+    child_stream,
+    is_category,
+    normalised_category,
+    parse,
+    sub_stream,
+    thread_category,
+    thread_stream,
+)
+
+words = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,20}", fullmatch=True)
+versions = words.filter(lambda word: word not in {"command", "position", "snapshot"})
+ids = st.from_regex(r"[A-Za-z0-9._~-]{1,200}", fullmatch=True)
+
+LOOK_ALIKES = [
+    "my\uff0dagent",
+    "agent🤖",
+    "\u202eagent",
+    "\u0430gent",
+    "agent\u200b",
+    "\uff41gent",
+    "agent\u0663",
+]
+NEVER = ["", " ", "a b", "agent\n", "\nagent", "a\x00b", "a:b", "a+b", "agent:v0", "../x", "%2d"]
+NEVER += ["a/b", "$all", "'; DROP TABLE messages;--", "\ud800", "1agent", "a" * 101, "a" * 8000]
+
+BLANK_IDS = ["", " ", "a b", "a\n", "a\x00"]
+CUT_IDS = ["a+b", "a:b", "../x", "%2d", "a/b", "x" * 201, "x" * 8000]
+FOREIGN_IDS = ["a\uff0db", "a🤖", "\u202ea", "'", "a;b", "\\", "$$", "%s", "{}", "%(id)s", "\udfff"]
+
+
+@given(words, versions, ids)
+def test_what_is_built_parses_back(category: str, version: str, id: str) -> None:
+    assert parse(thread_stream(category, version, id)) == StreamName(
+        category=f"{category}:{version}",
+        entity=category,
+        types=(version,),
+        id=id,
+        cardinal_id=id,
+    )
+
+
+@given(words, versions, ids, ids)
+def test_a_child_shares_the_cardinal_id_of_its_root(
+    category: str, version: str, root: str, child: str
+) -> None:
+    name = parse(child_stream(category, version, root, child))
+    assert name == parse(thread_stream(category, version, root)).__class__(
+        name.category, name.entity, name.types, f"{root}+{child}", root
+    )
+
+
+@given(words, versions, ids)
+def test_streams_beside_the_threads_are_of_another_category(
+    category: str, version: str, id: str
+) -> None:
+    threads = thread_category(category, version)
+    for kind in ("snapshot", "position", "parked"):
+        name = parse(sub_stream(category, version, kind, id))
+        assert name.category != threads
+        assert (name.entity, name.types, name.id) == (category, (version, kind), id)
+
+
+@given(words)
+def test_a_category_in_camel_case_stays_as_it_is(category: str) -> None:
+    assert normalised_category(category) == category
+
+
+@given(st.lists(words, min_size=2, max_size=4), st.sampled_from("-_"))
+def test_a_normalised_category_is_accepted_and_stays_as_it_is(
+    parts: list[str], separator: str
+) -> None:
+    name = normalised_category(separator.join(parts))
+    assert is_category(thread_category(name, "v0"))
+    assert normalised_category(name) == name
+
+
+@pytest.mark.parametrize("given", ["my-agent", "my_agent", "myAgent"])
+def test_hyphens_and_underscores_become_camel_case(given: str) -> None:
+    assert normalised_category(given) == "myAgent"
+
+
+@pytest.mark.parametrize("given", ["-", "_", "-agent", "agent-", "my--agent", "my-_agent", "x-"])
+def test_a_category_with_an_empty_part_is_refused(given: str) -> None:
+    with pytest.raises(RefusedName, match="empty part"):
+        normalised_category(given)
+
+
+@pytest.mark.parametrize("given", [*NEVER, *LOOK_ALIKES])
+def test_what_is_no_word_is_refused_as_category_and_version(given: str) -> None:
+    with pytest.raises(RefusedName) as error:
+        normalised_category(given)
+    assert error.value.field == "category"
+    with pytest.raises(RefusedName) as error:
+        thread_category("agent", given)
+    assert error.value.field == "version"
+
+
+@pytest.mark.parametrize("version", ["command", "position", "snapshot", "v-0", "v_0"])
+def test_a_reserved_or_cut_version_is_refused(version: str) -> None:
+    with pytest.raises(RefusedName):
+        thread_category("agent", version)
+
+
+@pytest.mark.parametrize("category", ["position", "command", "snapshot"])
+def test_a_reserved_type_may_be_the_name_of_a_category(category: str) -> None:
+    assert parse(thread_category(category, "v0")).entity == category
+
+
+@pytest.mark.parametrize(
+    "id",
+    [*BLANK_IDS, *CUT_IDS, *FOREIGN_IDS],
+)
+def test_what_is_no_thread_id_is_refused(id: str) -> None:
+    for build in (thread_stream, lambda c, v, i: sub_stream(c, v, "position", i)):
+        with pytest.raises(RefusedName) as error:
+            build("agent", "v0", id)
+        assert error.value.field == "thread id"
+        assert len(str(error.value)) < 300
+        assert str(error.value).isascii()
+    with pytest.raises(RefusedName):
+        child_stream("agent", "v0", "root", id)
+
+
+@pytest.mark.parametrize("id", ["-a", "..", "x-", "~", "6F9C", "x" * 200])
+def test_an_unusual_thread_id_is_kept_as_it_is(id: str) -> None:
+    assert parse(thread_stream("agent", "v0", id)).id == id
+
+
+@given(st.text())
+def test_any_text_can_be_taken_apart(name: str) -> None:
+    found = parse(name)
+    assert found.category == category_of(name)
+    assert name == (found.category if found.id is None else f"{found.category}-{found.id}")
+
+
+@pytest.mark.parametrize("name", ["agent", "agent:v0", "", "-", "-x", "agent-", "a\n-1", "a-\x00"])
+def test_what_is_no_stream_is_refused(name: str) -> None:
+    with pytest.raises(RefusedName):
+        check_stream(name)
+
+
+@pytest.mark.parametrize("name", ["a-\ud800", "a-" + "x" * 999, "a-" + "é" * 500])
+def test_a_stream_that_cannot_be_stored_is_refused(name: str) -> None:
+    with pytest.raises(RefusedName):
+        check_stream(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["user-John Smith", "a-é", "a-'; DROP TABLE messages;--", "A:b+c-d+e"]
+)
+def test_foreign_streams_may_pass(name: str) -> None:
+    check_stream(name)
+
+
+@pytest.mark.parametrize("name", ["", "agent-1", "-", "a\n", "x" * 1001])
+def test_what_is_no_category_is_refused(name: str) -> None:
+    with pytest.raises(RefusedName):
+        check_category(name)
