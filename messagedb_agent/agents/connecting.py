@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.engine.journal import Writing
+from messagedb_agent.llm.litellm_library import close_connections
 from messagedb_agent.llm.model import Model, Models
 from messagedb_agent.llm.resolve import ModelSettings, resolve
 from messagedb_agent.store.store import Store
@@ -74,6 +75,9 @@ class _Resolved:
         if name not in self._made:
             self._made[name] = resolve(name, settings=self._settings)
         return self._made[name]
+
+    async def close(self) -> None:
+        await close_connections()
 
 
 class _Connecting:

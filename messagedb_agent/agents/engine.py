@@ -33,7 +33,7 @@ from messagedb_agent.errors import (
     ValidationError,
 )
 from messagedb_agent.events.values import AgentDefinition, ForkPoint
-from messagedb_agent.llm.model import Models
+from messagedb_agent.llm.model import Connected, Models
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.store.message import Message
@@ -79,8 +79,12 @@ class Engine:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the store's connections."""
-        await self.store.close()
+        """Let go of the connections to the store and to models."""
+        try:
+            if isinstance(self.models, Connected):
+                await self.models.close()
+        finally:
+            await self.store.close()
 
     def define(
         self, name: str = "assistant", *, system_prompt: str = DEFAULT_PROMPT, **fields: Any
@@ -169,7 +173,9 @@ class Engine:
             AmbiguousName: the prefix fits several.
         """
         thread_id = await self.find_thread(thread)
-        return self._agent(thread_id, await self.fold(thread_id, view))
+        run = await self._run(thread_id)
+        self._kept.keep(run)
+        return self._agent(thread_id, run.view)
 
     async def find_thread(self, name: str) -> str:
         """Return the id of a thread by id, unique prefix, or `last`."""

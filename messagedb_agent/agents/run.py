@@ -1,15 +1,18 @@
 """A thread being taken on, folded as it goes."""
 
+from collections.abc import Callable
+
 from messagedb_agent.agent.commands import Say
-from messagedb_agent.agents.view import View, view
+from messagedb_agent.agents.view import View, view, with_conversation
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.journal import Journal, OnEvent, Writing
+from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.thread import take_on
 from messagedb_agent.errors import DuplicateMessage
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import Recorded, UserMessageAdded
+from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.store.store import Store
 
@@ -25,6 +28,7 @@ class Run:
 
     Attributes:
         journal: the thread's events.
+        view: the fold of the thread, as far as it was read.
         events: how many events were folded, ancestors' included.
     """
 
@@ -33,16 +37,16 @@ class Run:
         self.journal = Journal(store, stream, writing, self._seen)
         self.events = 0
         self._store = store
-        self._view = view.initial
-        self._on_event: OnEvent | None = None
+        self.view = view.initial
+        self._on_event: Callable[[Recorded], None] | None = None
 
     def has_moved_past(self, position: int) -> bool:
         """Say whether anything that matters stands after a position of the thread."""
-        current = self._view.lineage.current
+        current = self.view.lineage.current
         return current is not None and current.position > position
 
     async def take_on(
-        self, saying: Saying, effects: Effects, on_event: OnEvent | None = None
+        self, saying: Saying, effects: Effects, on_event: Callable[[Recorded], None] | None = None
     ) -> View:
         """Say something and see the thread through. The journal has been read before.
 
@@ -69,7 +73,7 @@ class Run:
             return await self._answered(said)
         finally:
             self._on_event = None
-        return self._view
+        return self.view
 
     async def _said_before(self, saying: Saying) -> Recorded | None:
         """Return the event of a message that stands already, with this id and the same text."""
@@ -86,15 +90,15 @@ class Run:
 
         A turn that failed or reached a limit answered nothing; the one that went on from it did.
         """
-        for state in self._view.lineage.states:
+        for state in self.view.lineage.states:
             is_later = state.stream == said.stream and state.position >= said.position
             if is_later and state.kind not in ("start", "failed", "limit"):
                 events = read_events(self._store, said.stream, until=state.position)
                 return fold(view, [recorded async for recorded in events])
-        return self._view
+        return self.view
 
-    def _seen(self, recorded: Recorded) -> None:
-        self._view = view.evolve(self._view, recorded)
+    def _seen(self, recorded: Recorded, shown: Conversation) -> None:
+        self.view = with_conversation(self.view, recorded, shown)
         self.events += 1
         if self._on_event:
             self._on_event(recorded)

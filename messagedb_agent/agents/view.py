@@ -32,7 +32,17 @@ class View:
 
 
 def _evolve(before: View, recorded: Recorded) -> View:
-    talk = conversation.evolve(before.conversation, recorded)
+    return with_conversation(before, recorded, conversation.evolve(before.conversation, recorded))
+
+
+def with_conversation(before: View, recorded: Recorded, talk: Conversation) -> View:
+    """Return the fold after an event, for those who have folded the conversation already.
+
+    Args:
+        before: the fold before the event.
+        recorded: the event.
+        talk: the conversation after it; the same as before where the event does not count.
+    """
     if talk is before.conversation:  # it does not count
         return changed(before, last=recorded)
     event = recorded.event

@@ -77,9 +77,8 @@ def set_up(common: Common) -> Setup:
 
 @asynccontextmanager
 async def opened(setup: Setup) -> AsyncIterator["Engine"]:
-    """Connect, and close all connections at the end, the models' too."""
+    """Connect, and close all connections at the end."""
     from messagedb_agent import connect
-    from messagedb_agent.llm.litellm_library import close_connections
 
     tools = _tools(setup.common.tools)
     async with connect(
@@ -89,10 +88,7 @@ async def opened(setup: Setup) -> AsyncIterator["Engine"]:
         category=setup.common.category,
         version=setup.common.version,
     ) as engine:
-        try:
-            yield engine
-        finally:
-            await close_connections()
+        yield engine
 
 
 def _tools(references: Sequence[str]) -> "Sequence[AnyTool]":

@@ -81,7 +81,7 @@ class Batch:
     ) -> None:
         self.expected_version = head.version
         self.sealed: list[Sealed] = []
-        self.recorded: list[Recorded] = []
+        self.folded: list[tuple[Recorded, Conversation]] = []  # each event, and what it led to
         self.travelling: list[Travelling] = []
         self._head = head
         self._following = following
@@ -123,7 +123,7 @@ class Batch:
         shown = conversation.evolve(head.shown, recorded)
         self._head = Head(head.stream, position, sealed.hash, shown)
         self.sealed.append(sealed)
-        self.recorded.append(recorded)
+        self.folded.append((recorded, shown))
         self.travelling.append(travelling)
         return recorded
 

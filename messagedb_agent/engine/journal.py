@@ -27,7 +27,8 @@ from messagedb_agent.store.store import Reader, Writer
 T = TypeVar("T")
 Plan = Callable[[Batch], T]
 """Adds what follows to a batch, and returns what is to be done once it is appended."""
-OnEvent = Callable[[Recorded], None]
+OnEvent = Callable[[Recorded, Conversation], None]
+"""Is told of an event, and of the conversation after it."""
 
 
 class Log(Reader, Writer, Protocol):
@@ -178,7 +179,7 @@ class Journal:
             shown=conversation.evolve(self._head.shown, decoded.recorded),
         )
         if self._on_event:
-            self._on_event(decoded.recorded)
+            self._on_event(decoded.recorded, self.shown)
         return decoded
 
     def _adopt(self, batch: Batch, appended: Appended) -> None:
@@ -192,8 +193,8 @@ class Journal:
         for position, global_position, travelling in places:
             self._note(position, global_position, travelling)
         if self._on_event:
-            for recorded in batch.recorded:
-                self._on_event(recorded)
+            for recorded, shown in batch.folded:
+                self._on_event(recorded, shown)
 
     def _note(self, position: int, global_position: int, travelling: Travelling) -> None:
         missing = position - len(self._global_positions)  # rows that somebody has deleted

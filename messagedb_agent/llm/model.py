@@ -1,7 +1,7 @@
 """The port to models: a request in, a reply or a failure out, pieces on the way."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
 
@@ -37,4 +37,13 @@ class Models(Protocol):
         Raises:
             ConfigurationError: the name cannot be served: no such provider, a key is missing.
         """
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """What holds connections, and lets go of them."""
+
+    async def close(self) -> None:
+        """Let go of all connections."""
         ...

@@ -47,7 +47,7 @@ CallOutcome = Literal[
 """How far a tool call has come. The first four may change; `asked` waits for a person."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShownCall:
     """A tool call, and what came of it by now.
 
@@ -68,7 +68,7 @@ class ShownCall:
     elapsed_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One thing to show.
 

@@ -16,6 +16,8 @@ import pytest
 
 import messagedb_agent
 from messagedb_agent.agents import connecting
+from messagedb_agent.store import embedded
+from messagedb_agent.store.embedded import EmbeddedSettings
 from messagedb_agent.store.store import Store
 from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, first_missing
 from tests.scratch_database import scratch_database
@@ -46,9 +48,10 @@ def _scratch(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As a person at a terminal has it, where logs are text from WARNING on.
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
     monkeypatch.setenv("LOG_FORMAT", "text")
-    monkeypatch.setenv(
-        "PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    )
+    # The program of this environment first, the psql that comes with the package last.
+    psql = embedded.psql(EmbeddedSettings(tmp_path))
+    folders = [Path(sys.executable).parent, os.environ["PATH"], psql.parent if psql else ""]
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, filter(None, folders))))
     whole = connecting._store
 
     async def store(where: object) -> Store:

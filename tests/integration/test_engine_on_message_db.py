@@ -227,8 +227,12 @@ async def test_turns_cancelled_at_any_moment_are_finished_and_nothing_stays_in_u
 async def said(engine: Engine, thread_id: str, text: str) -> None:
     """Wait until a message stands in a thread."""
     async with asyncio.timeout(20):
-        while text not in [getattr(r.event, "text", "") for r in await events(engine, thread_id)]:
+        while not await _stands(engine, thread_id, text):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
+
+
+async def _stands(engine: Engine, thread_id: str, text: str) -> bool:
+    return text in [getattr(r.event, "text", "") for r in await events(engine, thread_id)]
 
 
 async def _ids(engine: Engine, agent: Agent) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.view import view
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.events.codec import Decoded, decode
@@ -136,11 +137,15 @@ async def journal_of(engine: Engine, thread_id: str) -> Journal:
 
 
 async def assert_sound(engine: Engine, thread_id: str) -> None:
-    """Check that the log is what was written, and that nobody's work is left open in it."""
+    """Check that the log is what was written and nothing is left open in it.
+
+    And that it says, read anew, what the engine that wrote it has folded on the way.
+    """
     verified = await engine.verify(thread_id)
     assert verified.finding is None
     agent = await engine.latest(thread_id)
     assert not agent.view.conversation.state.has_open_claims
+    assert await engine.fold(thread_id, view) == agent.view
 
 
 def model_answers(agent: Agent) -> list[str]:
