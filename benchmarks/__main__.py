@@ -60,13 +60,20 @@ def _command(bench: Bench, times: int, *arguments: str, what: str = "", aim: str
 def _turn_rows(turns: Turns) -> list[Row]:
     count = len(turns.engine_ms)
     first, last = slice(EDGE), slice(-EDGE, None)
-    growth = turns.ratio(last) / turns.ratio(first)
+    begun, ended = median(turns.cpu_ms[first]), median(turns.cpu_ms[last])
     return [
         _turn_row(turns, first, f"a turn, first {EDGE} of {count:,}"),
         _turn_row(turns, last, f"a turn, last {EDGE} of {count:,}"),
         _turn_row(turns, slice(None), f"a turn, all {count:,}"),
-        Row("last turns beside first, each over bare", "", ratio=f"{growth:.2f}", aim="flat"),
-        Row("a turn's own work, of one processor", f"{median(turns.cpu_ms):.1f} ms CPU"),
+        Row("what a turn adds to its writes (median)", f"{turns.added_ms:.1f} ms"),
+        Row(
+            "own work, last turns beside first (median)",
+            f"{ended:.1f} ms CPU",
+            f"{begun:.1f} ms CPU",
+            f"{ended / begun:.2f}",
+            "flat",
+        ),
+        Row("a bare commit", f"{median(turns.bare_ms) * count / turns.commits:.2f} ms"),
         Row("bytes a turn, with indexes", f"{turns.size_bytes / count:,.0f}", aim="<= 6,000"),
         Row("events a turn", f"{turns.events / count:g}", aim="7"),
         Row("commits a turn", f"{turns.commits / count:g}", aim="4"),

@@ -50,6 +50,12 @@ class Turns:
     events: int
     commits: int
 
+    @property
+    def added_ms(self) -> float:
+        """What a turn takes beyond its writes: the median over all turns."""
+        pairs = zip(self.engine_ms, self.bare_ms, strict=True)
+        return median(engine - bare for engine, bare in pairs)
+
     def ratio(self, part: slice) -> float:
         """Return how much more some turns cost than their writes: the median over them."""
         pairs = zip(self.engine_ms[part], self.bare_ms[part], strict=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.database import Database
     from messagedb_agent.agents.engine import Engine
     from messagedb_agent.agents.finding import Listed
+    from messagedb_agent.engine.verify import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
     from messagedb_agent.events.schema import Recorded
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.projections.projection import Projection, fold
     from messagedb_agent.store.memory import MemoryStore
+    from messagedb_agent.store.message import Message
+    from messagedb_agent.store.stream_name import normalised_category
+    from messagedb_agent.tools.builtin import builtin_tools
     from messagedb_agent.tools.function_tool import tool
+    from messagedb_agent.tools.loading import load_tools
     from messagedb_agent.tools.tool import Tool, ToolContext
 
 __version__ = "0.1.0"
@@ -37,6 +42,7 @@ _HOMES = {
     "Limits": "events.values",
     "Listed": "agents.finding",
     "MemoryStore": "store.memory",
+    "Message": "store.message",
     "ModelParameters": "events.values",
     "ModelSettings": "llm.resolve",
     "Progress": "agents.agent",
@@ -45,9 +51,13 @@ _HOMES = {
     "Tool": "tools.tool",
     "ToolContext": "tools.tool",
     "ToolError": "errors",
+    "Verification": "engine.verify",
+    "builtin_tools": "tools.builtin",
     "connect": "agents.connecting",
     "decode": "events.codec",
     "fold": "projections.projection",
+    "load_tools": "tools.loading",
+    "normalised_category": "store.stream_name",
     "tool": "tools.function_tool",
 }
 
@@ -60,6 +70,7 @@ __all__ = [
     "Limits",
     "Listed",
     "MemoryStore",
+    "Message",
     "ModelParameters",
     "ModelSettings",
     "Progress",
@@ -68,9 +79,13 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ToolError",
+    "Verification",
+    "builtin_tools",
     "connect",
     "decode",
     "fold",
+    "load_tools",
+    "normalised_category",
     "tool",
 ]
 

@@ -60,6 +60,11 @@ class Database:
         """Whether this is the embedded server."""
         return self.address is None
 
+    @property
+    def display_address(self) -> str | None:
+        """The URL with its password masked; None for the embedded server."""
+        return self.address and _without_password(self.address)
+
     async def connect(self) -> "MessageDbStore":
         """Connect, starting the embedded server first where it does not run.
 
@@ -102,7 +107,7 @@ class Database:
     async def status(self) -> DatabaseStatus:
         """Say in a few lines where threads are kept and how it stands; starts nothing."""
         if self.address is not None:
-            return await self._report((f"database: {without_password(self.address)}",))
+            return await self._report((f"database: {self.display_address}",))
         from messagedb_agent.store import embedded
 
         found = embedded.status(self._settings())
@@ -159,7 +164,7 @@ class Database:
         return EmbeddedSettings(self.home, self.idle_s, self.postgres_bin)
 
 
-def without_password(url: str) -> str:
+def _without_password(url: str) -> str:
     """Return a database's URL or connection string with its password masked."""
     url = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
     return re.sub(r"(?i)(password\s*=\s*)('[^']*'|[^&\s]+)", r"\1***", url)

@@ -10,7 +10,7 @@ from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.thread import take_on
 from messagedb_agent.errors import DuplicateMessage
-from messagedb_agent.events.codec import decode
+from messagedb_agent.events.codec import clean_text, decode
 from messagedb_agent.events.schema import Recorded, UserMessageAdded
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.projection import fold
@@ -81,7 +81,9 @@ class Run:
         if message is None or message.stream_name != self.journal.stream:
             return None
         said = decode(message).recorded
-        wanted = [c.text for c in saying.asked(self.journal.shown) if isinstance(c, Say)]
+        wanted = [
+            clean_text(c.text) for c in saying.asked(self.journal.shown) if isinstance(c, Say)
+        ]
         same = isinstance(said.event, UserMessageAdded) and [said.event.text] == wanted
         return said if same else None
 

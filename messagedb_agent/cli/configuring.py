@@ -13,7 +13,7 @@ from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import is_terminal, note, out
 
 if TYPE_CHECKING:
-    from messagedb_agent.config import Loaded
+    pass
 
 MASK = "***"
 
@@ -30,7 +30,7 @@ class Shown:
 def config(common: Common, form: str) -> int:
     """Print the settings."""
     setup = set_up(common)
-    shown = (*_settings(setup), *_keys(setup.loaded), *_options(setup.common))
+    shown = (*_settings(setup), *_keys(setup), *_options(setup.common))
     if form == "json":
         out(text_of([{"name": s.name, "value": s.value, "source": s.source} for s in shown]))
         return ExitCode.OK
@@ -43,8 +43,6 @@ def config(common: Common, form: str) -> int:
 
 
 def _settings(setup: Setup) -> Iterator[Shown]:
-    from messagedb_agent.agents.database import without_password
-
     settings, sources = setup.loaded.settings, setup.loaded.sources
     is_watched = is_terminal(sys.stderr)
     unset = {
@@ -57,9 +55,8 @@ def _settings(setup: Setup) -> Iterator[Shown]:
     }
     for field in type(settings).model_fields:
         name, value = field.upper(), getattr(settings, field)
-        if name == "MESSAGE_DB_URL" and settings.database_url is not None:
-            source = sources.get(name, "the DB_ settings")
-            yield Shown(name, without_password(settings.database_url), source)
+        if name == "MESSAGE_DB_URL" and (address := setup.database.display_address):
+            yield Shown(name, address, sources.get(name, "the DB_ settings"))
         elif value is None:
             yield Shown(name, unset.get(name, "(unset)"), "default")
         else:
@@ -74,13 +71,10 @@ def _text(value: object) -> str:
     return str(value)  # a SecretStr shows stars
 
 
-def _keys(loaded: "Loaded") -> Iterator[Shown]:
+def _keys(setup: Setup) -> Iterator[Shown]:
     """Name the providers' keys that are there."""
-    from messagedb_agent.llm.providers import PROVIDERS
-
-    for name in (key for provider in PROVIDERS for key in provider.keys):
-        if name in loaded.environ:
-            yield Shown(name, MASK, loaded.source_of(name))
+    for name in setup.model_settings.keys:
+        yield Shown(name, MASK, setup.loaded.source_of(name))
 
 
 def _options(common: Common) -> Iterator[Shown]:

@@ -1,6 +1,6 @@
 """From options and settings to what a command works with: the engine, with models and tools."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +11,6 @@ from messagedb_agent.cli.terminal import note
 if TYPE_CHECKING:
     from messagedb_agent import Database, Engine, ModelSettings
     from messagedb_agent.config import Loaded
-    from messagedb_agent.tools.object_tool import AnyTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,15 @@ class Setup:
     def database(self) -> "Database":
         """The database that the settings name."""
         from messagedb_agent import Database
-        from messagedb_agent.agents.database import default_home
 
         settings = self.loaded.settings
-        return Database(
+        database = Database(
             settings.database_url,
-            home=settings.messagedb_agent_home or default_home(),
             idle_s=settings.embedded_idle_s,
             postgres_bin=settings.postgres_bin,
         )
+        home = settings.messagedb_agent_home
+        return replace(database, home=home) if home else database
 
     @property
     def model_settings(self) -> "ModelSettings":
@@ -61,15 +60,14 @@ def set_up(common: Common) -> Setup:
         RefusedName: the category or the version.
         ConfigurationError: a setting.
     """
+    from messagedb_agent import normalised_category
     from messagedb_agent.config import load
     from messagedb_agent.observability.logging import configure
-    from messagedb_agent.store.stream_name import normalised_category, thread_category
 
     arguments = {"MODEL_NAME": common.model} if common.model else {}
     loaded = load(common.config, arguments=arguments)
     configure(loaded.settings)
     category = normalised_category(common.category)
-    thread_category(category, common.version)
     if category != common.category:
         note(f"category {common.category!r} is written {category!r}: Message DB cuts at `-`")
     return Setup(replace(common, category=category), loaded)
@@ -78,21 +76,14 @@ def set_up(common: Common) -> Setup:
 @asynccontextmanager
 async def opened(setup: Setup) -> AsyncIterator["Engine"]:
     """Connect, and close all connections at the end."""
-    from messagedb_agent import connect
+    from messagedb_agent import builtin_tools, connect, load_tools
 
-    tools = _tools(setup.common.tools)
+    own = (tool for name in setup.common.tools for tool in load_tools(name))
     async with connect(
         setup.database,
-        tools=tools,
+        tools=(*builtin_tools(), *own),
         model_settings=setup.model_settings,
         category=setup.common.category,
         version=setup.common.version,
     ) as engine:
         yield engine
-
-
-def _tools(references: Sequence[str]) -> "Sequence[AnyTool]":
-    from messagedb_agent.tools.builtin import builtin_tools
-    from messagedb_agent.tools.loading import load_tools
-
-    return (*builtin_tools(), *(tool for name in references for tool in load_tools(name)))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Listed
+    from messagedb_agent import Agent, Engine, Listed, Message
     from messagedb_agent.projections.usage import Usage
-    from messagedb_agent.store.message import Message
 
 
 def text_of(value: Any) -> str:

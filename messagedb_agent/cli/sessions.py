@@ -90,12 +90,10 @@ def message_text(given: str) -> str:
 
 def _model(setup: Setup) -> str:
     """Return the model of a new thread, and say so where it is none that anybody chose."""
-    from messagedb_agent.llm.providers import suggest
-
     chosen = setup.loaded.settings.model_name
     if chosen is not None:
         return chosen
-    suggested = suggest(setup.loaded.environ)
+    suggested = setup.model_settings.suggestion
     hint = f"set MODEL_NAME={suggested}" if suggested else "set MODEL_NAME or give --model"
     note(f"no model is set: using the offline rules, which are no LLM ({hint})")
     return "offline"
@@ -126,19 +124,12 @@ def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
     """Run a turn, and show how it ended."""
     live = Live(is_quiet=form == "json")
     if model is not None:
-        _check_model(model, setup)
+        setup.model_settings.check(model)  # before anything is written, or even started
     try:
         return asyncio.run(_run(setup, live, turn, form))
     except KeyboardInterrupt:
         note(_interrupted(setup.common, live.thread_id))
         return ExitCode.INTERRUPTED
-
-
-def _check_model(model: str, setup: Setup) -> None:
-    """Find out before anything is written, or even started, whether the model can be asked."""
-    from messagedb_agent.llm.resolve import check
-
-    check(model, setup.model_settings)
 
 
 async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:

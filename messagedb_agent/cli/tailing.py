@@ -13,8 +13,7 @@ from messagedb_agent.cli.render_json import message_json
 from messagedb_agent.cli.terminal import note, out
 
 if TYPE_CHECKING:
-    from messagedb_agent import Engine
-    from messagedb_agent.store.message import Message
+    from messagedb_agent import Engine, Message
 
 POLL_S = 0.25
 """How often the store is asked for news, in seconds."""

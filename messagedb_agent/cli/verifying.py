@@ -11,7 +11,7 @@ from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.terminal import out
 
 if TYPE_CHECKING:
-    from messagedb_agent.engine.verify import Finding, Verification
+    from messagedb_agent import Verification
 
 
 def verify(common: Common, thread: str, form: str) -> int:
@@ -36,17 +36,15 @@ def _lines(thread_id: str, found: "Verification") -> list[str]:
     foreign = [f"not ours, not checked: {r.stream}/{r.position} {r.type}" for r in found.foreign]
     if found.finding is None:
         return [*foreign, f"verified: {checked}"]
-    return [*foreign, _line(found.finding), f"not verified: thread {thread_id}, {checked}"]
-
-
-def _line(finding: "Finding") -> str:
+    finding = found.finding
     where = f"{finding.stream}/{finding.position} {finding.type}".rstrip()
     values = [
         f"{name} {value}"
         for name, value in (("recorded", finding.recorded), ("computed", finding.computed))
         if value is not None
     ]
-    return f"wrong at {where}: {finding.what}" + (f" ({', '.join(values)})" if values else "")
+    wrong = f"wrong at {where}: {finding.what}" + (f" ({', '.join(values)})" if values else "")
+    return [*foreign, wrong, f"not verified: thread {thread_id}, {checked}"]
 
 
 def _json(thread_id: str, found: "Verification") -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import secrets
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from messagedb_agent.clock import Clock, SystemClock
@@ -87,17 +87,16 @@ class Journal:
         """Say whether the stream holds events that were not read."""
         return await self._store.stream_version(self.stream) > self.version
 
-    async def catch_up(self) -> tuple[Recorded, ...]:
-        """Read on to the end of the stream and return what is new."""
+    async def catch_up(self) -> Sequence[str]:
+        """Read on to the end of the stream and return the ids of what is new."""
         if not self._loaded:
             await self._read_ancestors((await segments(self._store, self.stream))[:-1])
         news = []
         async for message in self._store.read(self.stream, position=self.version + 1):
-            decoded = self._fold(message)
-            self._head = replace(self._head, version=message.position)
+            decoded = self._fold(message, message.position)
             self._note(message.position, message.global_position, decoded.metadata.travelling)
-            news.append(decoded.recorded)
-        return tuple(news)
+            news.append(message.id)
+        return news
 
     async def branch_off(self, parent: str, position: int) -> None:
         """Make this still empty stream a fork: fold what it shares with its parent.
@@ -111,7 +110,7 @@ class Journal:
     async def _read_ancestors(self, ancestors: Sequence[Segment]) -> None:
         for segment in ancestors:
             async for message in self._store.read(segment.stream, until=segment.until):
-                self._fold(message)
+                self._fold(message, self.version)
         self._loaded = True
 
     async def claim(self, plan: Plan[T]) -> T:
@@ -143,7 +142,7 @@ class Journal:
                 )
             except Conflict as conflict:
                 news = await self.catch_up()
-                found = {recorded.id for recorded in news}
+                found = set(news)
                 if isinstance(conflict, DuplicateMessage):  # it may have been read long before
                     found |= await self._standing(fact.id for fact in facts)
                 if not news and found <= stands:
@@ -171,12 +170,13 @@ class Journal:
     def _base(self) -> Travelling:
         return self._travelling.get(0, NOTHING)
 
-    def _fold(self, message: Message) -> Decoded:
-        decoded = decode(message)
-        self._head = replace(
-            self._head,
-            hash=_chained(self._head.hash, message, decoded.metadata),
-            shown=conversation.evolve(self._head.shown, decoded.recorded),
+    def _fold(self, message: Message, version: int) -> Decoded:
+        decoded, head = decode(message), self._head
+        self._head = Head(
+            stream=self.stream,
+            version=version,
+            hash=_chained(head.hash, message, decoded.metadata),
+            shown=conversation.evolve(head.shown, decoded.recorded),
         )
         if self._on_event:
             self._on_event(decoded.recorded, self.shown)

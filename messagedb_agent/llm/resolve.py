@@ -11,7 +11,7 @@ from messagedb_agent.llm.litellm_model import LitellmModel, Target
 from messagedb_agent.llm.masking import secrets_of
 from messagedb_agent.llm.model import Model
 from messagedb_agent.llm.offline import OfflineModel
-from messagedb_agent.llm.providers import BY_NAME, key_of
+from messagedb_agent.llm.providers import BY_NAME, PROVIDERS, key_of, suggest
 from messagedb_agent.llm.retrying import Retrying, RetryPolicy
 
 OFFLINE = "offline"
@@ -38,6 +38,21 @@ class ModelSettings:
     gcp_location: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def check(self, name: str) -> None:
+        """Find out, before anything is written, whether a model can be asked; see `check`."""
+        check(name, self)
+
+    @property
+    def suggestion(self) -> str | None:
+        """A model that a key among the variables could ask; None where there is no such key."""
+        return suggest(self.environ)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the known providers' keys among the variables."""
+        names = (key for provider in PROVIDERS for key in provider.keys)
+        return tuple(name for name in names if name in self.environ)
 
 
 def resolve(name: str, *, settings: ModelSettings) -> Model:

@@ -105,6 +105,19 @@ def test_the_engine_knows_models_tools_and_stores_by_their_ports() -> None:
     assert wrong == []
 
 
+def test_the_command_line_stands_on_public_names_alone() -> None:
+    public = {NAME, f"{NAME}.errors", f"{NAME}.config", f"{NAME}.observability.logging"}
+    rooms = (f"{NAME}.cli", f"{NAME}.events", f"{NAME}.projections")
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in modules()
+        if room(module) == "cli"
+        for name in imported(tree)
+        if name.startswith(NAME) and name not in public and not name.startswith(rooms)
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_foreign_library_stops_at_its_room(library: str) -> None:
     importers = {
