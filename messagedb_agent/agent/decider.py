@@ -110,7 +110,7 @@ def _next_of_turn(state: State) -> Step:
         return Wait("limit")
     if state.owed is None:
         return Wait("user")
-    if limits := (*_turn_limits(state), *session_limits(state, state.limits)):
+    if limits := (*_turn_limits(state), *thread_limits(state, state.limits)):
         return Stop(limits)
     return Compact() if state.compaction_due else CallModel()
 
@@ -123,11 +123,11 @@ def _turn_limits(state: State) -> tuple[ReachedLimit, ...]:
     )
 
 
-def session_limits(state: State, limits: Limits) -> tuple[ReachedLimit, ...]:
+def thread_limits(state: State, limits: Limits) -> tuple[ReachedLimit, ...]:
     """Return the limits of the session that are reached; a person must raise them."""
     return _reached(
-        ("tokensPerSession", limits.tokens_per_session, state.session.tokens),
-        ("costUsdPerSession", limits.cost_usd_per_session, state.session.cost_usd),
+        ("tokensPerThread", limits.tokens_per_thread, state.total.tokens),
+        ("costUsdPerThread", limits.cost_usd_per_thread, state.total.cost_usd),
     )
 
 
@@ -156,6 +156,8 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
         if state.started and command.forked_from is None:
             raise Refused("the thread has started already")
         return (SessionStarted(**_fields(command)),)
+    if state.blocked:
+        raise Refused("the thread holds an event that needs newer code")
     if not state.started:
         raise Refused("the thread has not started")
     if state.deleted:
@@ -200,7 +202,7 @@ def _continued(state: State, command: Continue) -> tuple[Event, ...]:
     limits = raised(state.limits, command.limits)
     if not (state.failed or state.stopped or limits != state.limits):
         return ()
-    if reached := session_limits(state, limits):
+    if reached := thread_limits(state, limits):
         names = ", ".join(f"{r.name} ({r.reached} of {r.limit})" for r in reached)
         raise Refused(f"a limit of the session must be raised first: {names}")
     return (SessionContinued(limits=command.limits, by=command.by),)

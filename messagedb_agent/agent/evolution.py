@@ -12,9 +12,9 @@ from messagedb_agent.agent.state import (
     NOT_STARTED,
     OpenModelCall,
     OpenToolCall,
-    SessionUse,
     Stage,
     State,
+    ThreadUse,
     ToolRule,
     TurnUse,
 )
@@ -43,7 +43,14 @@ from messagedb_agent.events.schema import (
     UnknownEvent,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition, Attempt, Limits, ToolCall, Usage
+from messagedb_agent.events.values import (
+    AgentDefinition,
+    Attempt,
+    Limits,
+    ToolCall,
+    ToolFailureKind,
+    Usage,
+)
 from messagedb_agent.ids import call_id
 
 MAX_INTERRUPTIONS = 3
@@ -129,7 +136,7 @@ def evolve(state: State, recorded: Recorded) -> State:
         case ToolExecutionCompleted(call_id=call, elapsed_ms=elapsed_ms):
             return _call_done(_elapsed(state, elapsed_ms), call, position)
         case ToolExecutionFailed(call_id=call, kind=kind, elapsed_ms=elapsed_ms):
-            if kind == "outcome_unknown":
+            if _is_unknown(state, call, kind):
                 state = changed(state, unknown=state.unknown | {call})
             return _call_done(_elapsed(state, elapsed_ms), call, position)
         case ToolExecutionDenied(call_id=call):
@@ -194,7 +201,7 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
         owed=recorded.position if owed else None,
         unknown=state.unknown,
         compaction_due=state.compaction_due,
-        session=state.session,
+        total=state.total,
     )
 
 
@@ -269,6 +276,12 @@ def _call_failed(state: State, failure: LlmCallFailed, position: int) -> State:
             return changed(state, failed=True)
 
 
+def _is_unknown(state: State, call: str, kind: ToolFailureKind) -> bool:
+    """Say whether a failed call may have taken effect: a timeout does not stop the world."""
+    harmless = state.rules.get(state.calls[call].tool, ToolRule()).effect == "retry"
+    return kind == "outcome_unknown" or (kind == "timed_out" and not harmless)
+
+
 def _call_done(state: State, call: str, position: int) -> State:
     """Close a call, and with the last one its round, which then owes an answer."""
     state = state.with_call(call, stage=Stage.DONE)
@@ -310,8 +323,6 @@ def _used(
     attempts = tuple(attempts)
     spent = [usage, *(a.usage for a in attempts if a.kind != "answered")]
     tokens = sum(u.input_tokens + u.output_tokens for u in spent if u)
-    session = SessionUse(
-        state.session.tokens + tokens, state.session.cost_usd + (cost_usd or Decimal(0))
-    )
+    total = ThreadUse(state.total.tokens + tokens, state.total.cost_usd + (cost_usd or Decimal(0)))
     elapsed_ms = sum(a.elapsed_ms + a.waited_ms for a in attempts)
-    return changed(_elapsed(state, elapsed_ms), session=session)
+    return changed(_elapsed(state, elapsed_ms), total=total)

@@ -81,7 +81,7 @@ class TurnUse:
 
 
 @dataclass(frozen=True)
-class SessionUse:
+class ThreadUse:
     """What the thread has used of its limits."""
 
     tokens: int = 0
@@ -114,7 +114,7 @@ class State:
         compaction_due: whether the conversation must be summarised before the next call.
         stopped: names of the limits that stopped the thread.
         turn: what the turn has used.
-        session: what the thread has used.
+        total: what the thread has used.
         terminating: position of the request to end the session.
         ended: whether the session is completed.
         deleted: whether the thread is hidden.
@@ -137,7 +137,7 @@ class State:
     compaction_due: bool = False
     stopped: tuple[str, ...] = ()
     turn: TurnUse = TurnUse()
-    session: SessionUse = SessionUse()
+    total: ThreadUse = ThreadUse()
     terminating: int | None = None
     ended: bool = False
     deleted: bool = False

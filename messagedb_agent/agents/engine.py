@@ -301,19 +301,25 @@ class Engine:
             return await self._fork(agent, commands, given, changes, progress)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            return (*self._redefinition(agent, shown.definition, changes), *commands)
+            return (*self._redefinition(agent, shown, changes), *commands)
 
         return await self._see_through(run, Saying(asked, given), progress)
 
     def _redefinition(
-        self, agent: Agent, recorded: AgentDefinition | None, changes: Mapping[str, Any]
+        self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
     ) -> Sequence[Command]:
-        """Return what brings the recorded agent to the one that is to go on."""
+        """Return what brings the recorded agent to the one that is to go on.
+
+        Limits that were raised since stay raised, unless the changes name others.
+        """
         fields = {name: value for name, value in changes.items() if value is not None}
+        recorded = shown.definition
         if recorded is None:
             return (Start(agent.thread_id, self.define(**fields)),)
         wanted = _defined({**dict(recorded), "tools": self.tools.specs(), **fields})
-        return () if wanted == recorded else (Redefine(wanted),)
+        if wanted == recorded:
+            return ()
+        return (Redefine(_defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
 
     async def _was_said(self, agent: Agent, message_id: str | None) -> bool:
         message = await self.store.by_id(message_id) if message_id else None
@@ -338,12 +344,13 @@ class Engine:
         stream, parent = self._stream(thread_id), self._stream(agent.thread_id)
         definition = agent.definition or self.define()
         at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
-        start = Start(thread_id, definition, forked_from=at)
 
         def asked(shown: Conversation) -> Sequence[Command]:
+            said = (*self._redefinition(agent, shown, changes), *commands)
             if shown.state.stream == stream:  # it has begun
-                return (*self._redefinition(agent, shown.definition, changes), *commands)
-            return (start, *self._redefinition(agent, definition, changes), *commands)
+                return said
+            in_force = definition.model_copy(update={"limits": shown.state.limits})
+            return (Start(thread_id, in_force, forked_from=at), *said)
 
         run = Run(self.store, stream, thread_id, self.writing)
         await run.journal.branch_off(parent, agent.position)

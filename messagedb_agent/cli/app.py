@@ -63,25 +63,25 @@ def _command(
 @_command(app, "start", "Talk")
 def _start(common: Common, message: Message, form: Form = "text") -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import sessions
+    from messagedb_agent.cli import talking
 
-    return sessions.start(common, message, form)
+    return talking.start(common, message, form)
 
 
 @_command(app, "message", "Talk")
 def _message(common: Common, thread: Thread, message: Message, form: Form = "text") -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import sessions
+    from messagedb_agent.cli import talking
 
-    return sessions.message(common, thread, message, form)
+    return talking.message(common, thread, message, form)
 
 
 @_command(app, "continue", "Talk")
 def _continue(common: Common, thread: Thread, form: Form = "text") -> int:
     """Let a thread go on where it stopped: interrupted, failed, or at a limit."""
-    from messagedb_agent.cli import sessions
+    from messagedb_agent.cli import talking
 
-    return sessions.continue_(common, thread, form)
+    return talking.continue_(common, thread, form)
 
 
 @_command(app, "end", "Talk")
@@ -91,9 +91,9 @@ def _end(
     reason: Annotated[str | None, typer.Option(help="Why it ends.")] = None,
 ) -> int:
     """End a thread; a later message reopens it."""
-    from messagedb_agent.cli import sessions
+    from messagedb_agent.cli import talking
 
-    return sessions.end(common, thread, reason)
+    return talking.end(common, thread, reason)
 
 
 @_command(app, "show", "Look")

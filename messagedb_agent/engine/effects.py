@@ -4,12 +4,11 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-import orjson
-
 from messagedb_agent.clock import Clock
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import AskModel, Effect, RunTool
 from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.events.canonical import is_object
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -119,7 +118,7 @@ class Effects:
         if problem is None:
             return requested
         changes = {"problem": problem.kind, "problem_message": problem.message}
-        if reply.finish_reason == "length" and not _is_object(call.arguments):
+        if reply.finish_reason == "length" and not is_object(call.arguments):
             changes = {
                 "problem": "cut_off",
                 "problem_message": "the answer ended before the arguments did",
@@ -191,10 +190,3 @@ def _compacted(ask: AskModel, reply: Reply) -> Event:
         price=reply.price,
         attempts=reply.attempts,
     )
-
-
-def _is_object(arguments: str) -> bool:
-    try:
-        return isinstance(orjson.loads(arguments), dict)
-    except orjson.JSONDecodeError:
-        return False

@@ -41,7 +41,8 @@ async def run(
         # that was interrupted too often, for one, is not continued by who finds that out.
         if saying:
             saying(batch)
-        again = close_abandoned(batch) if _may_close(batch) else ()
+        # Where an event that must not be ignored is unknown, nobody here knows what is open.
+        again = () if batch.shown.state.blocked else close_abandoned(batch)
         return (*again, *plan(batch))
 
     running = Running(perform)
@@ -63,11 +64,3 @@ async def run(
                 running.start(await journal.claim(plan))
     finally:
         await running.stop()
-
-
-def _may_close(batch: Batch) -> bool:
-    """Whether open claims are the thread's own: those of a fork's parent are not.
-
-    Where an event that must not be ignored is unknown, nobody here knows what is open.
-    """
-    return batch.expected_version >= 0 and not batch.shown.state.blocked

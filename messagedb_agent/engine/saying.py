@@ -7,7 +7,12 @@ from messagedb_agent.agent.commands import Command
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.engine.batch import NOTHING, Batch, Draft
 from messagedb_agent.events.metadata import Travelling
-from messagedb_agent.events.schema import SessionStarted, UserMessageAdded
+from messagedb_agent.events.schema import (
+    SessionStarted,
+    ToolExecutionDenied,
+    ToolOutcomeResolved,
+    UserMessageAdded,
+)
 from messagedb_agent.ids import derived_id
 from messagedb_agent.projections.conversation import Conversation
 
@@ -43,12 +48,15 @@ class Saying:
                 batch.add(Draft(id, event, travelling=self.travelling))
 
     def _id(self, batch: Batch, event: object) -> str | None:
-        if self.message_id is None:
-            return None
+        stream = batch.head.stream
         match event:
             case UserMessageAdded():
                 return self.message_id
-            case SessionStarted():
-                return derived_id(batch.head.stream, self.message_id, "start")
+            case SessionStarted() if self.message_id is not None:
+                return derived_id(stream, self.message_id, "start")
+            case ToolExecutionDenied(call_id=call):
+                return derived_id(stream, call, "outcome")
+            case ToolOutcomeResolved(call_id=call):
+                return derived_id(stream, call, "resolution")
             case _:
                 return None

@@ -44,6 +44,25 @@ def parse(text: str) -> Json:
     return value
 
 
+def is_object(text: str) -> bool:
+    """Say whether a text is a JSON object that any reader can hold.
+
+    No more than 100 levels deep, without NaN and infinities, without lone surrogates.
+    """
+    try:
+        value = json.loads(
+            text, parse_int=Number, parse_float=Number, parse_constant=_refused_constant
+        )
+        canonical_text(value).encode()
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and depth(text) <= MAX_DEPTH
+
+
+def _refused_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def read(text: str) -> Any:
     """Return a JSON text as Python values; a number beyond Python's floats reads as None.
 

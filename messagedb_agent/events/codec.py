@@ -17,6 +17,7 @@ from messagedb_agent.events.chain import Row, hash_text
 from messagedb_agent.events.metadata import Cause, Metadata, Travelling, read_metadata
 from messagedb_agent.events.schema import SCHEMA_VERSION, Event, Recorded, UnknownEvent
 from messagedb_agent.events.upcasting import upcast
+from messagedb_agent.events.values import READING
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Every event class by its type."""
@@ -116,7 +117,7 @@ def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
 
 def _clean(event: Event) -> tuple[bytes, Event]:
     """Return an event's data as canonical JSON, and the event as these data say it."""
-    data = event.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     try:
         text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         if b"\\u0000" not in text:
@@ -187,8 +188,8 @@ def _event(row: Row, metadata: Metadata) -> Event | UnknownEvent:
         return UnknownEvent(row.type, "data is not an object", metadata.critical)
     try:
         data = upcast(row.type, metadata.schema_version, data)
-        return cls.model_validate(data, extra="ignore")
+        return cls.model_validate(data, extra="ignore", context=READING)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        return UnknownEvent(row.type, f"{where}: {first['msg']}", metadata.critical)
+        return UnknownEvent(row.type, f"{where}: {first['msg']}", metadata.critical or newer)

@@ -1,28 +1,29 @@
 """Every event of a thread, as a frozen class. The class's name is the message's type.
 
 `spec.md` is the authority for names and keys. Events hold facts, and never how to draw, send or
-store themselves. Keys whose value is None are left out of the JSON.
+store themselves. Keys whose value is the default are left out of the JSON,
+so a default never changes.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
-
 from messagedb_agent.events.values import (
     AgentDefinition,
     Attempt,
+    Count,
     DecimalText,
-    FailureKind,
     ForkPoint,
     JsonText,
     Limits,
     ModelParameters,
+    PositiveCount,
     Price,
-    Purpose,
     ReachedLimit,
+    ReadFailureKind,
+    ReadPurpose,
+    ReadToolFailureKind,
     ToolCall,
-    ToolFailureKind,
     Usage,
     Value,
 )
@@ -65,13 +66,13 @@ class LlmCallStarted(Fact):
     `projection_version` of the projection `projection_name`.
     """
 
-    purpose: Purpose
+    purpose: ReadPurpose
     model: str
-    parameters: ModelParameters
-    attempt: PositiveInt
-    context_position: NonNegativeInt
-    projection_name: str
-    projection_version: PositiveInt
+    parameters: ModelParameters = ModelParameters()
+    attempt: PositiveCount = 1
+    context_position: Count
+    projection_name: str = "conversation"
+    projection_version: PositiveCount = 1
     request_digest: str
 
 
@@ -95,7 +96,7 @@ class LlmCallFailed(Fact):
     """The model was asked and gave no usable answer; final for this call."""
 
     llm_call_id: str
-    kind: FailureKind
+    kind: ReadFailureKind
     message: str
     attempts: tuple[Attempt, ...] = ()
 
@@ -134,7 +135,7 @@ class ToolExecutionStarted(Fact):
     call_id: str
     tool_name: str
     arguments: str
-    attempt: PositiveInt
+    attempt: PositiveCount = 1
     idempotency_key: str
 
 
@@ -142,19 +143,19 @@ class ToolExecutionCompleted(Fact):
     """A tool gave a result, as the model is shown it."""
 
     call_id: str
-    attempt: PositiveInt
+    attempt: PositiveCount = 1
     result: str
-    elapsed_ms: NonNegativeInt
+    elapsed_ms: Count
 
 
 class ToolExecutionFailed(Fact):
     """A call ended without a result; attempt 0 never ran."""
 
     call_id: str
-    attempt: NonNegativeInt
-    kind: ToolFailureKind
+    attempt: Count
+    kind: ReadToolFailureKind
     message: str
-    elapsed_ms: NonNegativeInt
+    elapsed_ms: Count
 
 
 class ToolOutcomeResolved(Fact):
@@ -175,7 +176,7 @@ class ContextCompacted(Fact):
     llm_call_id: str
     model: str
     summary: str
-    through_position: NonNegativeInt
+    through_position: Count
     usage: Usage | None = None
     cost_usd: DecimalText | None = None
     price: Price | None = None

@@ -1,16 +1,15 @@
 """What events and requests are made of: definitions, tools, limits, calls, usage and money."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PlainSerializer,
-    PositiveInt,
+    ValidationInfo,
 )
 from pydantic.alias_generators import to_camel
 
@@ -27,6 +26,13 @@ DecimalText = Annotated[
     PlainSerializer(lambda value: format(value, "f"), return_type=str),
 ]
 """A decimal number, written as a string without an exponent: events hold no floats."""
+
+_LARGEST = 2**53
+Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+"""A whole number from 0 to 2^53: what every JSON reader holds without loss."""
+
+PositiveCount = Annotated[int, Field(ge=1, le=_LARGEST)]
+"""A whole number from 1 to 2^53."""
 
 JsonText = str
 """One JSON value as text: how maps with keys that are not ours are stored."""
@@ -71,6 +77,29 @@ ToolFailureKind = Literal[
 """Why a tool call gave no result."""
 
 
+READING = {"reading": True}
+"""Validation context of what was written by somebody, who may be newer than this code."""
+
+
+def _read_as(fallback: str, *known: str) -> BeforeValidator:
+    """Read a word of a closed set that this code does not know as the nearest it does."""
+
+    def validate(value: object, info: ValidationInfo) -> object:
+        is_new = info.context is READING and isinstance(value, str) and value not in known
+        return fallback if is_new else value
+
+    return BeforeValidator(validate)
+
+
+ReadFailureKind = Annotated[FailureKind, _read_as("internal", *get_args(FailureKind))]
+ReadToolFailureKind = Annotated[ToolFailureKind, _read_as("raised", *get_args(ToolFailureKind))]
+ReadCallProblem = Annotated[CallProblem, _read_as("bad_arguments", *get_args(CallProblem))]
+ReadEffectPolicy = Annotated[EffectPolicy, _read_as("never", *get_args(EffectPolicy))]
+ReadPurpose = Annotated[Purpose, _read_as("judge", *get_args(Purpose))]
+AttemptKind = Literal["answered"] | FailureKind
+ReadAttemptKind = Annotated[AttemptKind, _read_as("internal", "answered", *get_args(FailureKind))]
+
+
 class Value(BaseModel):
     """Base of all values in events: immutable, closed when written, lowerCamel in JSON."""
 
@@ -97,9 +126,9 @@ class ModelParameters(Value):
 
     temperature: DecimalText | None = None
     top_p: DecimalText | None = None
-    max_tokens: PositiveInt | None = None
-    timeout_ms: PositiveInt | None = None
-    max_retries: NonNegativeInt | None = None
+    max_tokens: PositiveCount | None = None
+    timeout_ms: PositiveCount | None = None
+    max_retries: Count | None = None
     extra: JsonText | None = None
 
 
@@ -119,8 +148,8 @@ class ToolSpec(Value):
     description: str
     parameters_schema: JsonText
     needs_approval: bool = False
-    effect: EffectPolicy = "never"
-    timeout_ms: PositiveInt | None = None
+    effect: ReadEffectPolicy = "never"
+    timeout_ms: PositiveCount | None = None
 
 
 class Limits(Value):
@@ -130,15 +159,15 @@ class Limits(Value):
         calls_per_turn: model calls between two messages of the user.
         rounds_per_turn: rounds of tool calls between two messages of the user.
         elapsed_ms_per_turn: sum of the recorded durations of a turn, in milliseconds.
-        tokens_per_session: input and output tokens of the whole thread.
-        cost_usd_per_session: US dollars of the whole thread.
+        tokens_per_thread: input and output tokens of the whole thread.
+        cost_usd_per_thread: US dollars of the whole thread.
     """
 
-    calls_per_turn: PositiveInt | None = None
-    rounds_per_turn: PositiveInt | None = None
-    elapsed_ms_per_turn: PositiveInt | None = None
-    tokens_per_session: PositiveInt | None = None
-    cost_usd_per_session: DecimalText | None = None
+    calls_per_turn: PositiveCount | None = None
+    rounds_per_turn: PositiveCount | None = None
+    elapsed_ms_per_turn: PositiveCount | None = None
+    tokens_per_thread: PositiveCount | None = None
+    cost_usd_per_thread: DecimalText | None = None
 
 
 class AgentDefinition(Value):
@@ -175,7 +204,7 @@ class ForkPoint(Value):
     """
 
     stream_name: str
-    position: NonNegativeInt
+    position: Count
     event_id: str
     results: JsonText | None = None
 
@@ -196,7 +225,7 @@ class ToolCall(Value):
     provider_call_id: str | None = None
     name: str
     arguments: str
-    problem: CallProblem | None = None
+    problem: ReadCallProblem | None = None
     problem_message: str | None = None
 
 
@@ -211,11 +240,11 @@ class Usage(Value):
         reasoning_tokens: of the output, not shown.
     """
 
-    input_tokens: NonNegativeInt = 0
-    output_tokens: NonNegativeInt = 0
-    cached_input_tokens: NonNegativeInt = 0
-    cache_write_tokens: NonNegativeInt = 0
-    reasoning_tokens: NonNegativeInt = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    reasoning_tokens: Count = 0
 
 
 class Price(Value):
@@ -239,9 +268,9 @@ class Attempt(Value):
     """
 
     model: str
-    kind: Literal["answered"] | FailureKind
-    elapsed_ms: NonNegativeInt
-    waited_ms: NonNegativeInt = 0
+    kind: ReadAttemptKind
+    elapsed_ms: Count
+    waited_ms: Count = 0
     usage: Usage | None = None
 
 

@@ -73,7 +73,7 @@ class OfflineModel:
             finish_reason="tool_calls" if calls else "stop",
             usage=usage,
             cost_usd=Decimal(0),
-            attempts=(Attempt(model="offline", kind="answered", elapsed_ms=0, usage=usage),),
+            attempts=(Attempt(model="offline", kind="answered", elapsed_ms=0),),
         )
 
 

@@ -83,7 +83,6 @@ class Retrying:
                     kind="answered",
                     elapsed_ms=elapsed_ms,
                     waited_ms=waited_ms,
-                    usage=outcome.usage,
                 )
                 return replace(outcome, attempts=(*attempts, answered))
             attempts.append(

@@ -104,5 +104,5 @@ def _reply(request: Request, text: str, calls: tuple[RequestedCall, ...]) -> Rep
         finish_reason="tool_calls" if calls else "stop",
         usage=usage,
         cost_usd=Decimal(0),
-        attempts=(Attempt(model=request.model, kind="answered", elapsed_ms=0, usage=usage),),
+        attempts=(Attempt(model=request.model, kind="answered", elapsed_ms=0),),
     )

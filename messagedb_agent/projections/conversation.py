@@ -15,6 +15,7 @@ import orjson
 from messagedb_agent.agent.evolution import counts, evolve, valid_calls
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
+from messagedb_agent.events.canonical import is_object
 from messagedb_agent.events.chain import GENESIS
 from messagedb_agent.events.request import (
     AskedCall,
@@ -274,7 +275,4 @@ def _shown_name(name: str) -> str:
 
 def _shown_arguments(arguments: str) -> str:
     """Return arguments as providers take them: an object, `{}` where the model wrote none."""
-    try:
-        return arguments if isinstance(orjson.loads(arguments), dict) else "{}"
-    except orjson.JSONDecodeError:
-        return "{}"
+    return arguments if is_object(arguments) else "{}"

@@ -75,8 +75,8 @@ _LIMITS = Limits.model_validate(
         "callsPerTurn": 20,
         "roundsPerTurn": 10,
         "elapsedMsPerTurn": 600_000,
-        "tokensPerSession": 1_000_000,
-        "costUsdPerSession": "2.50",
+        "tokensPerThread": 1_000_000,
+        "costUsdPerThread": "2.50",
     }
 )
 _DEFINITION = AgentDefinition(
@@ -95,7 +95,7 @@ _DEFINITION = AgentDefinition(
         ),
     ),
     limits=_LIMITS,
-    context_strategy="all",
+    context_strategy="last_n:20",
 )
 _USAGE = Usage(
     input_tokens=120,
@@ -129,13 +129,13 @@ _EVENTS: tuple[Event, ...] = (
     AgentRedefined(definition=_DEFINITION),
     UserMessageAdded(text="What is 42 * 7?\n\t\u00e9\x7f \U0001f9ee \\u0000", user="ada"),
     LlmCallStarted(
-        purpose="answer",
+        purpose="summary",
         model="anthropic/claude-haiku-4-5",
         parameters=_PARAMETERS,
-        attempt=1,
+        attempt=2,
         context_position=1,
-        projection_name="conversation",
-        projection_version=1,
+        projection_name="summary",
+        projection_version=2,
         request_digest="n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
     ),
     LlmResponseReceived(
@@ -200,7 +200,7 @@ _EVENTS: tuple[Event, ...] = (
     LimitReached(
         limits=(
             ReachedLimit(name="callsPerTurn", limit="20", reached="20"),
-            ReachedLimit(name="costUsdPerSession", limit="2.50", reached="2.5031"),
+            ReachedLimit(name="costUsdPerThread", limit="2.50", reached="2.5031"),
         )
     ),
     SessionContinued(limits=_LIMITS, by="ada"),

@@ -75,7 +75,7 @@ _TOOLS = (
 _AGENTS = (
     definition(*_TOOLS),
     definition(*_TOOLS, limits=Limits(calls_per_turn=6, rounds_per_turn=4)),
-    definition(*_TOOLS, limits=Limits(tokens_per_session=60)),
+    definition(*_TOOLS, limits=Limits(tokens_per_thread=60)),
 )
 _KINDS: tuple[FailureKind, ...] = ("unavailable", "context_overflow", "empty", "cut_off")
 
@@ -243,7 +243,7 @@ class Session:
             ),
             *(DenyTool(id) for id in state.at(Stage.ASKED)[-1:]),
             *(ResolveOutcome(id, "completed", "yes") for id in sorted(state.unknown)[:1]),
-            Continue(Limits(tokens_per_session=state.session.tokens + 50)),
+            Continue(Limits(tokens_per_thread=state.total.tokens + 50)),
             Continue(),
             Cancel(),
             End(),

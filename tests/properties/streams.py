@@ -77,15 +77,15 @@ AGENTS = (
     ),
     definition(tool("look", approval=True), limits=Limits(calls_per_turn=3, rounds_per_turn=2)),
     definition(
-        limits=Limits.model_validate({"tokensPerSession": 5, "costUsdPerSession": "0.5"}),
+        limits=Limits.model_validate({"tokensPerThread": 5, "costUsdPerThread": "0.5"}),
     ),
 )
 
 MORE_LIMITS = (
     Limits(),
     Limits(calls_per_turn=9),
-    Limits.model_validate({"costUsdPerSession": "9.5", "tokensPerSession": 10**30}),
-    Limits.model_validate({"costUsdPerSession": "-9.5"}),
+    Limits.model_validate({"costUsdPerThread": "9.5", "tokensPerThread": 2**53}),
+    Limits.model_validate({"costUsdPerThread": "-9.5"}),
 )
 
 

@@ -27,7 +27,7 @@ CLEAN_TEXT = st.text(
 )
 """Any text that PostgreSQL can hold."""
 
-_INTEGERS = st.one_of(st.integers(1, 9), st.integers(1, 2**63))
+_INTEGERS = st.one_of(st.integers(1, 9), st.integers(1, 2**53))
 _DECIMALS = st.decimals(
     min_value=Decimal(-(10**20)), max_value=Decimal(10**20), allow_nan=False, allow_infinity=False
 ).filter(lambda number: len(format(number, "f")) < 60)

@@ -124,24 +124,24 @@ def test_continuing_with_other_limits_is_recorded_at_any_time() -> None:
 
 
 def test_a_session_limit_must_be_raised_before_the_thread_goes_on() -> None:
-    session = spoken(replied("pay", tokens=50), runs("pay"), done("pay"), tokens_per_session=40)
-    session = session.and_(stopped("tokensPerSession"))
-    session.when(Continue()).is_refused(Refused, r"tokensPerSession \(50 of 40\)")
-    session.when(Continue(Limits(tokens_per_session=50))).is_refused(Refused, "50 of 50")
-    more = Limits(tokens_per_session=51)
+    session = spoken(replied("pay", tokens=50), runs("pay"), done("pay"), tokens_per_thread=40)
+    session = session.and_(stopped("tokensPerThread"))
+    session.when(Continue()).is_refused(Refused, r"tokensPerThread \(50 of 40\)")
+    session.when(Continue(Limits(tokens_per_thread=50))).is_refused(Refused, "50 of 50")
+    more = Limits(tokens_per_thread=51)
     session.when(Continue(more)).then(continued(more), next=CallModel())
 
 
 def test_money_that_was_spent_must_be_allowed_before_the_thread_goes_on() -> None:
-    session = spoken(replied("pay", cost_usd="0.50"), runs("pay"), cost_usd_per_session="0.5")
-    session = session.and_(done("pay"), stopped("costUsdPerSession"))
-    session.when(Continue()).is_refused(Refused, "costUsdPerSession")
-    more = Limits.model_validate({"costUsdPerSession": "0.51"})
+    session = spoken(replied("pay", cost_usd="0.50"), runs("pay"), cost_usd_per_thread="0.5")
+    session = session.and_(done("pay"), stopped("costUsdPerThread"))
+    session.when(Continue()).is_refused(Refused, "costUsdPerThread")
+    more = Limits.model_validate({"costUsdPerThread": "0.51"})
     session.when(Continue(more)).then(continued(more), next=CallModel())
 
 
 def test_a_reached_session_limit_does_not_refuse_to_take_up_what_is_still_under_way() -> None:
-    session = spoken(replied("pay", tokens=50), runs("pay"), tokens_per_session=40)
+    session = spoken(replied("pay", tokens=50), runs("pay"), tokens_per_thread=40)
     session.when(Continue()).then()
 
 

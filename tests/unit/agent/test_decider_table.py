@@ -120,8 +120,8 @@ def test_every_limit_that_is_reached_stops_the_thread_before_the_next_model_call
         "calls_per_turn": 1,
         "rounds_per_turn": 1,
         "elapsed_ms_per_turn": 30,
-        "tokens_per_session": 100,
-        "cost_usd_per_session": "0.50",
+        "tokens_per_thread": 100,
+        "cost_usd_per_thread": "0.50",
     }
     spoken(
         replied("pay", tokens=120, cost_usd="0.75", elapsed_ms=20),
@@ -134,8 +134,8 @@ def test_every_limit_that_is_reached_stops_the_thread_before_the_next_model_call
                 ReachedLimit(name="callsPerTurn", limit="1", reached="1"),
                 ReachedLimit(name="roundsPerTurn", limit="1", reached="1"),
                 ReachedLimit(name="elapsedMsPerTurn", limit="30", reached="31"),
-                ReachedLimit(name="tokensPerSession", limit="100", reached="120"),
-                ReachedLimit(name="costUsdPerSession", limit="0.50", reached="0.75"),
+                ReachedLimit(name="tokensPerThread", limit="100", reached="120"),
+                ReachedLimit(name="costUsdPerThread", limit="0.50", reached="0.75"),
             )
         )
     )
@@ -147,7 +147,7 @@ def test_a_limit_that_is_not_quite_reached_stops_nothing() -> None:
         runs("pay"),
         done("pay"),
         calls_per_turn=2,
-        tokens_per_session=100,
+        tokens_per_thread=100,
     )
     round_.says(CallModel())
 
@@ -157,7 +157,7 @@ def test_limits_do_not_stop_what_owes_no_answer() -> None:
 
 
 def test_a_huge_number_is_a_limit_like_any_other() -> None:
-    limits = Limits(tokens_per_session=10**400)
+    limits = Limits(tokens_per_thread=2**53)
     given(started(limits=limits), user("hi")).says(CallModel())
 
 

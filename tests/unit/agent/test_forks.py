@@ -106,7 +106,7 @@ def test_a_fork_reopens_what_was_ended_failed_or_stopped() -> None:
 def test_a_fork_keeps_session_totals_and_starts_a_turn_of_its_own() -> None:
     parent = spoken(replied("pay", tokens=5, elapsed_ms=9))
     fork = parent.forked()
-    assert fork.state.session == parent.state.session
+    assert fork.state.total == parent.state.total
     assert fork.state.turn.calls == fork.state.turn.rounds == fork.state.turn.elapsed_ms == 0
 
 

@@ -216,19 +216,19 @@ class TestLimits:
         spoken(replied(text="hello"), continued()).says(Wait("user"))
 
     def test_continuing_replaces_the_limits_that_it_names_and_keeps_the_others(self) -> None:
-        limits = Limits.model_validate({"callsPerTurn": 3, "costUsdPerSession": "0.5"})
-        more = Limits.model_validate({"costUsdPerSession": "1.5"})
+        limits = Limits.model_validate({"callsPerTurn": 3, "costUsdPerThread": "0.5"})
+        more = Limits.model_validate({"costUsdPerThread": "1.5"})
         state = given(started(limits=limits), continued(more)).state
         assert state.limits.calls_per_turn == 3
-        assert state.limits.cost_usd_per_session == Decimal("1.5")
+        assert state.limits.cost_usd_per_thread == Decimal("1.5")
 
     def test_a_raised_money_limit_is_compared_as_money(self) -> None:
-        limits = Limits.model_validate({"costUsdPerSession": "0.5"})
-        more = Limits.model_validate({"costUsdPerSession": "1.5"})
+        limits = Limits.model_validate({"costUsdPerThread": "0.5"})
+        more = Limits.model_validate({"costUsdPerThread": "1.5"})
         spent = given(
             started(limits=limits), user("hi"), claim(), replied(cost_usd="0.5"), user("more")
         )
-        spent.and_(stopped("costUsdPerSession"), continued(more)).says(CallModel())
+        spent.and_(stopped("costUsdPerThread"), continued(more)).says(CallModel())
 
     def test_a_new_definition_brings_its_own_limits(self) -> None:
         strict = AgentRedefined(definition=definition(limits=Limits(calls_per_turn=1)))
@@ -236,7 +236,7 @@ class TestLimits:
 
     def test_session_totals_outlive_turns(self) -> None:
         session = spoken(replied(text="a", tokens=5), user("b"), claim(), replied(tokens=6))
-        assert session.state.session.tokens == 11
+        assert session.state.total.tokens == 11
 
     def test_tries_that_failed_are_paid_for_too(self) -> None:
         def lost(history: History) -> LlmCallFailed:
@@ -247,16 +247,16 @@ class TestLimits:
             )
 
         state = spoken(lost).state
-        assert state.session.tokens == 9
+        assert state.total.tokens == 9
         assert state.turn.elapsed_ms == 8
 
     def test_the_try_that_answered_is_paid_for_once(self) -> None:
         state = spoken(replied(text="a", tokens=5)).state
-        assert state.session.tokens == 5
+        assert state.total.tokens == 5
 
     def test_a_title_costs_tokens_and_no_call_of_the_turn(self) -> None:
         state = spoken(claim("title"), replied(text="T", tokens=5)).state
-        assert state.session.tokens == 5
+        assert state.total.tokens == 5
         assert state.turn.calls == 1
 
     def test_a_stop_that_names_no_limit_stops_nothing(self) -> None:

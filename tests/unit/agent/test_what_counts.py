@@ -112,7 +112,7 @@ def test_a_side_call_is_answered_once() -> None:
 def test_a_side_call_outlives_a_cancel() -> None:
     beside = given(started(), user("hi"), claim("title"), cancelled())
     assert not beside.state.to_cancel
-    assert beside.and_(replied(tokens=5)).state.session.tokens == 5
+    assert beside.and_(replied(tokens=5)).state.total.tokens == 5
 
 
 def test_a_later_attempt_supersedes_an_earlier_one() -> None:

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from messagedb_agent.errors import Refused
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
@@ -109,7 +110,10 @@ async def test_an_unknown_event_that_must_not_be_ignored_stops_everything(is_ope
     before = await types(engine, agent.thread_id)
     newest = await engine.latest(agent.thread_id)
     assert newest.status == "upgrade"
-    assert (await newest.resume()).status == "upgrade"
+    for work in (newest.resume(), newest.advance("hello")):
+        with pytest.raises(Refused, match="newer code"):
+            await work
+    assert len(await engine.threads()) == 1
     assert await types(engine, agent.thread_id) == before
     assert len(model.requests) == 1
 

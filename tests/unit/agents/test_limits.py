@@ -67,27 +67,27 @@ async def test_a_message_opens_a_new_allowance() -> None:
 
 async def test_a_limit_of_the_session_must_be_raised_before_it_goes_on() -> None:
     engine = looking("cheap", "dear", times=0)
-    agent = await engine.create_agent(limits=Limits(tokens_per_session=5))
+    agent = await engine.create_agent(limits=Limits(tokens_per_thread=5))
     answered = await agent.advance("a question of several words")
     stopped = await stopped_at(answered, "and one more")
     before = await types(engine, agent.thread_id)
-    with pytest.raises(Refused, match="tokensPerSession"):
+    with pytest.raises(Refused, match="tokensPerThread"):
         await stopped.resume()
     with pytest.raises(Refused):
-        await stopped.resume(limits=Limits(tokens_per_session=6))
+        await stopped.resume(limits=Limits(tokens_per_thread=6))
     assert await types(engine, agent.thread_id) == before
     assert (await engine.latest(agent.thread_id)).status == "limit"
 
-    resumed = await stopped.resume(limits=Limits(tokens_per_session=10_000))
+    resumed = await stopped.resume(limits=Limits(tokens_per_thread=10_000))
     assert resumed.answer == "dear"
-    assert resumed.view.conversation.state.limits.tokens_per_session == 10_000
+    assert resumed.view.conversation.state.limits.tokens_per_thread == 10_000
     assert (await types(engine, agent.thread_id)).count("SessionContinued") == 1
     await assert_sound(engine, agent.thread_id)
 
 
 async def test_a_message_does_not_raise_a_limit_of_the_session() -> None:
     engine = looking("one", times=0)
-    agent = await engine.create_agent(limits=Limits(tokens_per_session=1))
+    agent = await engine.create_agent(limits=Limits(tokens_per_thread=1))
     answered = await agent.advance("a question of several words")
     stopped = await stopped_at(answered, "again")
     still = await stopped_at(stopped, "and again")

@@ -110,8 +110,8 @@ def test_an_interrupted_call_does_not_end_the_turn() -> None:
 
 
 def test_a_limit_ends_a_turn_in_a_state() -> None:
-    history = given(started(limits=Limits(tokens_per_session=1)), user("hello"), claim())
-    history = history.and_(replied(tokens=5), user("more"), stopped("tokensPerSession"))
+    history = given(started(limits=Limits(tokens_per_thread=1)), user("hello"), claim())
+    history = history.and_(replied(tokens=5), user("more"), stopped("tokensPerThread"))
     assert states(history) == [START, ("answered", 3, 0), ("limit", 5, 3)]
 
 
