@@ -118,7 +118,11 @@ class Agent:
         """What the thread's starter noted."""
         started = self.view.started
         noted = started.metadata if started else None
-        return dict(orjson.loads(noted)) if noted else {}
+        try:
+            found = orjson.loads(noted) if noted else {}
+        except orjson.JSONDecodeError:  # a foreign start may note anything
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def status(self) -> str:

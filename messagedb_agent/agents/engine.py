@@ -9,7 +9,7 @@ import orjson
 import pydantic
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import Command, Redefine, Say, Start
+from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
 from messagedb_agent.agents.agent import SILENT, Agent, Progress
 from messagedb_agent.agents.finding import (
     Listed,
@@ -301,7 +301,9 @@ class Engine:
             return await self._fork(agent, commands, given, changes, progress)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            return (*self._redefinition(agent, shown, changes), *commands)
+            goes_on = any(isinstance(command, Say | Continue) for command in commands)
+            redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
+            return (*redefinition, *commands)
 
         return await self._see_through(run, Saying(asked, given), progress)
 

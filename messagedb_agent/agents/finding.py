@@ -15,6 +15,8 @@ SHORTEST_PREFIX = 6
 """Fewest characters by which a list names a thread."""
 
 _SHOWN_CANDIDATES = 5
+# A foreign writer's streams may stand between: few round trips, however many there are.
+_SPARE = 200
 
 
 class Catalogue(Reader, Directory, Protocol):
@@ -81,11 +83,13 @@ async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[
     """Yield the streams with the newest events whose names are those of threads."""
     before = None
     while limit > 0:
-        heads = await store.newest_streams(category, limit=limit, before=before)
+        heads = await store.newest_streams(category, limit=limit + _SPARE, before=before)
         for head in heads:
             if _is_thread(category, head.stream_name):
                 limit -= 1
                 yield head.stream_name
+                if not limit:
+                    return
         if not heads:
             return
         before = heads[-1].global_position

@@ -1,5 +1,6 @@
 """`config`: the settings in force, and where each came from."""
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def _text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)  # a SecretStr shows stars
+    return re.sub(r"(?<=://)[^/@]*@", f"{MASK}@", str(value))  # a SecretStr shows stars
 
 
 def _keys(setup: Setup) -> Iterator[Shown]:

@@ -108,6 +108,7 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
     from messagedb_agent import Limits
 
     settings, recorded = setup.loaded.settings, agent.definition
+    _check_tools(engine, agent)
     limits = recorded.limits if recorded else Limits()
     changes: dict[str, Any] = {}
     if recorded is None:  # somebody else began the thread; it gets an agent now
@@ -118,6 +119,29 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
         changes["limits"] = limits.model_copy(update={"calls_per_turn": settings.max_iterations})
     engine.models(changes.get("model", agent.model))
     return changes
+
+
+def _check_tools(engine: "Engine", agent: "Agent") -> None:
+    """Say which of the thread's tools are not here.
+
+    Raises:
+        ConfigurationError: a call of one of them is open, and would be given up.
+    """
+    from messagedb_agent.errors import ConfigurationError
+
+    here = {tool.name for tool in engine.tools.specs()}
+    recorded = agent.definition.tools if agent.definition else ()
+    lacking = [tool.name for tool in recorded if tool.name not in here]
+    if not lacking:
+        return
+    names = ", ".join(lacking)
+    calls = agent.view.conversation.state.calls.values()
+    if any(call.tool in lacking and call.stage.value != "done" for call in calls):
+        raise ConfigurationError(
+            f"a call of {names} is open in this thread; name its module with --tools",
+            field="tools",
+        )
+    note(f"the thread goes on without its tools {names}; --tools names their module")
 
 
 def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:

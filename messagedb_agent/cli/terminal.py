@@ -34,7 +34,11 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def prepare() -> None:
-    """Let nothing that is written fail on characters that the stream cannot encode."""
+    """Let nothing that is written fail: not on a closed stream, not on characters it lacks."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it stays open as long as we run
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

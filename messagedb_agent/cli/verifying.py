@@ -32,7 +32,8 @@ def verify(common: Common, thread: str, form: str) -> int:
 
 
 def _lines(thread_id: str, found: "Verification") -> list[str]:
-    checked = f"{found.events} events, {found.requests} model requests"
+    ours = found.events - len(found.foreign)
+    checked = f"{ours} events, {found.requests} model requests"
     foreign = [f"not ours, not checked: {r.stream}/{r.position} {r.type}" for r in found.foreign]
     if found.finding is None:
         return [*foreign, f"verified: {checked}"]

@@ -9,6 +9,7 @@ from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import AskModel, Effect, RunTool
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
+from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -164,8 +165,8 @@ class Effects:
 
 def _size_bytes(event: Event) -> int:
     """Return how large an event's data are as JSON, which may be six times its text."""
-    data = event.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return len(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+    data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return len(clean_text(json.dumps(data, ensure_ascii=False)).encode())
 
 
 def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:

@@ -154,6 +154,8 @@ class _Check:
         computed = row_hash(self._hash, row)
         if row.id in self._ids:
             return _finding(row, "the id of an earlier row", row.id)
+        if decoded.metadata.hash is None and decoded.metadata.writer is not None:
+            return _finding(row, "its hash is missing", None, hash_text(computed))
         if decoded.metadata.hash is None:
             self._foreign.append(ForeignRow(row.stream_name, row.position, row.type))
             if self._unproven is None:

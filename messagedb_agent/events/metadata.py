@@ -1,9 +1,18 @@
 """What stands beside an event: cause, correlation and properties, in Message DB's own keys."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from messagedb_agent.events.canonical import canonical_text, parse, read
+
+MAX_TRAVELLING_CHARS = 4_096
+"""Where properties are too large to travel from an event to its effects."""
+
+MAX_NAME_CHARS = 500
+"""Where a stream name in metadata is too long to travel: Message DB indexes one of them."""
+
+_LONG_NUMBER = re.compile(r"\d{300}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,8 @@ def read_metadata(text: str | None) -> Metadata:
     return Metadata(
         schema_version=_version(raw.get("schemaVersion")),
         travelling=Travelling(
-            correlation=_text(raw.get("correlationStreamName")),
-            reply_to=_text(raw.get("replyStreamName")),
+            correlation=_name(raw.get("correlationStreamName")),
+            reply_to=_name(raw.get("replyStreamName")),
             properties=_properties(text) if properties and isinstance(properties, dict) else None,
         ),
         cause=_cause(raw),
@@ -101,9 +110,21 @@ def _cause(raw: dict[str, Any]) -> Cause | None:
 
 
 def _properties(metadata: str) -> str | None:
-    """Return the properties with every digit of their numbers: they are written again as such."""
+    """Return the properties with every digit of their numbers: they are written again as such.
+
+    What is too large, or holds what not every reader can, does not travel: a foreign cause must not
+    keep its effects from being written.
+    """
     value = parse(metadata)
-    return canonical_text(value["properties"]) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    text = canonical_text(value["properties"])
+    return text if len(text) <= MAX_TRAVELLING_CHARS and not _LONG_NUMBER.search(text) else None
+
+
+def _name(value: object) -> str | None:
+    name = _text(value)
+    return name if name and len(name) <= MAX_NAME_CHARS else None
 
 
 def _version(value: object) -> int:

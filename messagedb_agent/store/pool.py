@@ -91,7 +91,7 @@ class Address:
         if given == {} or "@" in host or not port.replace(",", "").isdigit():
             # Nothing of it is shown: a password with `@` or `/` in it is read as host or port.
             raise ConfigurationError(
-                "the database URL cannot be read; percent-encode what is special in a password",
+                "MESSAGE_DB_URL is no database URL; percent-encode what is special in a password",
                 field="MESSAGE_DB_URL",
             )
         where = Where(

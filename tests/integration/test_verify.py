@@ -349,7 +349,7 @@ async def test_rows_of_other_writers_before_the_last_sound_hash_are_not_suspecte
     assert (finding.position, finding.what) == (12, REFUSED_HASH)
 
 
-async def test_a_row_that_lost_its_hash_is_named_and_still_covered_by_the_next(
+async def test_a_row_of_ours_that_lost_its_hash_is_found(
     store: Store, forge: Forge, category: str
 ) -> None:
     stream = await talk(store, category)
@@ -357,11 +357,17 @@ async def test_a_row_that_lost_its_hash_is_named_and_still_covered_by_the_next(
               WHERE stream_name = %(stream)s AND position = %(position)s"""
     await forge(bare, stream, 5)
     result = await verify(store, stream)
-    assert result.foreign == (ForeignRow(stream, 5, TURN[5]),)
-    assert result.finding is None
-    forged = """UPDATE message_store.messages SET data = jsonb_set(data, '{result}', '"43"')
-                WHERE stream_name = %(stream)s AND position = %(position)s"""
-    await forge(forged, stream, 5)
+    assert result.finding is not None
+    assert (result.finding.position, result.finding.what) == (5, "its hash is missing")
+
+
+async def test_a_row_that_lost_all_that_says_it_is_ours_is_covered_by_the_next(
+    store: Store, forge: Forge, category: str
+) -> None:
+    stream = await talk(store, category)
+    bare = """UPDATE message_store.messages SET metadata = metadata - 'localProperties'
+              WHERE stream_name = %(stream)s AND position = %(position)s"""
+    await forge(bare, stream, 5)
     assert (await found(store, stream)).position == 6
 
 

@@ -53,10 +53,21 @@ def test_what_has_the_wrong_form_is_as_good_as_absent(text: str) -> None:
     assert read_metadata(text) == NO_METADATA
 
 
-def test_properties_keep_numbers_that_python_cannot_hold() -> None:
-    beyond = "1" + "0" * 400
+def test_properties_keep_the_digits_of_numbers_that_floats_would_round() -> None:
+    beyond = "1" + "0" * 200
     metadata = read_metadata(
         f'{{"properties": {{"n": {beyond}}}, "localProperties": {{"hash": "h"}}}}'
     )
     assert metadata.travelling.properties == f'{{"n":{beyond}}}'
     assert metadata.hash == "h"
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, '"' + "x" * 5_000 + '"'])
+def test_properties_that_not_every_reader_can_hold_do_not_travel(value: str) -> None:
+    metadata = read_metadata(f'{{"properties": {{"n": {value}}}, "schemaVersion": "1"}}')
+    assert metadata.travelling.properties is None
+
+
+def test_a_reply_address_that_is_no_stream_name_does_not_travel() -> None:
+    metadata = read_metadata('{"replyStreamName": "' + "x" * 501 + '"}')
+    assert metadata.travelling.reply_to is None
