@@ -3,16 +3,19 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.llm import vertex
 from messagedb_agent.llm.litellm_library import load
-from messagedb_agent.llm.litellm_model import LitellmModel, Target
 from messagedb_agent.llm.masking import secrets_of
 from messagedb_agent.llm.model import Model
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.llm.providers import BY_NAME, PROVIDERS, key_of, suggest
 from messagedb_agent.llm.retrying import Retrying, RetryPolicy
+
+if TYPE_CHECKING:
+    from messagedb_agent.llm.litellm_model import Target
 
 OFFLINE = "offline"
 
@@ -70,6 +73,10 @@ def resolve(name: str, *, settings: ModelSettings) -> Model:
     check(name, settings)
     if name == OFFLINE:
         return OfflineModel()
+    from messagedb_agent.llm.litellm_model import (
+        LitellmModel,  # takes a while, even without litellm
+    )
+
     return Retrying(LitellmModel(_target(_full_name(name, settings), settings)), settings.policy)
 
 
@@ -122,7 +129,9 @@ def _is_provider(prefix: str) -> bool:
     return prefix in BY_NAME or vertex.is_vertex(f"{prefix}/") or prefix in load().provider_list
 
 
-def _target(full_name: str, settings: ModelSettings) -> Target:
+def _target(full_name: str, settings: ModelSettings) -> "Target":
+    from messagedb_agent.llm.litellm_model import Target
+
     options: dict[str, str] = {}
     if settings.api_base is not None:
         options["api_base"] = settings.api_base
