@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -19,6 +19,9 @@ from pydantic_settings import (
 from messagedb_agent.errors import ConfigurationError
 
 DEFAULT_FILE = Path(".env")
+
+_MAX_CALLS = 2**53  # what an event can hold
+_MAX_IDLE_S = 10 * 365 * 86_400.0
 
 
 def _upper(value: object) -> object:
@@ -71,13 +74,13 @@ class Settings(BaseSettings):
     model_api_base: str | None = None
     gcp_project: str | None = None
     gcp_location: str | None = None
-    max_iterations: PositiveInt = 100
+    max_iterations: Annotated[int, Field(ge=1, le=_MAX_CALLS)] = 100
     enable_tracing: bool = False
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] | None, BeforeValidator(_upper)
     ] = None
     log_format: Annotated[Literal["json", "text"] | None, BeforeValidator(_lower)] = None
-    embedded_idle_s: PositiveFloat = 600
+    embedded_idle_s: Annotated[float, Field(gt=0, le=_MAX_IDLE_S)] = 600
     messagedb_agent_home: Path | None = None
     postgres_bin: Path | None = None
 
@@ -205,6 +208,7 @@ def _refused(error: ValidationError, sources: Mapping[str, str]) -> Configuratio
     """Name the variable at fault, what is wrong, and where it stands; never the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = str(first["loc"][0]).upper()
+    why = first["msg"].removeprefix("Value error, ")
     return ConfigurationError(
-        f"{name} is wrong: {first['msg']} (from {sources.get(name, 'default')})", field=name
+        f"{name} is wrong: {why} (from {sources.get(name, 'default')})", field=name
     )

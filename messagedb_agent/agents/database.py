@@ -1,12 +1,17 @@
 """Where threads are kept: the embedded server, or a Message DB that a URL names."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from messagedb_agent.errors import AgentError, ConfigurationError, StoreUnavailable
+from messagedb_agent.agents.address import require_well_formed, shown
+from messagedb_agent.errors import (
+    AgentError,
+    ConfigurationError,
+    NotMessageDb,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from messagedb_agent.store.embedded import EmbeddedSettings
@@ -56,14 +61,24 @@ class Database:
     max_inactive_s: float = 300
 
     @property
-    def is_embedded(self) -> bool:
-        """Whether this is the embedded server."""
-        return self.address is None
+    def display_address(self) -> str | None:
+        """The URL without user and password; None for the embedded server."""
+        return self.address and shown(self.address)
 
     @property
-    def display_address(self) -> str | None:
-        """The URL with its password masked; None for the embedded server."""
-        return self.address and _without_password(self.address)
+    def data(self) -> Path | None:
+        """Folder of the embedded server's data, there or not yet; None for another database.
+
+        As root it may lie outside `home`, where the account that runs the server may go.
+
+        Raises:
+            ConfigurationError: there can be no embedded server here.
+        """
+        if self.address is not None:
+            return None
+        from messagedb_agent.store import embedded
+
+        return embedded.data_folder(self._settings())
 
     async def connect(self) -> "MessageDbStore":
         """Connect, starting the embedded server first where it does not run.
@@ -80,6 +95,7 @@ class Database:
 
         limits = Limits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
         if self.address is not None:
+            require_well_formed(self.address)
             return await MessageDbStore.connect(self.address, limits=limits)
         try:
             return await MessageDbStore.connect(await self.url(), limits=limits)
@@ -92,12 +108,17 @@ class Database:
 
         Args:
             admin: whether the owner's is wanted, which only the embedded server has.
+
+        Raises:
+            ConfigurationError: the URL is none, or an owner's is wanted of another database.
+            StoreUnavailable: the embedded server did not start.
         """
         if self.address is not None:
             if admin:
                 raise ConfigurationError(
                     "only the embedded server has an owner's URL", field="admin"
                 )
+            require_well_formed(self.address)
             return self.address
         from messagedb_agent.store import embedded
 
@@ -105,7 +126,10 @@ class Database:
         return server.admin_url if admin else server.url
 
     async def status(self) -> DatabaseStatus:
-        """Say in a few lines where threads are kept and how it stands; starts nothing."""
+        """Say in a few lines where threads are kept and how it stands; starts nothing.
+
+        Where the embedded server does not run, `problem` is what would keep it from starting.
+        """
         if self.address is not None:
             return await self._report((f"database: {self.display_address}",))
         from messagedb_agent.store import embedded
@@ -114,20 +138,36 @@ class Database:
         running = f"running, process {found.server.pid}" if found.server else "not running"
         lines = (f"database: embedded, {running}", f"data: {found.data}", f"log: {found.log}")
         if not found.server:
+            problem = embedded.obstacle(self._settings())
+            if problem is not None:
+                return DatabaseStatus(lines, problem)
             return DatabaseStatus((*lines, "the next command that needs it starts it"))
         return await self._report(lines)
 
-    async def install(self) -> None:
+    async def install(self) -> bool:
         """Put Message DB into the database that the URL names, as its owner.
 
         The embedded server has it from the start. What is installed already is left alone.
+
+        Returns:
+            Whether anything was missing, and is there now.
+
+        Raises:
+            ConfigurationError: the URL is none, or its role may not install.
+            StoreUnavailable: the database was not reached.
+            NotMessageDb: a table of that name is there, and is not Message DB's.
+            UnsupportedMessageDb: another version is installed.
         """
         from messagedb_agent.store.install import install
 
-        if self.address is None:
-            await self.url()
-        else:
+        try:
+            await (await self.connect()).close()
+        except NotMessageDb:
+            if self.address is None:
+                raise
             await install(self.address)
+            return True
+        return False
 
     async def stop(self, *, force: bool = False) -> bool:
         """End the embedded server at once; False where none ran.
@@ -143,7 +183,11 @@ class Database:
         return await embedded.stop(self._settings(), force=force)
 
     def psql(self) -> Sequence[str]:
-        """Return the command that runs psql; the one that comes with the embedded server."""
+        """Return the command that runs psql; the one that comes with the embedded server.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
         from messagedb_agent.store import embedded
 
         found = embedded.psql(self._settings())
@@ -162,9 +206,3 @@ class Database:
         from messagedb_agent.store.embedded import EmbeddedSettings
 
         return EmbeddedSettings(self.home, self.idle_s, self.postgres_bin)
-
-
-def _without_password(url: str) -> str:
-    """Return a database's URL or connection string with its password masked."""
-    url = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
-    return re.sub(r"(?i)(password\s*=\s*)('[^']*'|[^&\s]+)", r"\1***", url)

@@ -47,7 +47,13 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
     Raises:
         NotFound: there is no such thread.
         AmbiguousName: the prefix fits several.
+        RefusedName: the name is empty.
     """
+    if not name:
+        raise RefusedName(
+            "the thread's name is empty; it is an id, a unique beginning of one, or `last`",
+            field="thread",
+        )
     if name == "last":
         async for stream in _newest(store, category, 1):
             return _thread_id(category, stream)
@@ -56,7 +62,8 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
         prefix = f"{category}-{checked_thread_id(name)}"
     except RefusedName as error:
         raise NotFound("thread", name) from error
-    streams = await store.streams_with_prefix(prefix, limit=_SHOWN_CANDIDATES + 1)
+    found = await store.streams_with_prefix(prefix, limit=_SHOWN_CANDIDATES + _SPARE)
+    streams = [stream for stream in found if _is_thread(category, stream)]
     if prefix in streams:
         return name
     if not streams:

@@ -15,11 +15,14 @@ from messagedb_agent.cli.common import Common, group_callback, taking_common
 from messagedb_agent.cli.exits import MEANINGS, ExitCode
 from messagedb_agent.cli.guard import guarded
 from messagedb_agent.cli.help import PanelCommand, PanelGroup
-from messagedb_agent.cli.terminal import note, prepare
+from messagedb_agent.cli.streams import give_back, prepare
+from messagedb_agent.cli.terminal import note
 
 PROGRAM = "messagedb-agent"
 # What is imported stays: looking through it for garbage every 700 objects is lost time.
 _GC_THRESHOLD = 50_000
+_MAX_POSITION = 2**63 - 1
+_MAX_LISTED = 10_000  # each of them is read
 _EXIT_CODES = "\n".join(f"{code:d}\t{meaning}" for code, meaning in MEANINGS.items())
 
 Thread = Annotated[
@@ -107,7 +110,8 @@ def _show(
         typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
     ] = None,
     at: Annotated[
-        int | None, typer.Option(min=0, metavar="POSITION", help="As it was at this event.")
+        int | None,
+        typer.Option(min=0, max=_MAX_POSITION, metavar="POSITION", help="As it was at this event."),
     ] = None,
 ) -> int:
     """Show a thread."""
@@ -119,7 +123,7 @@ def _show(
 @_command(app, "list", "Look")
 def _list(
     common: Common,
-    limit: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 10,
     form: Form = "text",
 ) -> int:
     """List the threads with the newest events."""
@@ -139,6 +143,7 @@ def _tail(
         typer.Option(
             "--from",
             min=0,
+            max=_MAX_POSITION,
             metavar="POSITION",
             help="First position in the thread, or global position without one; news alone"
             " where it is left out.",
@@ -226,7 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(_GC_THRESHOLD)
     prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return guarded(lambda: _run(given))
+    try:
+        return guarded(lambda: _run(given))
+    finally:
+        if arguments is not None:  # else the process ends, and late words of tools go elsewhere
+            give_back()
 
 
 def _run(arguments: list[str]) -> int:
@@ -237,8 +246,17 @@ def _run(arguments: list[str]) -> int:
     try:
         code = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
-        note(f"error: {error.format_message().rstrip('.')} (see {_help_for(error)})")
+        what = error.format_message().replace("Value error, ", "").rstrip(".")
+        note(f"error: {what} ({_hint(error)})")
         return ExitCode.USAGE
+    except OSError as error:
+        if not (error.filename and "--install-completion" in arguments):
+            raise
+        note(
+            f"error: completion cannot be installed: {error.filename}: {error.strerror}"
+            " (--show-completion prints it)"
+        )
+        return ExitCode.OUTPUT
     return int(code or ExitCode.OK)
 
 
@@ -251,6 +269,14 @@ def _asks_for_version(arguments: Sequence[str]) -> bool:
     return not after or after[0].startswith("-")
 
 
-def _help_for(error: typer.TyperException) -> str:
+def _hint(error: typer.TyperException) -> str:
+    """Say what to do about wrong usage."""
     context = getattr(error, "ctx", None)
-    return f"{context.command_path if context else PROGRAM} --help"
+    see = f"see {context.command_path if context else PROGRAM} --help"
+    if getattr(error, "option_name", None) and context and _takes_a_message(context.command):
+        return f"{see}; before a message that begins with - put --"
+    return see
+
+
+def _takes_a_message(command: Any) -> bool:
+    return any(parameter.name == "message" for parameter in command.params)

@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
@@ -12,9 +11,6 @@ from messagedb_agent.cli.opening import Setup, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import is_terminal, note, out
-
-if TYPE_CHECKING:
-    pass
 
 MASK = "***"
 
@@ -31,7 +27,7 @@ class Shown:
 def config(common: Common, form: str) -> int:
     """Print the settings."""
     setup = set_up(common)
-    shown = (*_settings(setup), *_keys(setup), *_options(setup.common))
+    shown = (*_settings(setup), *_keys(setup), *_options(setup.common), *_data(setup))
     if form == "json":
         out(text_of([{"name": s.name, "value": s.value, "source": s.source} for s in shown]))
         return ExitCode.OK
@@ -51,7 +47,7 @@ def _settings(setup: Setup) -> Iterator[Shown]:
         "MODEL_NAME": "offline",
         "LOG_LEVEL": "WARNING" if is_watched else "INFO",
         "LOG_FORMAT": "text" if is_watched else "json",
-        "MESSAGEDB_AGENT_HOME": str(setup.database.home),
+        "MESSAGEDB_AGENT_HOME": "(the folder that this platform has for data)",
         "POSTGRES_BIN": "(the one that comes with this package)",
     }
     for field in type(settings).model_fields:
@@ -61,7 +57,8 @@ def _settings(setup: Setup) -> Iterator[Shown]:
         elif value is None:
             yield Shown(name, unset.get(name, "(unset)"), "default")
         else:
-            yield Shown(name, _text(value), sources.get(name, "default"))
+            text = _without_secrets(str(value)) if name == "MODEL_API_BASE" else _text(value)
+            yield Shown(name, text, sources.get(name, "default"))
 
 
 def _text(value: object) -> str:
@@ -69,7 +66,24 @@ def _text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return re.sub(r"(?<=://)[^/@]*@", f"{MASK}@", str(value))  # a SecretStr shows stars
+    return str(value)  # a SecretStr shows stars
+
+
+def _without_secrets(text: str) -> str:
+    """Return a URL, well formed or not, without what may be a password or a key in it."""
+    scheme = re.match(r"\w+://", text)
+    start = scheme.end() if scheme else 0
+    rest = re.sub(r"\A.*@", f"{MASK}@", text[start:], flags=re.S)  # a password may hold an @ too
+    return text[:start] + re.sub(r"[?#].*", f"?{MASK}", rest, flags=re.S)
+
+
+def _data(setup: Setup) -> Iterator[Shown]:
+    """Say where the embedded server's data really lie, which as root is not below its home."""
+    data = setup.database.data
+    if data is not None:
+        settings = setup.loaded.settings
+        source = "MESSAGEDB_AGENT_HOME" if settings.messagedb_agent_home else "default"
+        yield Shown("(data)", str(data), source)
 
 
 def _keys(setup: Setup) -> Iterator[Shown]:

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     APPROVAL = 8
     REFUSED = 9
     INTERNAL = 10
+    OUTPUT = 11
     INTERRUPTED = 130
 
 
@@ -44,6 +45,7 @@ MEANINGS = {
     ExitCode.APPROVAL: "a tool call waits for approval",
     ExitCode.REFUSED: "the thread or the server does not allow this now",
     ExitCode.INTERNAL: "an error in the program",
+    ExitCode.OUTPUT: "standard output, or a file, cannot be written to",
     ExitCode.INTERRUPTED: "interrupted; continue takes the thread up",
 }
 

@@ -1,21 +1,26 @@
 """Errors become one line on standard error and an exit code; nobody is shown a traceback."""
 
+import errno
 import os
-import sys
 from collections.abc import Callable
+from typing import TypeGuard
 
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.streams import answers, forget
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import AgentError
+
+# What a stream says that can take no more; errors of files name their file beside.
+_LOST = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens."""
     try:
         code = command()
-        sys.stdout.flush()
+        answers().flush()
     except BrokenPipeError:
-        _forget_output()
+        forget(answers())
         return ExitCode.OK  # who reads has read enough
     except AgentError as error:
         note(f"error: {error}")
@@ -25,6 +30,10 @@ def guarded(command: Callable[[], int]) -> int:
         note("interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary: a person gets one line
+        if _is_of_output(error):
+            forget(answers())
+            note(f"error: standard output cannot be written to: {error.strerror}")
+            return ExitCode.OUTPUT
         hint = "" if _is_debugging() else "; set LOG_LEVEL=DEBUG for the traceback"
         note(f"error: {type(error).__name__}: {error} (an error in the program{hint})")
         _show_traceback_where_asked()
@@ -32,9 +41,8 @@ def guarded(command: Callable[[], int]) -> int:
     return code
 
 
-def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _is_of_output(error: Exception) -> TypeGuard[OSError]:
+    return isinstance(error, OSError) and error.errno in _LOST and error.filename is None
 
 
 def _is_debugging() -> bool:

@@ -14,10 +14,15 @@ _WIDEST = 100
 _NARROWEST = 60
 _BOXES = {True: ("╭", "─", "╮", "│", "╰", "╯"), False: ("+", "-", "+", "|", "+", "+")}
 _WIDEST_NAME = 26
+_USUAL = ("Arguments", "Options")
 
 
 class PanelCommand(TyperCommand):
     """A command whose help is drawn in panels."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line; what must be given stands there as it is."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -39,10 +44,15 @@ def _parameter_panels(command: Any, ctx: typer.Context) -> dict[str, list[Row]]:
         record = parameter.get_help_record(ctx)
         if record is None:
             continue
-        usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        usual = _USUAL[parameter.param_type_name != "argument"]
         panel = getattr(parameter, "rich_help_panel", None) or usual
         panels.setdefault(panel, []).append(record)
-    return panels
+    return {title: panels[title] for title in sorted(panels, key=_is_of_all)}
+
+
+def _is_of_all(panel: str) -> bool:
+    """Say whether a panel is about more than the command itself; such panels come last."""
+    return panel not in _USUAL
 
 
 def _command_panels(group: TyperGroup, ctx: typer.Context) -> dict[str, list[Row]]:

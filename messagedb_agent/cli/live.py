@@ -1,8 +1,9 @@
 """A run as it goes on: pieces of answers and tool calls on a terminal, events in the log."""
 
-import sys
 from typing import TYPE_CHECKING
 
+from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.streams import answers
 from messagedb_agent.cli.terminal import harmless, is_terminal, note
 from messagedb_agent.observability.logging import EventLog
 
@@ -26,7 +27,7 @@ class Live:
     """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
-        self._is_watched = is_terminal(sys.stdout) and not is_quiet
+        self._is_watched = is_terminal(answers()) and not is_quiet
         self._log = EventLog()
         self.thread_id: str | None = None
         self.shown = ""
@@ -72,19 +73,18 @@ class Live:
             case schema.LlmResponseReceived(tool_calls=calls) if calls:
                 self.break_line()
             case schema.ToolExecutionStarted(tool_name=name, arguments=arguments):
-                note(f"> {name} {_cut(arguments)}")
+                note(f"> {name} {_short(arguments)}")
             case schema.ToolExecutionCompleted(result=result):
-                note(f"< {_cut(result)}")
+                note(f"< {_short(result)}")
             case schema.ToolExecutionFailed(kind=kind, message=message):
-                note(f"! {kind}: {_cut(message)}")
+                note(f"! {kind}: {_short(message)}")
             case _:
                 pass
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(harmless(text) if self._is_watched else text)
-        sys.stdout.flush()
+        answers().write(harmless(text) if self._is_watched else text)
+        answers().flush()
 
 
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 1] + "…"
+def _short(text: str) -> str:
+    return cut(" ".join(text.split()), _SHOWN_CHARACTERS)

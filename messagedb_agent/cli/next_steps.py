@@ -1,6 +1,7 @@
 """What a person may type next."""
 
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
@@ -20,6 +21,32 @@ def command(common: Common, *words: str) -> str:
     return " ".join(["messagedb-agent", *map(shlex.quote, [*words[:1], *given, *words[1:]])])
 
 
+_SETTINGS = {"callsPerTurn": "MAX_ITERATIONS"}
+"""The settings that limits are made of, by the name a limit has in the log."""
+
+
+def of_limits(agent: "Agent") -> str:
+    """Say how far the limits were reached that stopped a thread, and which settings they are."""
+    reached = agent.view.outcome.limits
+    told = (
+        f"{limit.reached} of {limit.limit}"
+        + (f", the setting {_SETTINGS[limit.name]}" if limit.name in _SETTINGS else "")
+        for limit in reached
+    )
+    return f" ({'; '.join(told)})" if reached else ""
+
+
+def at_rest(agent: "Agent") -> str:
+    """Say why a thread cannot go on by itself."""
+    match agent.status:
+        case "waiting":
+            return "nothing was interrupted, failed or stopped; the thread waits for a message"
+        case "ended":
+            return "the thread has ended; a message reopens it"
+        case status:
+            return f"the thread is {status}"
+
+
 def hints(common: Common, agent: "Agent", prefix: str) -> tuple[str, ...]:
     """Say which thread this was, what it waits for, and how to go on."""
     thread = f"thread {agent.thread_id}"
@@ -29,11 +56,35 @@ def hints(common: Common, agent: "Agent", prefix: str) -> tuple[str, ...]:
                 f"waiting for approval: {call.tool_name} {call.arguments} ({call.call_id})"
                 for call in agent.approvals
             )
-            return (f"{thread} waits for approval", *waiting)
-        case "failed" | "limit":
+            return (f"{thread} waits for approval", *waiting, _approving(agent, prefix))
+        case "limit":
+            return (thread, *_after_a_limit(common, agent, prefix))
+        case "failed":
             return (thread, f"go on: {command(common, 'continue', prefix)}")
         case "upgrade":
             return (f"{thread} holds an event that only newer code understands; it waits for that",)
         case _:
             message = f'{command(common, "message", prefix)} "..."'
             return (thread, f"next: {message}")
+
+
+def _approving(agent: "Agent", prefix: str) -> str:
+    call = agent.approvals[0].call_id
+    return (
+        "this version has no command that approves; in Python: "
+        f'agent = await engine.latest("{prefix}"), then await agent.approve("{call}") or '
+        f'agent.deny("{call}")'
+    )
+
+
+def _after_a_limit(common: Common, agent: "Agent", prefix: str) -> Iterator[str]:
+    """Say how to go on after limits: those of a turn begin anew, those of a thread do not."""
+    go_on = command(common, "continue", prefix)
+    reached = {limit.name: limit.limit for limit in agent.view.outcome.limits}
+    if any(name.endswith("PerThread") for name in reached):
+        yield "go on in Python, with a higher limit: await agent.resume(limits=Limits(...))"
+        return
+    yield f"go on: {go_on}"
+    for name, setting in _SETTINGS.items():
+        if name in reached:
+            yield f"with more calls a turn: {setting}={2 * int(reached[name])} {go_on}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.streams import keep_for_answers
 from messagedb_agent.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Setup:
 
 
 def set_up(common: Common) -> Setup:
-    """Read the settings, name the category as Message DB needs it, and set up logging.
+    """Read the settings, name the category as Message DB needs it, and set up what is written.
+
+    From here on standard output is kept for answers.
 
     Raises:
         RefusedName: the category or the version.
@@ -64,13 +67,21 @@ def set_up(common: Common) -> Setup:
     from messagedb_agent.config import load
     from messagedb_agent.observability.logging import configure
 
+    keep_for_answers()
     arguments = {"MODEL_NAME": common.model} if common.model else {}
     loaded = load(common.config, arguments=arguments)
     configure(loaded.settings)
     category = normalised_category(common.category)
     if category != common.category:
-        note(f"category {common.category!r} is written {category!r}: Message DB cuts at `-`")
+        note(f"category {common.category!r} is written {category!r}: {_why(common.category)}")
     return Setup(replace(common, category=category), loaded)
+
+
+def _why(category: str) -> str:
+    """Say why a category's name is written otherwise."""
+    if "-" in category:
+        return "Message DB cuts at `-`"
+    return "other readers of Message DB would turn `_` into it"
 
 
 @asynccontextmanager

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import sys
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.opening import set_up
+from messagedb_agent.cli.streams import give_back
 from messagedb_agent.cli.terminal import note, out
 
 
@@ -23,8 +23,8 @@ def status(common: Common) -> int:
 
 def install(common: Common) -> int:
     """Put Message DB into the database."""
-    asyncio.run(set_up(common).database.install())
-    note("Message DB is installed")
+    was_missing = asyncio.run(set_up(common).database.install())
+    note("Message DB is installed" if was_missing else "Message DB was there; nothing is changed")
     return ExitCode.OK
 
 
@@ -39,7 +39,7 @@ def shell(common: Common, *, admin: bool) -> int:
     database = set_up(common).database
     program, *arguments = database.psql()
     address = asyncio.run(database.url(admin=admin))
-    sys.stdout.flush()
+    give_back()
     options = os.environ.get("PGOPTIONS", "-c search_path=message_store,public")
     environment = {**os.environ, "PGOPTIONS": options}
     os.execve(program, [program, *arguments, address], environment)  # noqa: S606 - no shell

@@ -43,12 +43,11 @@ def event_line(message: "Message", thread: str | None = "", *, full: bool = Fals
             then, with the global position in front.
         full: cut nothing short.
     """
-    time = message.time.replace(tzinfo=UTC).astimezone()
     place = f"{message.position:>4}"
     if thread is None:
-        thread_id = message.stream_name.partition("-")[2]
-        place = f"{message.global_position:>6}  {thread_id[:8]} {place}"
-    line = f"{place}  {_clock(time)}  {one_line(message.type)}"
+        thread_id = message.stream_name.partition("-")[2] or message.stream_name
+        place = f"{message.global_position:>6}  {one_line(thread_id)[:8]:8} {place}"
+    line = f"{place}  {_clock(message.time)}  {one_line(message.type)}"
     if full:
         return f"{line}\n      id {message.id}\n      data {message.data}\n" + (
             f"      metadata {message.metadata}"
@@ -62,8 +61,17 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def here(time: datetime) -> datetime:
+    """Return a time (UTC) in the zone of this machine, where that has a name for it."""
+    time = time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone()
+    except OverflowError:  # a forged row, at one end of the calendar
+        return time
+
+
 def _clock(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{here(time):%Y-%m-%d %H:%M:%S}"
 
 
 def _told(message: "Message") -> str:

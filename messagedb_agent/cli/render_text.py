@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.render_events import cut, here
 from messagedb_agent.cli.terminal import shown as safe
 from messagedb_agent.cli.terminal import styled
 
@@ -97,29 +97,38 @@ def _money(cost_usd: Decimal, unpriced: int) -> str:
     return format(cost_usd, "f") + (f" + {unpriced} unpriced" if unpriced else "")
 
 
-LINEAGE_HEADINGS = ("turn", "state", "agent", "parent", "position")
+LINEAGE_HEADINGS = ("turn", "state", "agent", "parent")
 
 
-def lineage_rows(states: "Lineage") -> Sequence[Sequence[str]]:
-    """Return the states of a thread, oldest first."""
+def lineage_rows(states: "Lineage", names: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    """Return the states of a thread, oldest first.
+
+    Args:
+        states: the fold.
+        names: what a person calls a state, such as `6f9c01/7`, by its id.
+    """
     return [
-        (str(s.turn), s.kind, s.id, s.parent_id or "", f"{s.stream}/{s.position}")
+        (str(s.turn), s.kind, names[s.id], names[s.parent_id] if s.parent_id else "")
         for s in states.states
     ]
 
 
 def conversation_lines(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Give what the model is shown, from the same values as the JSON."""
-    for message in messages:
+    for index, message in enumerate(messages):
         name = f"tool {message['name']}" if message["role"] == "tool" else message["role"]
-        yield ""
-        yield f"{styled(name, 'bold')}: {safe(message['text'])}"
-        for call in message.get("calls", ()):
-            yield styled(f"calls {call['name']} {call['arguments']}", "dim")
+        calls = [f"calls {call['name']} {call['arguments']}" for call in message.get("calls", ())]
+        if index:
+            yield ""
+        if message["text"].strip() or not calls:
+            yield f"{styled(name, 'bold')}: {safe(message['text'])}"
+            yield from (styled(call, "dim") for call in calls)
+        else:
+            yield from (f"{styled(name, 'bold')} {styled(call, 'dim')}" for call in calls)
 
 
 def local_time(time_ms: int | None) -> str:
     """Return a time for people, in the zone of this machine."""
     if time_ms is None:
         return ""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{here(datetime.fromtimestamp(time_ms / 1000, UTC)):%Y-%m-%d %H:%M}"

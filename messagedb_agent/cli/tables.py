@@ -1,17 +1,18 @@
 """Tables: drawn on a terminal, plain columns in a pipe."""
 
-import sys
 from collections.abc import Sequence
 
+from messagedb_agent.cli.streams import answers
 from messagedb_agent.cli.terminal import harmless, is_terminal, out
 
 _GAP = "  "
+_SHORT = 16  # characters that stay on one line, however narrow the terminal is
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under headings; each row is one line in a pipe."""
     cells = [[" ".join(cell.split()) for cell in row] for row in rows]
-    if is_terminal(sys.stdout):
+    if is_terminal(answers()):
         _draw(headings, cells)
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
@@ -26,8 +27,14 @@ def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold" if heading != headings[-1] else "ellipsis")
+    for heading, *column in zip(headings, *rows, strict=True):
+        widest = max(map(len, (heading, *column)))
+        is_last = heading == headings[-1]
+        table.add_column(
+            heading,
+            overflow="ellipsis" if is_last else "fold",
+            width=widest if widest <= _SHORT and not is_last else None,
+        )
     for row in rows:
         table.add_row(*(Text(harmless(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    Console(file=answers(), highlight=False).print(table)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
@@ -11,6 +12,7 @@ from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
 from messagedb_agent.cli.render_json import message_json
 from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.errors import NotFound
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine, Message
@@ -41,13 +43,25 @@ class Tail:
         if self._thread is not None:
             self.thread_id = await engine.find_thread(self._thread)
         if self.next is None:
-            newest = await engine.newest(self.thread_id)
-            self.next = self._after(newest) if newest else 0
+            self.next = await self._end(engine)
         while True:
             async for message in self._news(engine, self.next):
                 yield message
                 self.next = self._after(message)
             await asyncio.sleep(POLL_S)
+
+    async def _end(self, engine: "Engine") -> int:
+        """Return the position after the newest message.
+
+        Streams beside the threads may hold newer ones than the newest thread does.
+        """
+        end = 0
+        with suppress(NotFound):
+            newest = await engine.newest(self.thread_id or await engine.find_thread("last"))
+            end = self._after(newest) if newest else 0
+        async for message in self._news(engine, end):
+            end = self._after(message)
+        return end
 
     def _news(self, engine: "Engine", start: int) -> AsyncIterator["Message"]:
         if self.thread_id is None:

@@ -1,6 +1,7 @@
 """`start`, `message`, `continue` and `end`: what moves a thread on."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.next_steps import command, hints
+from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.terminal import note, out
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""The most that is read of a message, in bytes; the store takes no larger one."""
+
+# What PostgreSQL cannot hold; the engine replaces it, and marks the event.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def start(common: Common, message: str, form: str) -> int:
@@ -78,14 +85,23 @@ def message_text(given: str) -> str:
     """Return what the user says; `-` reads it from standard input.
 
     Raises:
-        ValidationError: it is empty.
+        ValidationError: it is empty, or too large.
     """
-    text = given
     if given == "-":
-        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
-    if not text.strip():
+        # A lone surrogate stands for each byte that is no UTF-8, as in an argument.
+        read = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 2)
+        given = read.decode("utf-8", "surrogateescape").removesuffix("\n")
+    if not given.strip():
         raise ValidationError("the message is empty", field="MESSAGE")
-    return text
+    if len(given.encode(errors="surrogatepass")) > MAX_MESSAGE_BYTES:
+        raise ValidationError(
+            f"the message is larger than 1 MiB ({MAX_MESSAGE_BYTES} bytes), the most that "
+            "one message can hold",
+            field="MESSAGE",
+        )
+    if _UNSTORABLE.search(given):
+        note("the message holds bytes that are no text (NUL, or no UTF-8); each becomes U+FFFD")
+    return given
 
 
 def _model(setup: Setup) -> str:
@@ -159,15 +175,18 @@ def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
 async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:
     async with opened(setup) as engine:
         code, agent = await _outcome(turn, engine, live)
-        if form == "json":
-            out(await turn_json(engine, agent))
-        elif live.has_moved or code:
-            live.finish(agent.answer)
-        else:
-            note("nothing to continue: nothing was interrupted, failed or stopped")
         prefix = await engine.shortest_prefix(agent.thread_id)
-        for line in hints(setup.common, agent, prefix):
-            note(line)
+        has_moved = live.has_moved or code != ExitCode.OK
+        try:
+            if form == "json":
+                out(await turn_json(engine, agent))
+            elif has_moved:
+                live.finish(agent.answer)
+        finally:  # who cannot be given the answer finds it in the thread
+            if not has_moved:
+                note(f"nothing to continue: {at_rest(agent)}")
+            for line in hints(setup.common, agent, prefix):
+                note(line)
         return code
 
 
@@ -180,7 +199,7 @@ async def _outcome(turn: Turn, engine: "Engine", live: Live) -> tuple[ExitCode, 
         if not isinstance(error.agent, Agent):
             raise
         live.break_line()
-        note(f"error: {error}")
+        note(f"error: {error}{of_limits(error.agent) if isinstance(error, LimitReached) else ''}")
         return exit_code_of(error), error.agent
     if agent.status == "approval":
         return ExitCode.APPROVAL, agent

@@ -3,13 +3,17 @@
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import TextIO
 
-# What a terminal would obey: control characters but for line break and tab, and the characters
-# that turn the direction of text round.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from messagedb_agent.cli.streams import answers, forget
 
-
+# What a terminal would obey: control characters but for line break and tab, separators of lines
+# and paragraphs, and the format characters that turn text round, swap or annotate it. Joiners and
+# tags stay, which scripts and emoji are made of.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb]"
+)
 _STYLES = {"bold": 1, "dim": 2}
 
 
@@ -33,18 +37,6 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def prepare() -> None:
-    """Let nothing that is written fail: not on a closed stream, not on characters it lacks."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it stays open as long as we run
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - likewise
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")
-
-
 def out(text: str, *, flush: bool = False) -> None:
     """Write text and a line break to standard output; harmless on a terminal, exact in a pipe."""
     write(shown(text), flush=flush)
@@ -52,14 +44,14 @@ def out(text: str, *, flush: bool = False) -> None:
 
 def write(text: str, *, flush: bool = False) -> None:
     """Write text that is harmless already, and a line break, to standard output."""
-    sys.stdout.write(text + "\n")
+    answers().write(text + "\n")
     if flush:
-        sys.stdout.flush()
+        answers().flush()
 
 
 def shown(text: str) -> str:
     """Return text as standard output is to get it: harmless on a terminal, exact in a pipe."""
-    return harmless(text) if is_terminal(sys.stdout) else text
+    return harmless(text) if is_terminal(answers()) else text
 
 
 def styled(text: str, style: str) -> str:
@@ -69,13 +61,20 @@ def styled(text: str, style: str) -> str:
         text: what to write; standard output alone is meant.
         style: `bold` or `dim`.
     """
-    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
-        return text
+    if not is_terminal(answers()) or os.environ.get("NO_COLOR"):
+        return shown(text)
     return f"\x1b[{_STYLES[style]}m{harmless(text)}\x1b[0m"
 
 
 def note(text: str) -> None:
-    """Write one line for the person to standard error."""
-    sys.stdout.flush()
-    sys.stderr.write(one_line(text) + "\n")
-    sys.stderr.flush()
+    """Write one line for the person to standard error.
+
+    Nobody is told where that cannot be written to: there is no other place to say so.
+    """
+    with suppress(OSError):  # of standard output, told when the command ends
+        answers().flush()
+    try:
+        sys.stderr.write(one_line(text) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        forget(sys.stderr)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.naming import state_names
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
@@ -21,6 +22,7 @@ from messagedb_agent.cli.render_text import (
 )
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out, write
+from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -51,17 +53,36 @@ def show(common: Common, thread: str, showing: Showing) -> int:
     async def work() -> None:
         async with opened(setup) as engine:
             thread_id = await engine.find_thread(thread)
+            await _check_position(engine, thread_id, showing.at)
             if showing.view == "events" or (showing.view is None and showing.form == "json"):
                 await _print_events(engine, thread_id, showing)
             elif showing.view is None:
                 await _print_transcript(engine, thread_id, showing)
             else:
                 value = await _folded(engine, thread_id, showing)
-                printed = _print_json if showing.form == "json" else _print_text
-                printed(value, showing.view)
+                if showing.form == "json":
+                    _print_json(value, showing.view)
+                elif showing.view == "lineage":
+                    names = await state_names(engine, value)
+                    print_table(LINEAGE_HEADINGS, lineage_rows(value, names))
+                else:
+                    _print_text(value, showing.view)
 
     asyncio.run(work())
     return ExitCode.OK
+
+
+async def _check_position(engine: "Engine", thread_id: str, at: int | None) -> None:
+    """Refuse a position that the thread does not have yet.
+
+    Raises:
+        ValidationError: it lies behind the last event.
+    """
+    newest = await engine.newest(thread_id) if at else None
+    if at and newest and at > newest.position:
+        raise ValidationError(
+            f"the last position of thread {thread_id} is {newest.position}", field="at"
+        )
 
 
 async def _print_events(engine: "Engine", thread_id: str, showing: Showing) -> None:
@@ -123,8 +144,6 @@ def _print_text(value: Any, view: str) -> None:
     match view:
         case "usage":
             print_table(USAGE_HEADINGS, usage_rows(value))
-        case "lineage":
-            print_table(LINEAGE_HEADINGS, lineage_rows(value))
         case "state":
             rows = [(name, text_of(item)) for name, item in plain(value.state).items()]
             print_table(("state", "value"), rows)

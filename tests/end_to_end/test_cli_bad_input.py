@@ -34,7 +34,7 @@ def test_an_empty_message(cli: CommandLine, message: str) -> None:
 
 def test_a_message_of_ten_megabytes(cli: CommandLine) -> None:
     huge = b"a" * 10_000_000
-    cli.refused("start", "-", code=2, stdin=huge)
+    assert "larger than 1 MiB" in cli.refused("start", "-", code=2, stdin=huge)
     assert cli("list", "--format", "json").json == []
     started(cli)
     cli.refused("message", "last", "-", code=2, stdin=huge)
@@ -49,10 +49,52 @@ def test_a_message_of_ten_megabytes(cli: CommandLine) -> None:
 def test_what_cannot_be_stored_is_replaced_and_marked(
     cli: CommandLine, message: str, stdin: bytes
 ) -> None:
-    assert cli("start", message, stdin=stdin).code == 0
+    ended = cli("start", message, stdin=stdin)
+    assert ended.code == 0
+    assert len([note for note in ended.notes if "U+FFFD" in note]) == 1
     said = cli("show", "last", "--format", "json").json[1]
     assert "\ufffd here" in said["data"]["text"]
+    assert said["metadata"]["localProperties"]["sanitised"] is True
     assert cli("show", "last").code == 0
+
+
+def test_a_message_that_is_text_is_passed_on_without_a_word(cli: CommandLine) -> None:
+    ended = cli("start", "-", stdin="ä, 日本, 🙂, \ufffd".encode())
+    assert not [note for note in ended.notes if "U+FFFD" in note]
+
+
+def test_a_message_that_looks_like_an_option(cli: CommandLine) -> None:
+    line = cli.refused("start", "-5 + 3", code=2)
+    assert "before a message that begins with - put --" in line
+    assert cli("start", "--", "-5 + 3").out == "-5 + 3 = -2.\n"
+    assert cli("message", "last", "--", "-5 + 4").out == "-5 + 4 = -1.\n"
+    assert "put --" not in cli.refused("list", "-5", code=2)
+
+
+def test_an_empty_name_of_a_thread(cli: CommandLine) -> None:
+    for command in ("show", "verify", "continue", "end"):
+        assert "name is empty" in cli.refused(command, "", code=2)
+    assert "name is empty" in cli.refused("message", "", "hi", code=2)
+
+
+@pytest.mark.parametrize("view", [[], ["--as", "state"], ["--as", "events", "--format", "json"]])
+def test_a_position_behind_the_end(cli: CommandLine, view: list[str]) -> None:
+    thread = started(cli)
+    line = cli.refused("show", "last", "--at", "8", *view, code=2)
+    assert line == f"error: the last position of thread {thread} is 7"
+    assert cli("show", "last", "--at", "7", *view).code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "bound"),
+    [
+        (["list", "--limit", "100000000000000000000"], "10000"),
+        (["tail", "--from", "100000000000000000000"], "9223372036854775807"),
+        (["show", "last", "--at", "100000000000000000000"], "9223372036854775807"),
+    ],
+)
+def test_a_number_that_is_too_large(cli: CommandLine, command: list[str], bound: str) -> None:
+    assert f"less than or equal to {bound}" in cli.refused(*command, code=2)
 
 
 @pytest.mark.parametrize("name", ["a+b", "a:b", "a--b", "-a", "a\nb", "1a", "ä", ""])
@@ -80,9 +122,27 @@ def test_an_unreachable_database(cli: CommandLine) -> None:
     assert "my-secret" not in status.out + status.err
 
 
-def test_a_database_url_that_is_none(cli: CommandLine) -> None:
-    cli.set(MESSAGE_DB_URL="postgresql://me:my-secret@local host:x/y")
-    assert "my-secret" not in cli.refused("list", code=4)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:my-secret@local host:x/y",
+        "postgresql://me:p@my-secret@127.0.0.1:1/y",
+        "postgresql://me:p@my-secret/w@127.0.0.1:1/y",
+        "postgresql://me:12/my-secret@127.0.0.1:1/y",
+        "postgres//me:my-secret@127.0.0.1:1/y",
+        "my-secret",
+    ],
+)
+def test_a_database_url_that_is_none(cli: CommandLine, url: str) -> None:
+    cli.set(MESSAGE_DB_URL=url)
+    for command in (["list"], ["db", "install"], ["start", "hi"]):
+        line = cli.refused(*command, code=4)
+        assert "percent-encode" in line
+        assert "my-secret" not in line
+    for command in (["config"], ["db", "status"]):
+        ended = cli(*command)
+        assert "my-secret" not in ended.out + ended.err
+        assert "***" in ended.out
 
 
 def test_a_database_without_message_db(cli: CommandLine, admin_url: str, category: str) -> None:
@@ -93,7 +153,8 @@ def test_a_database_without_message_db(cli: CommandLine, admin_url: str, categor
     line = cli.refused("start", "hi", code=5)
     assert "is not a Message DB" in line
     assert "messagedb-agent db install" in line
-    assert cli("db", "install").code == 0
+    assert cli("db", "install").notes == ["Message DB is installed"]
+    assert cli("db", "install").notes == ["Message DB was there; nothing is changed"]
     assert cli("start", "What is 42 * 7?").out == "42 * 7 = 294.\n"
 
 
@@ -106,6 +167,21 @@ def test_a_home_that_cannot_be_written(
     home = Path("/proc/none") if Path("/proc").is_dir() else tmp_path / "file" / "home"
     cli.set(MESSAGEDB_AGENT_HOME=str(home))
     assert "MESSAGEDB_AGENT_HOME" in cli.refused("start", "hi", code=5)
+    status = cli("db", "status")
+    assert status.code == 5
+    assert "MESSAGEDB_AGENT_HOME" in status.notes[-1]
+    assert "starts it" not in status.out
+
+
+def test_a_server_that_cannot_be_had_is_said_before_it_is_started(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MESSAGE_DB_URL")
+    cli.set(MESSAGEDB_AGENT_HOME=str(tmp_path), POSTGRES_BIN=str(tmp_path))
+    status = cli("db", "status")
+    assert (status.code, "not running" in status.out) == (4, True)
+    assert "POSTGRES_BIN" in status.notes[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +256,9 @@ def test_a_wrong_setting_is_refused_by_name(cli: CommandLine, variable: str, val
     [["strat"], ["start"], ["list", "--limit", "0"], ["show", "x", "--as", "y"], ["--none"]],
 )
 def test_wrong_usage_names_the_help(cli: CommandLine, arguments: list[str]) -> None:
-    assert "--help" in cli.refused(*arguments, code=2)
+    line = cli.refused(*arguments, code=2)
+    assert "--help" in line
+    assert "Value error" not in line
 
 
 def test_an_error_in_the_program_is_one_line_too(

@@ -26,6 +26,7 @@ def test_config_names_each_value_and_where_it_came_from(
     assert sources["MAX_ITERATIONS"] == ("100", "default")
     assert sources["MESSAGE_DB_URL"] == ("(the embedded server)", "default")
     assert sources["--version"] == ("v2", "argument")
+    assert sources["(data)"][0].endswith("/data")
     assert "europe-west1" in cli("config", *common).out
 
 
@@ -33,7 +34,6 @@ def test_config_names_each_value_and_where_it_came_from(
     "url",
     [
         "postgresql://me:hunter2@db/agents",
-        "postgresql://me:hunter2@hunter2@db/agents",
         "postgresql://me@db/agents?password=hunter2&connect_timeout=1",
         "host=db user=me password='hunter2' dbname=agents",
     ],
@@ -46,6 +46,38 @@ def test_config_masks_secrets(cli: CommandLine, url: str) -> None:
         assert "hunter2" not in ended.out + ended.err
         assert "ANTHROPIC_API_KEY" in ended.out
         assert "agents" in ended.out
+
+
+def test_config_names_the_folder_that_the_data_lie_in(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MESSAGE_DB_URL")
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    cli.set(MESSAGEDB_AGENT_HOME=str(private / "home"))
+    shown = {s["name"]: s["value"] for s in cli("config", "--format", "json").json}
+    assert shown["MESSAGEDB_AGENT_HOME"] == str(private / "home")
+    moved = os.geteuid() == 0  # the account that runs the server may not enter
+    place = "/var/lib/messagedb-agent/home-" if moved else f"{private}/home/postgres/"
+    assert shown["(data)"].startswith(place)
+    assert f"data: {shown['(data)']}\n" in cli("db", "status").out
+
+
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [
+        ("https://me:a@hunter2@host/v1", "https://***@host/v1"),
+        ("me:hunter2@host/v1", "***@host/v1"),
+        ("https://host/v1?key=hunter2", "https://host/v1?***"),
+        ("https://host:8000/v1", "https://host:8000/v1"),
+    ],
+)
+def test_config_masks_what_may_be_a_secret_in_an_address(
+    cli: CommandLine, base: str, shown: str
+) -> None:
+    cli.set(MODEL_API_BASE=base)
+    values = {s["name"]: s["value"] for s in cli("config", "--format", "json").json}
+    assert values["MODEL_API_BASE"] == shown
 
 
 def test_a_url_wins_over_its_parts_and_config_says_so(cli: CommandLine) -> None:

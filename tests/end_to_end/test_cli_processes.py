@@ -21,7 +21,12 @@ from tests.store_url import new_home, remove_embedded
 
 TOOLS = '''
 import asyncio
+import os
+import subprocess
+import sys
 from messagedb_agent import tool
+
+print("by import")
 
 @tool
 async def sleep(seconds: float) -> str:
@@ -38,6 +43,17 @@ async def patient() -> str:
     except FileExistsError:
         pass
     return "rested"
+
+@tool
+def noisy() -> str:
+    """Print in every way there is."""
+    print("by print")
+    sys.stdout.write("by write\\n")
+    sys.__stdout__.write("by the first stream\\n")
+    sys.__stdout__.flush()
+    os.write(1, b"by descriptor\\n")
+    subprocess.run(["echo", "by a process"])
+    return "quiet"
 
 @tool
 def colourful() -> str:
@@ -61,6 +77,35 @@ def test_in_a_pipe_standard_output_holds_the_answer_alone(cli: CommandLine) -> N
     assert "elapsed_ms" in log[3]
     assert {entry.get("step") for entry in log} == {None, "CallModel", "RunTools"}
     assert "42" not in "".join(entry["event"] for entry in log)
+
+
+def test_what_a_tool_prints_goes_to_standard_error(cli: CommandLine, tools: str) -> None:
+    ended = finished(cli.process("start", "call noisy {}", "--tools", tools))
+    assert (ended.code, ended.out) == (0, "noisy: quiet\n")
+    ways = ("import", "print", "write", "the first stream", "descriptor", "a process")
+    assert {f"by {way}" for way in ways} <= set(ended.notes)
+    ended = finished(cli.process("list", "--format", "json", "--tools", tools))
+    assert len(ended.json) == 1
+    assert "by import" in ended.notes
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("command", [["--help"], ["config"], ["start", "What is 42 * 7?"]])
+def test_standard_output_that_takes_no_more_is_one_line(
+    cli: CommandLine, category: str, command: list[str]
+) -> None:
+    with open("/dev/full", "wb") as full:
+        process = subprocess.Popen(
+            [*PROGRAM, "--category", category, *command], stdout=full, stderr=subprocess.PIPE
+        )
+        _, err = process.communicate(timeout=PATIENCE_S)
+    ended = Ended(process.returncode, "", err.decode())
+    assert ended.code == 11
+    assert ended.notes[-1].startswith("error: standard output cannot be written to: ")
+    assert "Traceback" not in ended.err
+    if "start" in command:  # the answer stands in the thread all the same
+        (thread,) = [n.removeprefix("thread ") for n in ended.notes if n.startswith("thread ")]
+        assert "agent: 42 * 7 = 294." in cli("show", thread).out
 
 
 def test_both_modules_are_the_program(cli: CommandLine) -> None:
@@ -126,12 +171,26 @@ def interrupt_while_reading(process: "subprocess.Popen[bytes]") -> Ended:
     process.stdin.write(b"half a message")
     process.stdin.flush()
     deadline = time.monotonic() + PATIENCE_S
-    while waiting_bytes(process.stdin.fileno()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.2)  # from the end of one read to the beginning of the next
+    while waiting_bytes(process.stdin.fileno()) or not is_asleep(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE_S)
     return Ended(process.returncode, out.decode(), err.decode())
+
+
+def is_asleep(pid: int) -> bool:
+    """Say whether a process waits for something: here, in its next read.
+
+    A signal between two reads would not wake the second.
+    """
+    known = Path(f"/proc/{pid}/stat")
+    if known.exists():
+        return known.read_text().rpartition(")")[2].split()[0] == "S"
+    shown = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.startswith("S")
 
 
 def waiting_bytes(pipe: int) -> int:
@@ -222,6 +281,17 @@ def test_a_terminal_obeys_nothing_that_a_tool_says(
     assert (code, "call colourful {}" in shown) == (0, True)
 
 
+def test_a_narrow_terminal_cuts_no_name_of_a_thread(
+    cli: CommandLine, category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = cli("start", "What is 42 * 7?", "--format", "json").json["threadId"]
+    monkeypatch.setenv("COLUMNS", "46")
+    code, shown = on_a_terminal(["list", "--category", category])
+    assert (code, f"{thread[:6]}  waiting" in shown) == (0, True)
+    code, shown = on_a_terminal(["show", "last", "--as", "lineage", "--category", category])
+    assert (code, f"{thread[:6]}/7  {thread[:6]}/0" in shown) == (0, True)
+
+
 def test_the_shell_completes_commands() -> None:
     asked = {"_MESSAGEDB_AGENT_COMPLETE": "complete_bash", "COMP_WORDS": "messagedb-agent co"}
     ended = subprocess.run(
@@ -252,7 +322,7 @@ def test_the_embedded_server_from_first_start_to_stop(cli: CommandLine, own_home
     ended = finished(shell, b"select count(*), current_user from get_category_messages('x');\n")
     assert ended.code == 0, ended.err
     assert "message_store" in ended.out
-    assert cli("db", "install").code == 0
+    assert cli("db", "install").notes == ["Message DB was there; nothing is changed"]
     assert cli("db", "stop").notes == ["the embedded server has ended"]
     assert cli("db", "stop").notes == ["the embedded server does not run"]
     assert cli("list", "--format", "json").json[0]["title"] == "What is 42 * 7?"

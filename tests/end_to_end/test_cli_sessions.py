@@ -1,9 +1,11 @@
 """What a person does with threads on the command line."""
 
+import asyncio
 import re
 
 import pytest
 
+from messagedb_agent import connect, load_tools
 from tests.cli import CommandLine
 from tests.model_server import Fail, ModelServer, Say
 
@@ -92,7 +94,20 @@ def test_continue_says_when_there_is_nothing_to_continue(cli: CommandLine) -> No
     started(cli)
     ended = cli("continue", "last")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.notes[0].startswith("nothing to continue")
+    assert ended.notes[0].startswith("nothing to continue: nothing was interrupted")
+    assert "waits for a message" in ended.notes[0]
+
+
+def test_continue_of_an_ended_thread_says_how_to_reopen_it(cli: CommandLine) -> None:
+    thread = started(cli)
+    cli("end", "last")
+    for form in ("text", "json"):
+        ended = cli("continue", "last", "--format", form)
+        assert ended.code == 0
+        assert ended.notes[0] == "nothing to continue: the thread has ended; a message reopens it"
+        assert ended.notes[-1].startswith("next: messagedb-agent message ")
+    assert (ended.json["threadId"], ended.json["status"]) == (thread, "ended")
+    assert len(cli("show", "last", "--format", "json").json) == 10
 
 
 def test_end_ends_a_thread_and_a_message_reopens_it(cli: CommandLine) -> None:
@@ -109,17 +124,41 @@ def test_a_turn_that_waits_for_approval_says_for_what(cli: CommandLine) -> None:
         file.write(TOOLS)
     ended = cli("start", 'call wipe {"path": "/tmp"}', "--tools", "approval_tools")
     assert (ended.code, ended.out) == (8, "")
-    assert ended.notes[-2].endswith(" waits for approval")
-    assert ended.notes[-1].startswith('waiting for approval: wipe {"path": "/tmp"} (')
+    *_, thread, call, how = ended.notes
+    assert thread.endswith(" waits for approval")
+    assert call.startswith('waiting for approval: wipe {"path": "/tmp"} (')
+    assert "no command that approves" in how
     assert cli("continue", "last", "--tools", "approval_tools").code == 8
+
+
+def test_what_is_said_of_approving_does_approve(
+    cli: CommandLine, store_url: str, category: str
+) -> None:
+    with open("approval_library_tools.py", "w") as file:
+        file.write(TOOLS)
+    common = ("--tools", "approval_library_tools")
+    how = cli("start", 'call wipe {"path": "/tmp"}', *common).notes[-1]
+    found = re.search(r'engine\.latest\("(.+?)"\).* agent\.approve\("(.+?)"\)', how)
+    assert found
+    prefix, call = found.groups()
+
+    async def approved() -> str | None:
+        tools = load_tools("approval_library_tools")
+        async with connect(store_url, tools=tools, category=category) as engine:
+            agent = await engine.latest(prefix)
+            return (await agent.approve(call)).answer
+
+    assert asyncio.run(approved()) == "wipe: /tmp is gone"
 
 
 def test_a_turn_that_a_limit_stops_goes_on_with_continue(cli: CommandLine) -> None:
     cli.set(MAX_ITERATIONS="1")
     ended = cli("start", "What is 42 * 7?")
     assert (ended.code, ended.out) == (7, "")
-    assert "error: limit reached: callsPerTurn" in ended.notes
-    assert ended.notes[-1].startswith("go on: messagedb-agent continue ")
+    reached, _, go_on, raised = ended.notes[1:]
+    assert reached == "error: limit reached: callsPerTurn (1 of 1, the setting MAX_ITERATIONS)"
+    assert go_on.startswith("go on: messagedb-agent continue ")
+    assert raised.startswith("with more calls a turn: MAX_ITERATIONS=2 messagedb-agent continue ")
     again = cli("continue", "last")
     assert (again.code, again.out) == (0, "42 * 7 = 294.\n")
 

@@ -1,14 +1,18 @@
 """What the command line shows of threads."""
 
+import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from messagedb_agent import __version__
-from tests.cli import CommandLine
+from messagedb_agent import Message, __version__, connect
+from messagedb_agent.cli.render_events import event_line
+from messagedb_agent.cli.tailing import Tail
+from tests.cli import PATIENCE_S, CommandLine
 from tests.end_to_end.test_cli_sessions import started
 
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
@@ -79,6 +83,45 @@ def test_views_say_what_they_are_named_for(cli: CommandLine) -> None:
     assert shown("usage")["byTool"]["calculate"]["completed"] == 1
 
 
+def test_the_conversation_begins_at_once_and_names_calls_beside_who_makes_them(
+    cli: CommandLine,
+) -> None:
+    started(cli)
+    lines = cli("show", "last", "--as", "conversation").out.splitlines()
+    assert lines[0].startswith("system: ")
+    assert lines[1:] == [
+        "",
+        "user: What is 42 * 7?",
+        "",
+        'assistant calls calculate {"expression": "42 * 7"}',
+        "",
+        "tool calculate: 294",
+        "",
+        "assistant: 42 * 7 = 294.",
+    ]
+
+
+def test_lineage_names_states_by_short_thread_and_position(
+    cli: CommandLine, store_url: str, category: str
+) -> None:
+    parent = started(cli)
+    events = cli("show", parent, "--format", "json").json
+
+    async def forked() -> str:
+        async with connect(store_url, category=category) as engine:
+            middle = await engine.load_agent(events[3]["id"])
+            return (await middle.advance("Thanks!")).thread_id
+
+    fork = asyncio.run(forked())
+    short, of_fork = parent[:6], fork[:6]
+    rows = [line.split() for line in cli("show", parent, "--as", "lineage").out.splitlines()[1:]]
+    assert rows == [["0", "start", f"{short}/0"], ["1", "answered", f"{short}/7", f"{short}/0"]]
+    rows = [line.split() for line in cli("show", fork, "--as", "lineage").out.splitlines()[1:]]
+    assert rows[0] == ["0", "start", f"{short}/0"]
+    assert rows[1][1:] == ["start", f"{of_fork}/0", f"{short}/3"]
+    assert rows[2][2].startswith(f"{of_fork}/")
+
+
 def test_at_shows_the_thread_as_it_was(cli: CommandLine) -> None:
     started(cli)
     assert len(cli("show", "last", "--format", "json", "--at", "3").json) == 4
@@ -128,6 +171,45 @@ def test_foreign_and_undecodable_events_hide_nothing(
     assert checked.out.count("not ours, not checked: ") == 4
 
 
+async def test_a_message_in_the_category_itself_does_not_end_a_tail(
+    store_url: str, category: str
+) -> None:
+    write(store_url, f"{category}:v0", "SomethingElse", "{}")
+    async with connect(store_url, category=category) as engine:
+        await engine.start("Thanks!")
+        write(store_url, f"{category}:v0", "SomethingElse", "{}")
+        following = Tail(None, None)
+        coming = asyncio.create_task(_next(following.messages(engine)))
+        async with asyncio.timeout(PATIENCE_S):
+            while following.next is None and not coming.done():  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+            write(store_url, f"{category}:v0", "News", "{}")
+            news = await coming
+    assert (news.stream_name, news.type) == (f"{category}:v0", "News")
+    assert f"  {category[:8]}  " in event_line(news, None)
+
+
+async def _next(messages: AsyncIterator[Message]) -> Message:
+    return await anext(messages)
+
+
+def test_a_message_in_the_category_itself_is_no_thread(
+    cli: CommandLine, store_url: str, category: str
+) -> None:
+    thread = started(cli)
+    write(store_url, f"{category}:v0", "SomethingElse", "{}")
+    assert [row["threadId"] for row in cli("list", "--format", "json").json] == [thread]
+    assert cli("show", "last").out.startswith(f"thread {thread}\n")
+
+
+def test_a_stream_below_a_thread_makes_its_beginning_no_less_unique(
+    cli: CommandLine, store_url: str, category: str
+) -> None:
+    thread = started(cli)
+    write(store_url, f"{category}:v0-{thread}+child", "SomethingElse", "{}")
+    assert cli("show", thread[:18]).out.startswith(f"thread {thread}\n")
+
+
 def test_a_thread_that_another_program_began_is_taken_up(
     cli: CommandLine, store_url: str, category: str
 ) -> None:
@@ -174,7 +256,9 @@ def test_a_bare_version_is_the_programs(cli: CommandLine) -> None:
 
 
 def test_a_category_is_written_as_message_db_reads_it(cli: CommandLine) -> None:
-    for name in ("my-agent", "my_agent"):
+    for name, why in (
+        ("my-agent", "Message DB cuts at `-`"),
+        ("my_agent", "other readers of Message DB would turn `_` into it"),
+    ):
         ended = cli("list", "--category", name)
-        line = f"category '{name}' is written 'myAgent': Message DB cuts at `-`"
-        assert ended.notes.count(line) == 1
+        assert ended.notes.count(f"category '{name}' is written 'myAgent': {why}") == 1

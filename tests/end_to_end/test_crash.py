@@ -3,23 +3,26 @@
 import asyncio
 import json
 import os
-import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import pytest
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.events.request import ToolAnswer
 from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionStarted
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
-from tests.unit.engine.world import assert_sound, events, scripted
+from tests.unit.engine.world import assert_sound, events, scripted, under_way
+from tests.waiting import until
+
+Told = dict[str, object]
+"""What a worker tells of its work."""
 
 WORKER = """
 import asyncio, json, sys
@@ -54,9 +57,21 @@ asyncio.run(main())
 """
 
 
+class WatchedStore(MessageDbStore):
+    """A store that notes how often somebody has tried to own a stream."""
+
+    tries = 0
+
+    @asynccontextmanager
+    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
+        self.tries += 1
+        async with super().own(stream) as hold:
+            yield hold
+
+
 @asynccontextmanager
-async def killed(url: str, category: str, effect: str) -> AsyncIterator[dict[str, object]]:
-    """Start a worker, and kill it once it is in its tool or in its model call."""
+async def at_work(url: str, category: str, effect: str) -> AsyncIterator[tuple[Process, Told]]:
+    """Yield a worker that is in its tool or in its model call, and what it told of that."""
     root = Path(__file__).parents[2]
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c", WORKER, url, category, effect,
@@ -65,10 +80,18 @@ async def killed(url: str, category: str, effect: str) -> AsyncIterator[dict[str
     assert worker.stdout
     try:
         async with asyncio.timeout(60):
-            told = json.loads(await worker.stdout.readline())
+            yield worker, json.loads(await worker.stdout.readline())
     finally:
-        worker.send_signal(signal.SIGKILL)
+        if worker.returncode is None:
+            worker.kill()
         await worker.wait()
+
+
+@asynccontextmanager
+async def killed(url: str, category: str, effect: str) -> AsyncIterator[Told]:
+    """Start a worker, and kill it once it is at work."""
+    async with at_work(url, category, effect) as (_, told):
+        pass
     yield told
 
 
@@ -82,7 +105,7 @@ async def survivor(
         runs.append((context.attempt, context.idempotency_key))
         return "worked"
 
-    async with await MessageDbStore.connect(url) as store:
+    async with await WatchedStore.connect(url) as store:
         yield Engine(store, lambda _: model, Toolbox(work), category)
 
 
@@ -141,29 +164,21 @@ async def test_a_model_call_whose_process_was_killed_is_asked_again(
         await assert_sound(engine, agent.thread_id)
 
 
-@pytest.mark.parametrize("times", [1])
 async def test_who_follows_takes_over_from_a_process_that_is_killed(
-    store_url: str, category: str, times: int
+    store_url: str, category: str
 ) -> None:
     """No command is needed: whoever waits for the thread tries again for it."""
     model = scripted("taken over")
-    root = Path(__file__).parents[2]
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKER, store_url, category, "model",
-        stdout=asyncio.subprocess.PIPE, cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
-    assert worker.stdout
-    try:
-        async with asyncio.timeout(60), survivor(store_url, category, model, "never", []) as engine:
-            await worker.stdout.readline()
-            waiting = asyncio.create_task((await engine.latest("last")).resume())
-            await asyncio.sleep(0.5)
-            assert not waiting.done()
-            worker.send_signal(signal.SIGKILL)
-            agent = await waiting
-            assert agent.answer == "taken over"
-            await assert_sound(engine, agent.thread_id)
-    finally:
-        if worker.returncode is None:
-            worker.kill()
-        await worker.wait()
+    async with (
+        at_work(store_url, category, "model") as (worker, _),
+        survivor(store_url, category, model, "never", []) as engine,
+        under_way((await engine.latest("last")).resume()) as waiting,
+    ):
+        store = engine.store
+        assert isinstance(store, WatchedStore)
+        await until(lambda: store.tries > 1)  # the first was in vain
+        assert not waiting.done()
+        worker.kill()
+        agent = await waiting
+        assert agent.answer == "taken over"
+        await assert_sound(engine, agent.thread_id)

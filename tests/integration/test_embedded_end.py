@@ -12,8 +12,9 @@ import pytest
 
 from messagedb_agent.errors import Refused
 from messagedb_agent.store.embedded import EmbeddedServer, EmbeddedSettings, start, status, stop
-from tests.embedded_server import count, is_running, starter, until, watcher_of, write
+from tests.embedded_server import count, is_running, starter, watcher_of, write
 from tests.store_url import new_home
+from tests.waiting import until
 
 SHORT_S = 0.5
 

@@ -30,11 +30,11 @@ from tests.embedded_server import (
     process_of_the_servers_account,
     psql_says,
     starter,
-    until,
     watcher_of,
     write,
 )
 from tests.store_url import new_home
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,9 @@ def test_a_providers_key_may_stand_in_the_file(monkeypatch: pytest.MonkeyPatch) 
         ("DB_PORT=0", "DB_PORT"),
         ("MAX_ITERATIONS=0", "MAX_ITERATIONS"),
         ("MAX_ITERATIONS=1.5", "MAX_ITERATIONS"),
+        ("MAX_ITERATIONS=99999999999999999999", "MAX_ITERATIONS"),
+        ("EMBEDDED_IDLE_S=inf", "EMBEDDED_IDLE_S"),
+        ("EMBEDDED_IDLE_S=nan", "EMBEDDED_IDLE_S"),
         ("ENABLE_TRACING=maybe", "ENABLE_TRACING"),
         ("LOG_LEVEL=LOUD", "LOG_LEVEL"),
         ("LOG_FORMAT=xml", "LOG_FORMAT"),
@@ -131,6 +134,7 @@ def test_a_wrong_value_is_refused_by_name_and_place(text: str, name: str) -> Non
     assert error.field == name
     assert str(error).startswith(f"{name} is wrong: ")
     assert str(error).endswith("(from .env)")
+    assert "Value error" not in str(error)
 
 
 def test_a_refusal_does_not_repeat_a_secret() -> None:

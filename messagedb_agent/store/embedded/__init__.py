@@ -15,13 +15,22 @@ if sys.platform == "win32":
         field="MESSAGE_DB_URL",
     )
 
-from messagedb_agent.store.embedded.server import psql, start, status, stop
+from messagedb_agent.store.embedded.server import (
+    data_folder,
+    obstacle,
+    psql,
+    start,
+    status,
+    stop,
+)
 from messagedb_agent.store.embedded.values import EmbeddedServer, EmbeddedSettings, EmbeddedStatus
 
 __all__ = [
     "EmbeddedServer",
     "EmbeddedSettings",
     "EmbeddedStatus",
+    "data_folder",
+    "obstacle",
     "psql",
     "start",
     "status",

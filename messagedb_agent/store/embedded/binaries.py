@@ -31,7 +31,7 @@ def find(postgres_bin: Path | None, *, major: int | None = None) -> Path:
     """
     if postgres_bin is not None:
         folder = _checked(Path(os.path.abspath(postgres_bin.expanduser())))
-        _require_version(folder, major)
+        require_version(folder, major)
         return folder
     found = _bundled()
     if not found:
@@ -60,11 +60,9 @@ def usable_by(account: Account | None, folder: Path) -> Path:
     Raises:
         StoreUnavailable: the copy cannot be made.
     """
-    if account is None or all(account.may_read(folder / name) for name in _NEEDED):
+    copy = copy_for(account, folder)
+    if account is None or copy is None:
         return folder
-    stamp = (folder / "postgres").stat()
-    key = hashlib.sha256(f"{folder}:{stamp.st_mtime_ns}:{stamp.st_size}".encode()).hexdigest()
-    copy = _COPIES / key[:16]
     inside = copy / folder.parent.parent.name / folder.parent.name / folder.name
     if not copy.is_dir():
         try:
@@ -75,6 +73,15 @@ def usable_by(account: Account | None, folder: Path) -> Path:
                 f"{folder}, and a copy for it in {copy} failed: {error}"
             ) from error
     return inside
+
+
+def copy_for(account: Account | None, folder: Path) -> Path | None:
+    """Return where a copy for the account belongs, there or not; None where it needs none."""
+    if account is None or all(account.may_read(folder / name) for name in _NEEDED):
+        return None
+    stamp = (folder / "postgres").stat()
+    key = hashlib.sha256(f"{folder}:{stamp.st_mtime_ns}:{stamp.st_size}".encode()).hexdigest()
+    return _COPIES / key[:16]
 
 
 def _bundled() -> dict[int, Path]:
@@ -100,7 +107,16 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def _require_version(folder: Path, major: int | None) -> None:
+def require_version(folder: Path, major: int | None) -> None:
+    """Refuse programs that do not run, or are of another version.
+
+    Args:
+        folder: where they are.
+        major: the major version that the data were made by; None for new data.
+
+    Raises:
+        ConfigurationError: they do not serve.
+    """
     said = subprocess.run(
         [folder / "postgres", "--version"], check=False, capture_output=True, text=True
     ).stdout

@@ -95,19 +95,27 @@ def own_folder(path: Path, account: Account | None) -> None:
         StoreUnavailable: it is there, and is not ours.
         OSError: it cannot be made.
     """
-    uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
-            raise StoreUnavailable(
-                f"{path} is not a folder that only the embedded server's account may enter; "
-                "remove it"
-            ) from None
+        check_own_folder(path, account)
     else:
         if account:
-            os.chown(path, uid, gid)
+            os.chown(path, account.uid, account.gid)
+
+
+def check_own_folder(path: Path, account: Account | None) -> None:
+    """Make sure that what is at `path` is a folder that only the server's account may enter.
+
+    Raises:
+        StoreUnavailable: it is not.
+    """
+    found = path.lstat()
+    uid = account.uid if account else os.geteuid()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+        raise StoreUnavailable(
+            f"{path} is not a folder that only the embedded server's account may enter; remove it"
+        )
 
 
 def make_parents(path: Path, account: Account | None) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 from psycopg import AsyncConnection
 
-from messagedb_agent.errors import Refused, StoreUnavailable
+from messagedb_agent.errors import AgentError, Refused, StoreUnavailable
 from messagedb_agent.store.embedded import binaries, locks, postmaster, starting, watcher
 from messagedb_agent.store.embedded.account import server_account
+from messagedb_agent.store.embedded.obstacles import find_obstacle
 from messagedb_agent.store.embedded.paths import Places, places, require_no_newline
 from messagedb_agent.store.embedded.running import is_alive, running, touch
 from messagedb_agent.store.embedded.values import (
@@ -69,6 +70,28 @@ def status(settings: EmbeddedSettings) -> EmbeddedStatus:
             data=where.data,
             log=where.log,
         )
+
+
+def data_folder(settings: EmbeddedSettings) -> Path:
+    """Return PostgreSQL's data folder, whether it is there or not.
+
+    Raises:
+        ConfigurationError: we are root, and there is no account to run the server.
+    """
+    return places(settings.home, server_account()).data
+
+
+def obstacle(settings: EmbeddedSettings) -> AgentError | None:
+    """Return what would keep the server of a folder from starting; None where nothing is seen.
+
+    It is for a server that does not run. Nothing is started, and nothing is left behind.
+    """
+    try:
+        where = places(settings.home, server_account())
+        with _file_errors_told(where):
+            return find_obstacle(where, settings)
+    except AgentError as error:
+        return error
 
 
 async def stop(settings: EmbeddedSettings, *, force: bool = False) -> bool:

@@ -151,15 +151,24 @@ def _clear_what_was_left(where: Places) -> None:
     Raises:
         StoreUnavailable: there is such a server.
     """
+    refuse_other_server(where)
+    (where.data / "postmaster.pid").unlink(missing_ok=True)
+    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (where.run / name).unlink(missing_ok=True)
+
+
+def refuse_other_server(where: Places) -> None:
+    """Refuse where a server that is not ours answers on the data; none of ours lives.
+
+    Raises:
+        StoreUnavailable: there is such a server.
+    """
     file = postmaster.read_pid_file(where.data)
     if file is not None and postmaster.answers(file.socket_dir):
         raise StoreUnavailable(
             f"a PostgreSQL that was not started by this program (process {file.pid}) uses "
             f"{where.data}; end it first"
         )
-    (where.data / "postmaster.pid").unlink(missing_ok=True)
-    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
-        (where.run / name).unlink(missing_ok=True)
 
 
 def _tail(log: Path, start: int) -> str:

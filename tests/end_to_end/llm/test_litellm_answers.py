@@ -19,7 +19,7 @@ from messagedb_agent.events.request import (
     UserText,
 )
 from messagedb_agent.events.values import Price, Usage
-from messagedb_agent.llm.litellm_library import close_connections
+from messagedb_agent.llm.litellm_library import close_connections, load
 from messagedb_agent.llm.model import Model
 from tests.contract.model_contract import Behaviour, ModelContract
 from tests.end_to_end.llm.asking import FORMS, Asker, request
@@ -251,6 +251,29 @@ async def test_cost_and_price_are_exact_decimals(
     assert reply.cost_usd == Decimal(cost)
     assert str(reply.cost_usd) == cost
     assert reply.price == listed
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [(0.25, "0.25"), (0, "0"), (-0.25, "0.000125"), ("free", "0.000125"), (True, "0.000125")],
+)
+async def test_a_cost_that_a_gateway_gives_counts_unless_it_cannot_be_one(
+    server: ModelServer, streamed: bool, told: object, cost: str
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20, "cost": told}
+    server.then(Say("ok", usage=usage))
+    reply = await Asker(server, "openai", streamed, name="openai/gpt-4o").reply()
+    assert reply.cost_usd == Decimal(cost)  # of the price list where the gateway's is no cost
+
+
+async def test_a_price_that_cannot_be_one_makes_no_cost(server: ModelServer) -> None:
+    litellm = load()
+    prices = {"input_cost_per_token": -1.0, "output_cost_per_token": 0.000001}
+    litellm.register_model({"openai/refunds": {**prices, "litellm_provider": "openai"}})
+    server.then(Say("ok", usage=(10, 10)))
+    reply = await Asker(server, "openai", name="openai/refunds").reply()
+    assert (reply.cost_usd, reply.price) == (None, price(output_usd="1"))
 
 
 CONVERSATION = (

@@ -1,12 +1,14 @@
 """Help: complete, in panels, within the terminal's width, and drawn without slow imports."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from messagedb_agent.cli.app import main
-from messagedb_agent.cli.exits import MEANINGS
+from messagedb_agent.cli.exits import MEANINGS, ExitCode
 
 COMMANDS = ("start", "message", "continue", "end", "show", "list", "tail", "verify", "config", "db")
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
@@ -32,6 +34,50 @@ def test_every_command_names_the_global_options(
     text = help_of(capsys, *command.split())
     for option in GLOBAL:
         assert option in text
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("start", "start [OPTIONS] MESSAGE"),
+        ("message", "message [OPTIONS] THREAD MESSAGE"),
+        ("tail", "tail [OPTIONS] [THREAD]"),
+    ],
+)
+def test_the_usage_shows_arguments_as_they_are_given(
+    capsys: pytest.CaptureFixture[str], command: str, usage: str
+) -> None:
+    assert help_of(capsys, command).splitlines()[0] == f" Usage: messagedb-agent {usage}"
+
+
+@pytest.mark.parametrize(
+    ("command", "panels"),
+    [
+        ([], ["Talk", "Look", "Set up", "Options", "Global", "Exit"]),
+        (["show"], ["Arguments", "Options", "Global"]),
+        (["db"], ["Commands", "Options", "Global"]),
+    ],
+)
+def test_panels_stand_in_the_order_of_use(
+    capsys: pytest.CaptureFixture[str], command: list[str], panels: list[str]
+) -> None:
+    lines = help_of(capsys, *command).splitlines()
+    heads = [re.sub(r"^\W+", "", line) for line in lines if line.startswith("╭")]
+    assert len(heads) == len(panels)
+    assert all(head.startswith(panel) for head, panel in zip(heads, panels, strict=True))
+
+
+def test_completion_that_cannot_be_installed_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    assert main(["--install-completion"]) == ExitCode.OUTPUT
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: completion cannot be installed: {tmp_path}/file/home")
+    assert err.endswith("(--show-completion prints it)\n")
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

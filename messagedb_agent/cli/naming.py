@@ -1,0 +1,46 @@
+"""What a person calls a state of a thread: the thread's short name and the position in it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from messagedb_agent.errors import NotFound
+
+if TYPE_CHECKING:
+    from messagedb_agent import Engine
+    from messagedb_agent.projections.lineage import Lineage
+
+
+async def state_names(engine: "Engine", states: "Lineage") -> Mapping[str, str]:
+    """Return a name such as `6f9c01/7` for each state of a thread and for its parent, by id.
+
+    `show 6f9c01 --at 7` shows that state.
+    """
+    short = _ShortThreads(engine)
+    names = {s.id: await short.name(s.stream.partition("-")[2], s.position) for s in states.states}
+    for state in states.states:
+        if state.parent_id and state.parent_id not in names:
+            names[state.parent_id] = await _elsewhere(engine, short, state.parent_id)
+    return names
+
+
+async def _elsewhere(engine: "Engine", short: "_ShortThreads", id: str) -> str:
+    """Name a state that is no rest of this thread: a fork may begin in the middle of a turn."""
+    try:
+        agent = await engine.load_agent(id)
+    except NotFound:
+        return id
+    return await short.name(agent.thread_id, agent.position)
+
+
+class _ShortThreads:
+    """Short names of threads, each looked up once."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._known: dict[str, str] = {}
+
+    async def name(self, thread_id: str, position: int) -> str:
+        """Name a position in a thread."""
+        if thread_id not in self._known:
+            self._known[thread_id] = await self._engine.shortest_prefix(thread_id)
+        return f"{self._known[thread_id]}/{position}"
