@@ -6,6 +6,7 @@ from typing import Any
 from messagedb_agent.events.values import Price, Usage
 
 _PLACES = Decimal("1E-12")
+_TOO_MUCH_USD = 1e6  # for one call, or for a million tokens: no sum, but a mistake
 
 
 def exact(dollars: float | int) -> Decimal:
@@ -16,6 +17,13 @@ def exact(dollars: float | int) -> Decimal:
     """
     rounded = Decimal(repr(dollars)).quantize(_PLACES).normalize()
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral() else rounded
+
+
+def _dollars(value: object) -> Decimal | None:
+    """Return a sum that somebody gave; None for what cannot be one: negative, NaN, no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return exact(value) if 0 <= value < _TOO_MUCH_USD else None
 
 
 def price_of(litellm: Any, name: str) -> Price | None:
@@ -40,11 +48,14 @@ def price_of(litellm: Any, name: str) -> Price | None:
 def _per_million(per_token: object) -> Decimal | None:
     if isinstance(per_token, bool) or not isinstance(per_token, int | float):
         return None
-    return exact(per_token * 1_000_000)
+    return _dollars(per_token * 1_000_000)
 
 
 def cost_of(litellm: Any, name: str, usage: Usage | None, raw_usage: Any) -> Decimal | None:
     """Return what a call cost in US dollars, or None where that is unknown.
+
+    A negative cost is no cost: a gateway's counts as not given, and one that comes of a price
+    that an application told litellm as unknown.
 
     Args:
         litellm: the module.
@@ -52,10 +63,10 @@ def cost_of(litellm: Any, name: str, usage: Usage | None, raw_usage: Any) -> Dec
         usage: what was used, as recorded; None is unknown.
         raw_usage: the same as litellm holds it, with a provider's own cost if it gave one.
     """
-    told = getattr(raw_usage, "cost", None)
-    if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < 1e6:
-        return exact(told)
-    if usage is None:
+    told = _dollars(getattr(raw_usage, "cost", None))
+    if told is not None or usage is None:
+        return told
+    if price_of(litellm, name) is None:
         return None
     try:
         counted = litellm.Usage(
@@ -68,4 +79,4 @@ def cost_of(litellm: Any, name: str, usage: Usage | None, raw_usage: Any) -> Dec
         given, made = litellm.cost_per_token(model=name, usage_object=counted)
     except Exception:  # noqa: BLE001 - as above: an unknown price is no failure
         return None
-    return exact(given + made) if price_of(litellm, name) else None
+    return _dollars(given + made)

@@ -10,7 +10,6 @@ from messagedb_agent.llm import vertex
 from messagedb_agent.llm.litellm_library import load
 from messagedb_agent.llm.masking import secrets_of
 from messagedb_agent.llm.model import Model
-from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.llm.providers import BY_NAME, PROVIDERS, key_of, suggest
 from messagedb_agent.llm.retrying import Retrying, RetryPolicy
 
@@ -71,11 +70,12 @@ def resolve(name: str, *, settings: ModelSettings) -> Model:
         ConfigurationError: the name cannot be served; see `check`.
     """
     check(name, settings)
+    # Each takes a while, even without litellm, and most commands ask no model at all.
     if name == OFFLINE:
+        from messagedb_agent.llm.offline import OfflineModel
+
         return OfflineModel()
-    from messagedb_agent.llm.litellm_model import (
-        LitellmModel,  # takes a while, even without litellm
-    )
+    from messagedb_agent.llm.litellm_model import LitellmModel
 
     return Retrying(LitellmModel(_target(_full_name(name, settings), settings)), settings.policy)
 

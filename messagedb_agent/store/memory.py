@@ -14,9 +14,10 @@ from messagedb_agent.errors import (
     WrongExpectedVersion,
 )
 from messagedb_agent.store import jsonb
+from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.store import Member, StreamHead
+from messagedb_agent.store.store import Hold, Member, StreamHead
 from messagedb_agent.store.stream_name import (
     cardinal_id_of,
     category_of,
@@ -100,7 +101,7 @@ class MemoryStore:
         while index < len(messages):
             message = messages[index]
             index += 1
-            if (correlation is None or _correlation(message) == correlation) and (
+            if (correlation is None or correlation_of(message) == correlation) and (
                 member is None or _belongs(message.stream_name, member)
             ):
                 yield message
@@ -126,18 +127,20 @@ class MemoryStore:
         return self._version(stream)
 
     @asynccontextmanager
-    async def own(self, stream: str) -> AsyncIterator[bool]:
+    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
         """Try to own a stream while the context lasts; see `Owner.own`."""
         self._check_open()
         check_stream(stream)
         if stream in self._owned:
-            yield False
+            yield None
             return
         self._owned.add(stream)
+        hold = Hold(self._version(stream))
         try:
-            yield True
+            yield hold
         finally:
             self._owned.discard(stream)
+            hold.version = self._version(stream)
 
     async def newest_streams(
         self, category: str, *, limit: int, before: int | None = None
@@ -264,15 +267,6 @@ def _appended(messages: Sequence[Message]) -> Appended:
         position=messages[-1].position,
         global_positions=tuple(message.global_position for message in messages),
     )
-
-
-def _correlation(message: Message) -> str | None:
-    """Return the category that a message is correlated with; metadata is always an object."""
-    metadata = jsonb.parse(message.metadata) if message.metadata else None
-    value = metadata.get("correlationStreamName") if isinstance(metadata, dict) else None
-    if value is None:
-        return None
-    return category_of(value if isinstance(value, str) else jsonb.render(value))
 
 
 def _belongs(stream: str, member: Member) -> bool:

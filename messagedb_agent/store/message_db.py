@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,6 +18,7 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uui
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.ownership import Ownership
 from messagedb_agent.store.pool import Address, Connection, Limits, Pool
+from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
 from messagedb_agent.store.server_errors import (
     Where,
@@ -25,12 +27,11 @@ from messagedb_agent.store.server_errors import (
     refused_connection,
     translated,
 )
-from messagedb_agent.store.store import Member, StreamHead
+from messagedb_agent.store.store import BATCH_SIZE, Hold, Member, StreamHead
 from messagedb_agent.store.stream_name import check_category, check_prefix, check_stream
 
 T = TypeVar("T")
 
-BATCH_SIZE = 1000
 DEFAULT_LIMITS = Limits()
 _PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)  # before each retry; the last one repeats
 
@@ -80,14 +81,14 @@ class MessageDbStore:
                 libpq's environment variables.
             limits: bounds on connections and waiting.
             application_name: how the server names our sessions, unless the URL says another.
-            prepare_threshold: statements run this often are prepared; None never prepares, as
-                a pooler in transaction mode needs it.
+            prepare_threshold: statements run this often are prepared; None never prepares.
             max_message_bytes: the most that data and metadata of one message may hold.
             retry_for_s: how long a statement is tried again on fresh connections after its own
                 was lost.
 
         Raises:
-            ConfigurationError: the URL, the role, the password or the database is wrong.
+            ConfigurationError: the URL, the role, the password or the database is wrong, or a
+                pooler stands before it that keeps no sessions.
             StoreUnavailable: the server was not reached.
             NotMessageDb: Message DB is not, or not wholly, in the database.
             UnsupportedMessageDb: another version of it.
@@ -98,7 +99,7 @@ class MessageDbStore:
             pool, address.where, max_message_bytes=max_message_bytes, retry_for_s=retry_for_s
         )
         try:
-            await store._retrying(_check_database, first_contact=True)
+            await store._retrying(partial(_check_database, pool), first_contact=True)
         except BaseException:
             await pool.close()
             raise
@@ -119,11 +120,6 @@ class MessageDbStore:
     def connections_in_use(self) -> int:
         """How many connections are working at this moment."""
         return self._pool.in_use
-
-    @property
-    def ownership(self) -> Ownership:
-        """The streams owned through this store, and whom to tell when they are lost."""
-        return self._ownership
 
     async def close(self) -> None:
         """Let go of every lock and connection; the store is of no use afterwards."""
@@ -201,7 +197,7 @@ class MessageDbStore:
         [(version,)] = await self._rows(_VERSION, (stream,))
         return -1 if version is None else int(version)
 
-    def own(self, stream: str) -> AbstractAsyncContextManager[bool]:
+    def own(self, stream: str) -> AbstractAsyncContextManager[Hold | None]:
         """Try to own a stream while the context lasts; see `Owner.own`."""
         check_stream(stream)
         return self._ownership.own(stream)
@@ -271,5 +267,10 @@ class MessageDbStore:
             await asyncio.sleep(pause)
 
 
-async def _check_database(connection: Connection) -> None:
-    (await check(connection)).require_usable()
+async def _check_database(pool: Pool, connection: Connection) -> None:
+    report = await check(connection)
+    if report.is_pooled:  # first, as one that keeps no sessions makes the rest of it a chance
+        await require_sessions(
+            connection, pool.open_connection, wait_s=pool.limits.connect_timeout_s
+        )
+    report.require_usable()

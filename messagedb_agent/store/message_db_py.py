@@ -10,20 +10,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import orjson
-
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
+from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import uuid_text
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Member
-from messagedb_agent.store.stream_name import category_of, check_category, check_stream
+from messagedb_agent.store.store import BATCH_SIZE, Member
+from messagedb_agent.store.stream_name import check_category, check_stream
 
 if TYPE_CHECKING:
     from message_db.client import MessageDB
 
 T = TypeVar("T")
-
-BATCH_SIZE = 1000
 
 # The client parses data and metadata, and with Python's floats loses digits. As a JSON text
 # within JSON both come through whole; an SQL of the caller's is part of the client's interface.
@@ -108,7 +105,7 @@ class MessageDbPyReader:
             source = _CATEGORY if member is None else _MEMBER
             page = await self._fetch(source, category, global_position, member=member)
             for message in page:
-                if correlation is None or _correlation(message) == correlation:
+                if correlation is None or correlation_of(message) == correlation:
                     yield message
             if len(page) < BATCH_SIZE:
                 return
@@ -164,12 +161,3 @@ async def _in_thread(call: Callable[[], T]) -> T:
         return await asyncio.to_thread(call)
     except psycopg2.Error as error:
         raise StoreUnavailable(str(error).strip()) from error
-
-
-def _correlation(message: Message) -> str | None:
-    try:
-        metadata = orjson.loads(message.metadata or "null")
-    except orjson.JSONDecodeError:  # what Python cannot parse is nobody's correlation
-        return None
-    name = metadata.get("correlationStreamName") if isinstance(metadata, dict) else None
-    return category_of(name) if isinstance(name, str) else None

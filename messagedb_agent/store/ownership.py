@@ -2,17 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 
 from messagedb_agent.store.pool import Connection, Pool
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+from messagedb_agent.store.store import Hold
 
-# The two-int key space: Message DB locks categories in the one of a single bigint.
-_LOCK = "SELECT pg_try_advisory_lock(%s, %s)"
-_UNLOCK = "SELECT pg_advisory_unlock(%s, %s)"
+# The two-int key space: Message DB locks categories in the one of a single bigint. The version is
+# read behind the lock's call: a volatile function sees what was committed until it is called.
+_LOCK = "SELECT pg_try_advisory_lock(%s, %s), stream_version(%s)"
+_UNLOCK = "SELECT pg_advisory_unlock(%s, %s), stream_version(%s)"
 
 
 def lock_keys(stream: str) -> tuple[int, int]:
@@ -25,32 +28,26 @@ def lock_keys(stream: str) -> tuple[int, int]:
 
 
 class Ownership:
-    """The streams that this process owns in one database.
-
-    Attributes:
-        on_lost: called once with the streams that were owned when the lock connection broke;
-            their locks are gone with it, so others may own them now. None ignores it.
-    """
+    """The streams that this process owns in one database."""
 
     def __init__(self, pool: Pool, where: Where) -> None:
-        self.on_lost: Callable[[frozenset[str]], None] | None = None
         self._pool = pool
         self._where = where
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()  # one statement at a time on the one connection
         self._claimed: set[str] = set()  # in this process: the same session may lock twice
-        self._locked: set[str] = set()  # in the database, on the connection that lives
+        self._locked: dict[str, Hold] = {}  # in the database, on the connection that lives
         self._unlocking: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def own(self, stream: str) -> AsyncIterator[bool]:
-        """Try to own a stream while the context lasts; False where somebody else owns it.
+    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
+        """Try to own a stream while the context lasts; None where somebody else owns it.
 
         Raises:
             StoreUnavailable: the database was not reached.
         """
         if stream in self._claimed:
-            yield False
+            yield None
             return
         self._claimed.add(stream)
         try:
@@ -67,7 +64,7 @@ class Ownership:
                 self._unwatch(connection)
                 await connection.close()
 
-    async def _lock(self, stream: str) -> bool:
+    async def _lock(self, stream: str) -> Hold | None:
         async with self._turn:
             try:
                 return await self._try_lock(stream)
@@ -79,16 +76,17 @@ class Ownership:
             except psycopg.Error as error:
                 raise translated(error, self._where) from error
 
-    async def _try_lock(self, stream: str) -> bool:
+    async def _try_lock(self, stream: str) -> Hold | None:
         connection = await self._opened()
         try:
-            granted = await self._ask(connection, _LOCK, stream)
+            granted, version = await self._ask(connection, _LOCK, stream)
         except asyncio.CancelledError:
-            self._locked.add(stream)  # the server may have been faster: unlock it
+            self._locked[stream] = Hold()  # the server may have been faster: unlock it
             raise
-        if granted:
-            self._locked.add(stream)
-        return granted
+        if not granted:
+            return None
+        hold = self._locked[stream] = Hold(version)
+        return hold
 
     async def _let_go(self, stream: str) -> None:
         """Unlock to the end, even where the owner is being cancelled."""
@@ -100,26 +98,28 @@ class Ownership:
     async def _unlock(self, stream: str) -> None:
         try:
             async with self._turn:
-                if stream in self._locked:
-                    self._locked.discard(stream)
+                if hold := self._locked.pop(stream, None):
+                    hold.version = None
                     if self._connection is not None:
-                        await self._ask(self._connection, _UNLOCK, stream)
+                        _, hold.version = await self._ask(self._connection, _UNLOCK, stream)
         except psycopg.Error:  # no lock is left behind: locks end with their session
             self._lose()
         finally:
             self._claimed.discard(stream)
 
-    async def _ask(self, connection: Connection, statement: str, stream: str) -> bool:
+    async def _ask(self, connection: Connection, statement: str, stream: str) -> tuple[bool, int]:
         self._unwatch(connection)
+        row: tuple[Any, ...] | None
         try:
-            cursor = await connection.execute(statement, lock_keys(stream))
+            cursor = await connection.execute(statement, (*lock_keys(stream), stream))
             row = await cursor.fetchone()
         finally:
             if connection.closed:
                 self._lose()
             else:
                 self._watch(connection)
-        return bool(row and row[0])
+        granted, version = row or (False, None)
+        return granted, -1 if version is None else version
 
     async def _opened(self) -> Connection:
         if self._connection is not None and self._connection.closed:
@@ -152,9 +152,10 @@ class Ownership:
 
     def _lose(self) -> None:
         connection, self._connection = self._connection, None
-        lost, self._locked = frozenset(self._locked), set()
+        lost, self._locked = self._locked, {}
         if connection is not None:
             self._unwatch(connection)
             connection.pgconn.finish()
-        if lost and self.on_lost is not None:
-            self.on_lost(lost)
+        for hold in lost.values():
+            hold.version = None
+            hold.lost.set()

@@ -133,6 +133,11 @@ class Pool:
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
+    def limits(self) -> Limits:
+        """The bounds that it was made with."""
+        return self._limits
+
+    @property
     def in_use(self) -> int:
         """How many connections are lent out at this moment."""
         return self._in_use

@@ -1,6 +1,7 @@
 """Says whether a database holds Message DB, and what of it is missing."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import AsyncConnection
@@ -12,7 +13,9 @@ from messagedb_agent.errors import (
     StoreUnavailable,
     UnsupportedMessageDb,
 )
-from messagedb_agent.store.sql import SqlFile
+
+if TYPE_CHECKING:
+    from messagedb_agent.store.sql import SqlFile
 
 NEEDED_VERSION = "1.3.0"
 """Lowest version that serves: `get_last_stream_message` takes a type from here on."""
@@ -49,6 +52,7 @@ WITH schema AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema
      relation AS (SELECT c.oid, c.relname, c.relkind FROM pg_catalog.pg_class c, schema
                   WHERE c.relnamespace = schema.oid)
 SELECT
+  pg_backend_pid() AS backend_pid,
   current_database() AS database,
   current_user AS role,
   EXISTS (SELECT FROM schema) AS schema,
@@ -85,6 +89,8 @@ class StoreReport:
         denied: rights that the role lacks, such as `INSERT on table messages`.
         on_search_path: whether the role finds the functions by their bare names, which they
             need among themselves.
+        is_pooled: whether a pooler answers for the server: the session is another than the one
+            that the connection was told.
     """
 
     database: str
@@ -93,13 +99,7 @@ class StoreReport:
     missing: tuple[str, ...]
     denied: tuple[str, ...]
     on_search_path: bool
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether a store can work on this connection."""
-        return (
-            not self.missing and not self.denied and self.on_search_path and self._version_serves()
-        )
+    is_pooled: bool
 
     def require_usable(self) -> None:
         """Return if a store can work on this connection.
@@ -134,6 +134,7 @@ class StoreReport:
 class Found:
     """The raw findings; `columns` is empty where there is no table."""
 
+    backend_pid: int
     database: str
     role: str
     schema: bool
@@ -176,7 +177,7 @@ class Found:
     def can_tell_version(self) -> bool:
         return "message_store_version()" in self.functions and bool(self.may_use_schema)
 
-    def lacks(self, file: SqlFile) -> bool:
+    def lacks(self, file: "SqlFile") -> bool:
         """Whether `file` makes something that is not there (or may be made again freely)."""
         folder, _, name = file.name.partition("/")
         match folder:
@@ -203,7 +204,8 @@ async def check(connection: AsyncConnection[object]) -> StoreReport:
     """
     try:
         found = await look(connection)
-        return _report(found, await version_of(connection, found))
+        version = await version_of(connection, found)
+        return _report(found, version, connection.info.backend_pid)
     except psycopg.Error as error:
         raise StoreUnavailable(first_line(error)) from error
 
@@ -224,7 +226,7 @@ async def version_of(connection: AsyncConnection[object], found: Found) -> str |
     return str(version)
 
 
-def _report(found: Found, version: str | None) -> StoreReport:
+def _report(found: Found, version: str | None, told_pid: int) -> StoreReport:
     return StoreReport(
         database=found.database,
         role=found.role,
@@ -232,6 +234,7 @@ def _report(found: Found, version: str | None) -> StoreReport:
         missing=found.missing(),
         denied=found.denied(),
         on_search_path=found.on_search_path,
+        is_pooled=found.backend_pid != told_pid,
     )
 
 

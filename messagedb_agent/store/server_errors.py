@@ -16,6 +16,8 @@ from messagedb_agent.errors import (
 )
 from messagedb_agent.store.report import REMEDY
 
+POOLER_REMEDY = "connect to the server itself, or use the pooler's session mode"
+
 # Message DB's own errors have no codes of their own (all are P0001).
 # Source: Message DB 1.3.0, `functions/write-message.sql`.
 _WRONG_VERSION = re.compile(r"Wrong expected version: -?\d+ \(.*Stream Version: (-?\d+)\)", re.S)
@@ -40,7 +42,10 @@ _REFUSED_CONNECTION = (
     ),
     (re.compile(r"no pg_hba.conf entry|authentication failed"), "the server refuses this login"),
 )
-_STARTING = re.compile(r"the database system is|too many clients|remaining connection slots")
+_STARTING = re.compile(
+    r"the database system is|too many (clients|connections)|remaining connection slots"
+    r"|no more connections allowed"  # PgBouncer's word for it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ def translated(error: psycopg.Error, where: Where) -> AgentError:
         return NotMessageDb(where.database, (text,), REMEDY)
     if state in _LOST_STATEMENT:
         return ConfigurationError(
-            "a pooler in transaction mode loses prepared statements; switch them off",
-            field="prepare_threshold",
+            f"{where}: {text}; a pooler that keeps no sessions loses it; {POOLER_REMEDY}",
+            field="MESSAGE_DB_URL",
         )
     if state == "42501":
         return ConfigurationError(f"{where}: {text}", field="MESSAGE_DB_URL")

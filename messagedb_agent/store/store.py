@@ -1,12 +1,16 @@
-"""What a message store offers: three narrow protocols, in Message DB's own words."""
+"""What a message store offers: four narrow protocols, in Message DB's own words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.store.message import Appended, Message, NewMessage
+
+BATCH_SIZE = 1000
+"""How many messages a reader asks a server for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,26 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
+class Hold:
+    """A stream that is owned.
+
+    Attributes:
+        version: position of the stream's last message when it was taken and, once it was let go,
+            right after that; -1 where it is empty, None where it is not known.
+        lost: set when the stream is owned no more although nobody has let it go: others may
+            own it by now.
+    """
+
+    version: int | None = None
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Owner(Protocol):
     """Lets one process at a time work on a stream."""
 
-    def own(self, stream: str) -> AbstractAsyncContextManager[bool]:
-        """Try to own a stream while the context lasts; False where somebody else owns it.
+    def own(self, stream: str) -> AbstractAsyncContextManager[Hold | None]:
+        """Try to own a stream while the context lasts; None where somebody else owns it.
 
         Ownership saves double work; what protects a stream is the expected version.
         """

@@ -8,7 +8,6 @@ Source: Message DB 1.3.0, `functions/category.sql`, `id.sql`, `cardinal-id.sql`,
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from messagedb_agent.errors import RefusedName
 
@@ -118,30 +117,6 @@ def thread_stream(category: str, version: str, thread_id: str) -> str:
         RefusedName: the category, the version or the thread id.
     """
     return f"{thread_category(category, version)}-{checked_thread_id(thread_id)}"
-
-
-def child_stream(category: str, version: str, root_id: str, child_id: str) -> str:
-    """Return the stream of a sub-agent's thread, such as `agent:v0-6f9c+77aa`.
-
-    Root and child share the cardinal id, so one member of a consumer group gets both.
-
-    Raises:
-        RefusedName: the category, the version or one of the ids.
-    """
-    return f"{thread_stream(category, version, root_id)}+{checked_thread_id(child_id)}"
-
-
-def sub_stream(
-    category: str, version: str, kind: Literal["snapshot", "position", "parked"], id: str
-) -> str:
-    """Return a stream beside the threads, such as `agent:v0+position-worker`.
-
-    Its category is one of its own, so readers of threads do not see it.
-
-    Raises:
-        RefusedName: the category, the version or the id.
-    """
-    return f"{thread_category(category, version)}+{kind}-{checked_thread_id(id)}"
 
 
 def checked_thread_id(id: str) -> str:

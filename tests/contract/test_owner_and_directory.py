@@ -12,11 +12,27 @@ from tests.contract.messages import new
 async def test_a_stream_is_owned_once_at_a_time(store: Store, category: str) -> None:
     stream = f"{category}-1"
     async with store.own(stream) as first, store.own(stream) as second:
-        assert (first, second) == (True, False)
+        assert first
+        assert not second
         async with store.own(f"{category}-2") as other:
             assert other
     async with store.own(stream) as again:
         assert again
+
+
+async def test_an_owner_is_told_where_the_stream_stands_when_taken_and_after_letting_go(
+    store: Store, category: str
+) -> None:
+    stream = f"{category}-1"
+    async with store.own(stream) as empty:
+        assert empty
+        assert empty.version == -1
+        await store.append(stream, new(), new())
+    assert empty.version == 1
+    async with store.own(stream) as again:
+        assert again
+        assert again.version == 1
+    assert not again.lost.is_set()
 
 
 async def test_giving_up_an_attempt_that_failed_leaves_the_owner_alone(

@@ -168,6 +168,19 @@ async def test_only_messages_of_the_correlated_category_are_read(
     await writer.append(f"{category}-1", *written)
     assert await ids_of(reader.read_category(category, correlation="other")) == ids(*written[:2])
     assert await ids_of(reader.read_category(category, correlation="other:v0")) == ids(written[3])
+    assert await ids_of(reader.read_category(category, correlation="7")) == ids(written[-1])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("true", "true"), ("1.50", "1.50"), ('{"b":1}', '{"b": 1}'), ('["a"]', '["a"]')],
+)
+async def test_a_correlation_that_is_no_text_is_its_json(
+    reader: Reader, writer: Writer, category: str, value: str, text: str
+) -> None:
+    message = new(metadata=f'{{"correlationStreamName": {value}}}')
+    await writer.append(f"{category}-1", message)
+    assert await ids_of(reader.read_category(category, correlation=text)) == ids(message)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])

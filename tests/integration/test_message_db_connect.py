@@ -173,13 +173,11 @@ async def test_a_wrong_password_is_told_from_a_server_that_restarts(
             assert "guarded" in str(error)
         async with await MessageDbStore.connect(server.url) as store:
             await store.append("agent-1", _new())
-            lost: asyncio.Queue[frozenset[str]] = asyncio.Queue()
-            store.ownership.on_lost = lost.put_nowait
             async with store.own("agent-1") as owned:
                 assert owned
                 await execute(server.admin_url, "SELECT pg_reload_conf()")
                 await _restart(own_server)
-                assert await asyncio.wait_for(lost.get(), 10) == {"agent-1"}
+                await asyncio.wait_for(owned.lost.wait(), 10)
                 appended = await store.append("agent-1", _new(), expected_version=0)
             assert appended.position == 1
             async with store.own("agent-1") as owned:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import psycopg
@@ -11,13 +11,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from messagedb_agent.errors import StoreUnavailable, WrongExpectedVersion
-from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.pool import Limits
-
-
-def new() -> NewMessage:
-    return NewMessage(str(uuid4()), "Written", '{"n": 1}')
+from tests.contract.messages import new
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -37,12 +34,6 @@ async def pids(
 
 async def none_busy(other: psycopg.AsyncConnection[tuple[object, ...]], name: str) -> bool:
     return await pids(other, name) == await pids(other, name, "idle")
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():  # noqa: ASYNC110  a server sends no event
-            await asyncio.sleep(0.01)
 
 
 async def hold(other: psycopg.AsyncConnection[tuple[object, ...]], category: str) -> None:

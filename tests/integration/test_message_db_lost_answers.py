@@ -10,17 +10,10 @@ import pytest
 from messagedb_agent.errors import DuplicateMessage, StoreUnavailable, WrongExpectedVersion
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from tests.contract.messages import ids_of, new
 from tests.integration.cutting_proxy import CuttingProxy, cutting_proxy
 
 WRITE, READ = b"write_message(message", b"get_stream_messages"
-
-
-def new(data: str = '{"n": 1}') -> NewMessage:
-    return NewMessage(str(uuid4()), "Written", data)
-
-
-async def read_ids(store: MessageDbStore, stream: str) -> list[str]:
-    return [message.id async for message in store.read(stream)]
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ async def test_an_append_whose_answer_was_lost_has_succeeded(
         assert appended.position == version
         found = [message async for message in rival.read(stream, position=version)]
         assert found[0].global_position == appended.global_positions[-1]
-    assert await read_ids(rival, stream) == written
+    assert await ids_of(rival.read(stream)) == written
     assert proxy.cuts > 60
 
 
@@ -68,7 +61,7 @@ async def test_an_append_that_never_arrived_is_written_once(
     proxy.cut(WRITE, moment="before", times=2)
     await store.append(f"{category}-1", message, expected_version=-1)
     assert proxy.cuts == 2
-    assert await read_ids(rival, f"{category}-1") == [message.id]
+    assert await ids_of(rival.read(f"{category}-1")) == [message.id]
 
 
 async def test_a_lost_append_is_found_behind_a_rival_who_came_after(
@@ -81,7 +74,7 @@ async def test_a_lost_append_is_found_behind_a_rival_who_came_after(
         messages = [new(), new()]
         appended = await store.append(stream, *messages, expected_version=expected)
         assert appended.position == 1
-        assert (await read_ids(rival, stream))[:2] == [message.id for message in messages]
+        assert (await ids_of(rival.read(stream)))[:2] == [message.id for message in messages]
         assert await rival.stream_version(stream) == 2
 
 
@@ -122,7 +115,7 @@ async def test_a_database_that_stays_away_is_given_up_and_may_be_asked_again(
         proxy.cut(WRITE, times=0)
         appended = await store.append(f"{category}-1", message, expected_version=-1)
     assert appended.position == 0
-    assert await read_ids(rival, f"{category}-1") == [message.id]
+    assert await ids_of(rival.read(f"{category}-1")) == [message.id]
 
 
 async def test_a_read_goes_on_over_lost_connections(

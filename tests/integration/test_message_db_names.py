@@ -13,10 +13,8 @@ from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.stream_name import (
     cardinal_id_of,
     category_of,
-    child_stream,
     id_of,
     is_category,
-    sub_stream,
     thread_category,
     thread_stream,
 )
@@ -27,8 +25,8 @@ NAMES += ["a-b+c", "a-+c", "a-b+c+d-e", "A-B", "a-6F9C", "a:b+c-d-e", "'; DROP T
 NAMES += [
     thread_category("agent", "v0"),
     thread_stream("agent", "v0", str(uuid4())),
-    child_stream("agent", "v0", "root-1", "child-2"),
-    sub_stream("agent", "v0", "position", "worker-0-of-4"),
+    "agent:v0-root-1+child-2",
+    "agent:v0+position-worker-0-of-4",
 ]
 
 
