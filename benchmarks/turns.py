@@ -153,7 +153,7 @@ def _reply(text: str, *calls: RequestedCall) -> Reply:
         finish_reason="tool_calls" if calls else "stop",
         usage=usage,
         cost_usd=Decimal("0.0042"),
-        attempts=(Attempt(model="scripted", kind="answered", elapsed_ms=812, usage=usage),),
+        attempts=(Attempt(model="scripted", kind="answered", elapsed_ms=812),),
     )
 
 

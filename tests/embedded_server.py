@@ -1,10 +1,9 @@
 """What the tests of the embedded server's life have in common."""
 
-import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import psycopg
 
 from messagedb_agent.store.embedded import EmbeddedSettings
 from messagedb_agent.store.embedded.account import identity, server_account
-
-PATIENCE_S = 40.0  # how long a test waits for what must come; it is never measured
+from tests.waiting import PATIENCE_S
 
 _STARTER = """
 import asyncio, sys
@@ -64,13 +62,6 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return False
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - other processes set no event of ours
-            await asyncio.sleep(0.05)
 
 
 def psql_says(program: Path, url: str, query: str) -> str:

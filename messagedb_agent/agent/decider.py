@@ -11,7 +11,7 @@
 | termination requested | `Complete` | `SessionCompleted` |
 | calls that cannot run (a `problem`) | `RefuseCalls` | `ToolExecutionFailed` each |
 | approval needed and not asked | `RequestApproval` | `ToolApprovalRequested` each |
-| calls are ready | `RunTools` | `ToolExecutionStarted` each |
+| calls are ready, not too many run | `RunTools` | `ToolExecutionStarted` each |
 | a claim is open | `Wait("effect")` | |
 | calls wait for approval | `Wait("approval")` | |
 | the last model call failed for good, or was interrupted too often | `Wait("retry")` | |
@@ -29,6 +29,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Literal
 
+from messagedb_agent.agent.bounds import MAX_PARALLEL_CALLS, MAX_TOOL_ATTEMPTS, is_too_large
 from messagedb_agent.agent.commands import (
     ApproveTool,
     Cancel,
@@ -70,9 +71,6 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import Limits, ReachedLimit
 
-MAX_TOOL_ATTEMPTS = 3
-"""How often a tool call is taken over before its outcome is recorded as unknown."""
-
 
 def decide(state: State) -> Step:
     """Return what the agent does next, from `state` and nothing else."""
@@ -94,7 +92,8 @@ def _next_of_round(state: State) -> Step | None:
         return RefuseCalls(refused)
     if unasked := state.at(Stage.NEEDS_APPROVAL):
         return RequestApproval(unasked)
-    if ready := state.at(Stage.READY):
+    free = max(0, MAX_PARALLEL_CALLS - len(state.at(Stage.RUNNING)))
+    if ready := state.at(Stage.READY)[:free]:
         return RunTools(ready)
     if state.has_open_claims:
         return Wait("effect")
@@ -171,8 +170,10 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             return (UserMessageAdded(**_fields(command)),)
         case Continue():
             return _continued(state, command)
-        case ApproveTool(call_id=call):
+        case ApproveTool(call_id=call, arguments=edited):
             _must_wait(state, call)
+            if is_too_large(edited or ""):
+                raise ValidationError("the arguments are too large", field="arguments")
             return (ToolExecutionApproved(**_fields(command)),)
         case DenyTool(call_id=call):
             _must_wait(state, call)

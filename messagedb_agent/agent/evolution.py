@@ -1,13 +1,10 @@
-"""How events change the state, and which of them count.
-
-`evolve` is total: any event is accepted in any state. An event that does not count (a fact that
-answers no open claim, a second approval, a start of an unknown call) changes nothing, here and in
-every projection, because they all ask `counts`.
-"""
+"""How events change the state; any event is accepted in any state."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS, is_too_large
+from messagedb_agent.agent.counting import TURN_PURPOSES, counts, valid_calls
 from messagedb_agent.agent.state import (
     NOT_STARTED,
     OpenModelCall,
@@ -51,62 +48,15 @@ from messagedb_agent.events.values import (
     ToolFailureKind,
     Usage,
 )
-from messagedb_agent.ids import call_id
-
-MAX_INTERRUPTIONS = 3
-"""How many claims in a row may be interrupted before a person must look."""
-
-_TURN_PURPOSES = frozenset({"answer", "summary"})
-
-
-def counts(state: State, recorded: Recorded) -> bool:
-    """Say whether an event means anything in this state."""
-    match recorded.event:
-        case SessionStarted(forked_from=fork):
-            first = recorded.position == 0 and recorded.stream != state.stream
-            return not state.started or (fork is not None and first)
-        case LlmCallStarted(purpose=purpose):
-            busy = state.model_call is not None or bool(state.calls)
-            idle_answer = purpose == "answer" and state.owed is None  # nobody asked for one
-            return state.started and not (purpose in _TURN_PURPOSES and (busy or idle_answer))
-        case LlmResponseReceived(llm_call_id=claim):
-            return _answers(state, claim, "answer") or claim in state.side_calls
-        case ContextCompacted(llm_call_id=claim):
-            return _answers(state, claim, "summary")
-        case LlmCallFailed(llm_call_id=claim):
-            return _answers(state, claim, "answer", "summary") or claim in state.side_calls
-        case ToolApprovalRequested(call_id=call):
-            return _stage(state, call) is Stage.NEEDS_APPROVAL
-        case ToolExecutionApproved(call_id=call) | ToolExecutionDenied(call_id=call):
-            return _stage(state, call) is Stage.ASKED
-        case ToolExecutionStarted(call_id=call, attempt=attempt):
-            open_call = state.calls.get(call)
-            return open_call is not None and (
-                open_call.stage is Stage.READY
-                or (open_call.stage is Stage.RUNNING and attempt > open_call.attempt)
-            )
-        case ToolExecutionCompleted(call_id=call):
-            return _stage(state, call) is Stage.RUNNING
-        case ToolExecutionFailed(call_id=call):
-            return _stage(state, call) in {Stage.RUNNING, Stage.PROBLEM}
-        case ToolOutcomeResolved(call_id=call):
-            return call in state.unknown
-        case LimitReached():
-            return state.owed is not None
-        case SessionTerminationRequested():
-            return state.started and not state.ended
-        case SessionContinued() | AgentRedefined():
-            return state.started
-        case UnknownEvent(critical=critical):
-            return critical
-        case _:
-            return True
 
 
 def evolve(state: State, recorded: Recorded) -> State:
-    """Return the state after an event."""
-    if not counts(state, recorded):
-        return state
+    """Return the state after an event; the same where it does not count."""
+    return evolve_counted(state, recorded) if counts(state, recorded) else state
+
+
+def evolve_counted(state: State, recorded: Recorded) -> State:
+    """Return the state after an event that counts, for those who have asked that already."""
     position = recorded.position
     match recorded.event:
         case SessionStarted() as started:
@@ -166,22 +116,6 @@ def raised(limits: Limits, changes: Limits) -> Limits:
     return limits.model_copy(update={name: new for name, new in changes if new is not None})
 
 
-def valid_calls(reply: LlmResponseReceived) -> tuple[ToolCall, ...]:
-    """Return the calls of a reply that carry the id which follows from their place."""
-    claim = reply.llm_call_id
-    return tuple(c for i, c in enumerate(reply.tool_calls) if c.call_id == call_id(claim, i))
-
-
-def _stage(state: State, call: str) -> Stage | None:
-    open_call = state.calls.get(call)
-    return open_call.stage if open_call else None
-
-
-def _answers(state: State, claim: str, *purposes: str) -> bool:
-    call = state.model_call
-    return call is not None and call.id == claim and call.purpose in purposes
-
-
 def _rules(definition: AgentDefinition) -> Mapping[str, ToolRule]:
     return {t.name: ToolRule(t.needs_approval, t.effect) for t in definition.tools}
 
@@ -217,7 +151,7 @@ def _new_allowance(state: State) -> State:
 
 
 def _call_started(state: State, call: OpenModelCall) -> State:
-    if call.purpose not in _TURN_PURPOSES:
+    if call.purpose not in TURN_PURPOSES:
         return changed(state, side_calls={**state.side_calls, call.id: call.purpose})
     turn = changed(state.turn, calls=state.turn.calls + 1)
     owed = None if call.purpose == "answer" else state.owed
@@ -244,7 +178,7 @@ def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
 
 
 def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
-    if call.problem is not None:
+    if call.problem is not None or is_too_large(call.name, call.arguments):
         stage = Stage.PROBLEM
     elif state.rules.get(call.name, ToolRule()).needs_approval:
         stage = Stage.NEEDS_APPROVAL

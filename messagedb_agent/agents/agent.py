@@ -1,6 +1,6 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -42,21 +42,16 @@ SILENT = Progress()
 class Advancing(Protocol):
     """The engine, as an agent uses it."""
 
-    async def take_on(
+    async def ask(
         self,
         agent: "Agent",
-        commands: Sequence[Command],
-        *,
-        message_id: str | None,
-        changes: Mapping[str, Any],
-        progress: Progress,
-        forks: bool,
+        *commands: Command,
+        message_id: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        progress: Progress = SILENT,
+        forks: bool = False,
     ) -> "Agent":
-        """Ask something of an agent's thread, see it through, and return the new state.
-
-        A state that is no longer the head of its thread forks there, or lets the thread's head
-        take it on.
-        """
+        """Ask something of an agent's thread, see it through, and return the new state."""
         ...
 
 
@@ -175,10 +170,9 @@ class Agent:
             ValidationError: the text is empty, or a change is wrong.
             Refused: the thread is deleted.
         """
-        say = Say(text, user)
-        return await self.engine.take_on(
+        return await self.engine.ask(
             self,
-            (say,),
+            Say(text, user),
             message_id=message_id,
             changes=changes,
             progress=progress,
@@ -219,14 +213,7 @@ class Agent:
     async def _ask(
         self, command: Command, progress: Progress, changes: Mapping[str, Any] | None = None
     ) -> "Agent":
-        return await self.engine.take_on(
-            self,
-            (command,),
-            message_id=None,
-            changes=changes or {},
-            progress=progress,
-            forks=False,
-        )
+        return await self.engine.ask(self, command, changes=changes, progress=progress)
 
     def _call(self, suffix: str) -> str:
         fitting = [a.call_id for a in self.approvals if a.call_id.endswith(suffix)]

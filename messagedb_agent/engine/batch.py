@@ -4,7 +4,7 @@ A batch is tied to one place in its stream. It seals each event (id, cause, hash
 conversation after it, so that what follows from an event can go into the same append.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from messagedb_agent.events.codec import Envelope, Sealed, seal
@@ -74,10 +74,17 @@ class Batch:
         ids: makes ids of claims.
         now_ms: when the events happen, milliseconds since 1970-01-01 UTC.
         writer: random name of this process.
+        taken: ids that stand in the store already.
     """
 
     def __init__(
-        self, head: Head, following: Following, ids: Ids, now_ms: int, writer: str
+        self,
+        head: Head,
+        following: Following,
+        ids: Ids,
+        now_ms: int,
+        writer: str,
+        taken: Collection[str] = (),
     ) -> None:
         self.expected_version = head.version
         self.sealed: list[Sealed] = []
@@ -88,6 +95,7 @@ class Batch:
         self._ids = ids
         self._now_ms = now_ms
         self._writer = writer
+        self._taken = taken
 
     @property
     def shown(self) -> Conversation:
@@ -103,13 +111,28 @@ class Batch:
         """Return an id for a claim or a command."""
         return self._ids.new()
 
+    def is_taken(self, id: str) -> bool:
+        """Say whether a message stands under an id already."""
+        return id in self._taken
+
+    def only_id(self, key: str, role: str) -> str:
+        """Return the one id that a message of this role may have in answer to `key`.
+
+        Where somebody has written under it what answers nothing, it is the next in line, each
+        derived from the one before: nobody can keep an outcome out by taking its id.
+        """
+        id = derived_id(self._head.stream, key, role)
+        while self.is_taken(id):
+            id = derived_id(self._head.stream, id, role)
+        return id
+
     def claim(self, event: Event, cause: int | None) -> Recorded:
         """Add an intent or a decision, under a new id."""
         return self.add(Draft(self.new_id(), event, cause))
 
     def close(self, event: Event, key: str, cause: int | None) -> Recorded:
         """Add the outcome of a claim or a call, under the one id that it may have."""
-        return self.add(Draft(derived_id(self._head.stream, key, "outcome"), event, cause))
+        return self.add(Draft(self.only_id(key, "outcome"), event, cause))
 
     def add(self, draft: Draft) -> Recorded:
         """Seal an event and fold it."""

@@ -4,7 +4,9 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.clock import Clock
+from messagedb_agent.containing import contained, error_text
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import AskModel, Effect, RunTool
 from messagedb_agent.errors import ConfigurationError
@@ -19,16 +21,10 @@ from messagedb_agent.events.schema import (
     ToolExecutionCompleted,
     ToolExecutionFailed,
 )
-from messagedb_agent.events.values import ToolCall, ToolFailureKind
+from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall, ToolFailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
 from messagedb_agent.tools.tool import ToolContext, ToolResult, Tools
-
-MAX_TEXT_BYTES = 512 * 1024
-"""Most bytes of JSON that one reply or result may have; a Message DB row of ours holds 1 MiB."""
-
-MAX_MESSAGE_CHARS = 4_000
-"""Longest text of a failure, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +66,12 @@ class Effects:
         if ask.purpose == "summary" and ask.through is None:
             return _failed(ask, CallFailure("context_overflow", "there is nothing to summarise"))
         on_delta = self.on_delta if ask.purpose == "answer" else None
+
+        async def asked() -> Reply | CallFailure:
+            return await self.models(ask.request.model).complete(ask.request, on_delta=on_delta)
+
         try:
-            model = self.models(ask.request.model)
-            answer = await model.complete(ask.request, on_delta=on_delta)
+            answer = await contained(asked)
             if isinstance(answer, CallFailure):
                 return _failed(ask, answer)
             return self._said(ask, answer)
@@ -81,13 +80,13 @@ class Effects:
         except ConfigurationError as error:
             return _failed(ask, CallFailure("configuration", str(error)))
         except Exception as error:  # noqa: BLE001  # a bug in an adapter must not strand the thread
-            return _failed(ask, CallFailure("internal", f"{type(error).__name__}: {error}"))
+            return _failed(ask, CallFailure("internal", error_text(error)))
 
     def _said(self, ask: AskModel, reply: Reply) -> Event:
         is_summary = ask.purpose == "summary"
         event = _compacted(ask, reply) if is_summary else self._received(ask, reply)
-        if (size := _size_bytes(event)) > MAX_TEXT_BYTES:
-            message = f"the answer has {size} bytes, {MAX_TEXT_BYTES} are allowed"
+        if _is_too_large(event):
+            message = f"the answer has more than {MAX_TEXT_BYTES} bytes"
             return _failed(ask, CallFailure("too_large", message, reply.attempts))
         return event
 
@@ -135,7 +134,7 @@ class Effects:
                 call_id=run.call_id,
                 attempt=run.attempt,
                 kind=kind,
-                message=message[:MAX_MESSAGE_CHARS] or kind,
+                message=message[:MAX_FAILURE_CHARS] or kind,
                 elapsed_ms=self.clock.elapsed_ms() - began,
             )
 
@@ -149,31 +148,32 @@ class Effects:
                 result=answer.text,
                 elapsed_ms=self.clock.elapsed_ms() - began,
             )
-            if (size := _size_bytes(completed)) <= MAX_TEXT_BYTES:
-                return completed
-            return failed("raised", f"the result has {size} bytes, {MAX_TEXT_BYTES} are allowed")
+            if _is_too_large(completed):
+                return failed("raised", f"the result has more than {MAX_TEXT_BYTES} bytes")
+            return completed
         except asyncio.CancelledError:
             if self._is_harmless(run.tool_name):
                 return failed("cancelled", "the turn was cancelled")
             return failed("outcome_unknown", "the turn was cancelled while the tool ran")
-        except Exception as error:  # noqa: BLE001  # a bug in a toolbox must not strand the thread
-            return failed("raised", f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # a toolbox's bug
+            return failed("raised", error_text(error))
 
     def _is_harmless(self, tool_name: str) -> bool:
         return any(s.name == tool_name and s.effect == "retry" for s in self.tools.specs())
 
 
-def _size_bytes(event: Event) -> int:
-    """Return how large an event's data are as JSON, which may be six times its text."""
+def _is_too_large(event: Event) -> bool:
+    """Say whether an event's data are too large as JSON, which may be six times its text."""
     data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return len(clean_text(json.dumps(data, ensure_ascii=False)).encode())
+    written = clean_text(json.dumps(data, ensure_ascii=False))
+    return len(written.encode()) > MAX_TEXT_BYTES
 
 
 def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:
     return LlmCallFailed(
         llm_call_id=ask.claim_id,
         kind=failure.kind,
-        message=failure.message[:MAX_MESSAGE_CHARS] or failure.kind,
+        message=failure.message[:MAX_FAILURE_CHARS] or failure.kind,
         attempts=failure.attempts,
     )
 

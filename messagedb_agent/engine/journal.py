@@ -2,13 +2,14 @@
 
 import secrets
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from messagedb_agent.clock import Clock, SystemClock
 from messagedb_agent.engine.batch import NOTHING, Batch, Draft, Following, Head
 from messagedb_agent.engine.history import Segment, segments
+from messagedb_agent.engine.late import add_fact
 from messagedb_agent.errors import (
     AgentError,
     Conflict,
@@ -87,8 +88,15 @@ class Journal:
         """Say whether the stream holds events that were not read."""
         return await self._store.stream_version(self.stream) > self.version
 
-    async def catch_up(self) -> Sequence[str]:
-        """Read on to the end of the stream and return the ids of what is new."""
+    async def catch_up(self, version: int | None = None) -> Sequence[str]:
+        """Read on to the end of the stream and return the ids of what is new.
+
+        Args:
+            version: where the stream is known to end, so that nothing is read for nothing; None
+                where that is not known.
+        """
+        if version == self.version and (self._loaded or version == -1):
+            return ()
         if not self._loaded:
             await self._read_ancestors((await segments(self._store, self.stream))[:-1])
         news = []
@@ -121,17 +129,15 @@ class Journal:
         """Append facts, and what follows from them, in one append.
 
         A fact happened whatever else has arrived: after a conflict it is sealed anew behind that.
-        It is dropped only where its id stands already, written by whoever closed the claim.
         """
         return await self._append(facts, then)
 
     async def _append(self, facts: Sequence[Draft], plan: Plan[T]) -> T:
-        stands: set[str] = set()
+        taken: set[str] = set()
         while True:
-            batch = self._batch()
+            batch = self._batch(taken)
             for fact in facts:
-                if fact.id not in stands:
-                    batch.add(fact)
+                add_fact(batch, fact)
             result = plan(batch)
             if not batch.sealed:
                 return result
@@ -144,23 +150,24 @@ class Journal:
                 news = await self.catch_up()
                 found = set(news)
                 if isinstance(conflict, DuplicateMessage):  # it may have been read long before
-                    found |= await self._standing(fact.id for fact in facts)
-                if not news and found <= stands:
+                    found |= await self._standing(s.id for s in batch.sealed)
+                if not news and found <= taken:
                     raise _unexplained(self.stream, conflict) from conflict
-                stands |= found
+                taken |= found
                 continue
             self._adopt(batch, appended)
             return result
 
     async def _standing(self, ids: Iterable[str]) -> set[str]:
-        """Return those of some ids that stand in this stream."""
+        """Return those of some ids that stand in the store, in whatever stream."""
         rows = [await self._store.by_id(id) for id in ids]
-        return {row.id for row in rows if row is not None and row.stream_name == self.stream}
+        return {row.id for row in rows if row is not None}
 
-    def _batch(self) -> Batch:
+    def _batch(self, taken: Collection[str]) -> Batch:
         writing = self._writing
         follow = Following(self._base, self._lookup)
-        return Batch(self._head, follow, writing.ids, writing.clock.now_ms(), writing.writer)
+        now_ms = writing.clock.now_ms()
+        return Batch(self._head, follow, writing.ids, now_ms, writing.writer, taken)
 
     def _lookup(self, position: int) -> tuple[Cause, Travelling]:
         cause = Cause(self.stream, position, self._global_positions[position])

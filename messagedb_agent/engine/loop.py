@@ -1,5 +1,6 @@
 """The one loop: claim, perform, record, until the thread waits or is done."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from messagedb_agent.agent.decider import decide
@@ -10,6 +11,7 @@ from messagedb_agent.engine.plan import Effect, plan
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.takeover import close_abandoned
+from messagedb_agent.store.store import Hold
 
 NEWS_S = 0.5
 """How often a stream is looked at for news while an effect runs, in seconds."""
@@ -19,22 +21,27 @@ async def run(
     journal: Journal,
     perform: Callable[[Effect], Awaitable[Draft]],
     saying: Saying | None = None,
+    hold: Hold | None = None,
     *,
     news_s: float = NEWS_S,
 ) -> Wait | Done:
     """Take a thread on until it waits or is done. The caller owns the thread.
 
-    Claims found open at the start belong to an owner who is gone, and are closed first.
+    Claims found open at the start belong to an owner who is gone, and are closed first. Who loses
+    the thread on the way stops its effects, records the outcomes that they had all the same, and
+    leaves the other claims to the next owner.
 
     Args:
         journal: the thread.
         perform: performs one claimed effect and returns its outcome.
         saying: what is said to the thread first; it stands before any model is asked.
+        hold: how the thread is owned; None where nobody else can.
         news_s: seconds between looks at the stream while effects run.
 
     Returns:
         What the thread waits for, or that it is done.
     """
+    hold = hold or Hold()
 
     def opening(batch: Batch) -> tuple[Effect, ...]:
         # First what is said: it is judged by the thread as whoever says it could know it. A thread
@@ -46,10 +53,11 @@ async def run(
         return (*again, *plan(batch))
 
     running = Running(perform)
+    lost = asyncio.create_task(hold.lost.wait())
     try:
-        await journal.catch_up()
+        await journal.catch_up(hold.version)
         running.start(await journal.claim(opening))
-        while True:
+        while not lost.done():
             if journal.shown.state.to_cancel:
                 running.cancel()
             if not running:
@@ -57,10 +65,13 @@ async def run(
                 if isinstance(step, Wait | Done):
                     return step
                 running.start(await journal.claim(plan))
-            elif facts := await running.next_facts(news_s):
+            elif facts := await running.next_facts(news_s, lost):
                 running.start(await journal.record(facts, then=plan))
             elif await journal.has_moved():
                 await journal.catch_up()
                 running.start(await journal.claim(plan))
+        await journal.record(await running.stop(), then=lambda _: None)
+        return Wait("effect")
     finally:
-        await running.stop()
+        lost.cancel()
+        await asyncio.gather(lost, running.stop(), return_exceptions=True)

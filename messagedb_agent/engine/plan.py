@@ -24,7 +24,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.values import Purpose, ToolCall
+from messagedb_agent.events.values import MAX_FAILURE_CHARS, Purpose, ToolCall
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
 
 
@@ -131,7 +131,7 @@ def _refuse(batch: Batch, call_id: str) -> None:
         call_id=call_id,
         attempt=0,
         kind=call.problem or "bad_arguments",
-        message=call.problem_message or "the call cannot run",
+        message=(call.problem_message or "the call cannot run")[:MAX_FAILURE_CHARS],
         elapsed_ms=0,
     )
     batch.close(failure, call_id, batch.shown.state.calls[call_id].cause)

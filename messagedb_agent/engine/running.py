@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from messagedb_agent.engine.batch import Draft
+from messagedb_agent.engine.late import is_known
 from messagedb_agent.engine.plan import Effect
 
 
@@ -17,7 +19,7 @@ class Running:
     def __init__(self, perform: Callable[[Effect], Awaitable[Draft]]) -> None:
         self._perform = perform
         self._tasks: list[asyncio.Task[Draft]] = []
-        self._begun: set[asyncio.Task[Draft]] = set()
+        self._begun: set[asyncio.Task[Draft]] = set()  # and not cancelled yet
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -27,30 +29,37 @@ class Running:
         for effect in effects:
             self._tasks.append(asyncio.create_task(self._performed(effect)))
 
-    async def next_facts(self, wake_s: float) -> tuple[Draft, ...]:
-        """Wait for an outcome, and return all there are by then; none after `wake_s` seconds."""
+    async def next_facts(self, wake_s: float, news: asyncio.Task[Any]) -> tuple[Draft, ...]:
+        """Wait for an outcome, and return all there are by then.
+
+        Args:
+            wake_s: seconds after which there may be none.
+            news: ends the wait as well.
+        """
         done, _ = await asyncio.wait(
-            self._tasks, timeout=wake_s, return_when=asyncio.FIRST_COMPLETED
+            (*self._tasks, news), timeout=wake_s, return_when=asyncio.FIRST_COMPLETED
         )
         ended = [task for task in self._tasks if task in done]
         self._tasks = [task for task in self._tasks if task not in done]
-        self._begun -= done
+        self._begun.difference_update(ended)
         return tuple(task.result() for task in ended)
 
     def cancel(self) -> None:
-        """Cancel every effect under way; each still has its outcome.
+        """Cancel every effect under way, once; each still has its outcome.
 
         A task that has not begun would vanish without one: it is cancelled at the next call.
         """
-        for task in self._begun.intersection(self._tasks):
+        for task in self._begun:
             task.cancel()
+        self._begun.clear()
 
-    async def stop(self) -> None:
-        """Cancel every effect and let go of its outcome: whoever takes over closes its claim."""
+    async def stop(self) -> tuple[Draft, ...]:
+        """Cancel every effect, and return the outcomes of those that had one all the same."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks, self._begun = [], set()
+        return tuple(fact for fact in ended if isinstance(fact, Draft) and is_known(fact.event))
 
     async def _performed(self, effect: Effect) -> Draft:
         if task := asyncio.current_task():

@@ -48,15 +48,14 @@ class Saying:
                 batch.add(Draft(id, event, travelling=self.travelling))
 
     def _id(self, batch: Batch, event: object) -> str | None:
-        stream = batch.head.stream
         match event:
             case UserMessageAdded():
                 return self.message_id
             case SessionStarted() if self.message_id is not None:
-                return derived_id(stream, self.message_id, "start")
+                return derived_id(batch.head.stream, self.message_id, "start")
             case ToolExecutionDenied(call_id=call):
-                return derived_id(stream, call, "outcome")
+                return batch.only_id(call, "outcome")
             case ToolOutcomeResolved(call_id=call):
-                return derived_id(stream, call, "resolution")
+                return batch.only_id(call, "resolution")
             case _:
                 return None

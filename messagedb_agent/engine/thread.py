@@ -41,14 +41,14 @@ async def take_on(
         What the thread waits for, or that it is done.
     """
     while True:
-        async with owner.own(journal.stream) as mine:
-            if mine:
-                await run(journal, perform, saying)
+        async with owner.own(journal.stream) as hold:
+            if hold:
+                await run(journal, perform, saying, hold)
             elif saying:
                 await journal.catch_up()
                 await journal.claim(saying)
         saying = None
-        await journal.catch_up()
+        await journal.catch_up(hold.version if hold else None)
         step = decide(journal.shown.state)
         match step:
             case (

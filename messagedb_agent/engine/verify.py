@@ -12,20 +12,15 @@ global position. That takes a hash kept elsewhere.
 
 from dataclasses import dataclass
 
-from messagedb_agent.agent.evolution import counts
+from messagedb_agent.agent.counting import counts
 from messagedb_agent.engine.history import Segment, read_events, segments
+from messagedb_agent.engine.late import answered
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.schema import (
-    ContextCompacted,
-    LlmCallFailed,
     LlmCallStarted,
-    LlmResponseReceived,
     SessionStarted,
-    ToolExecutionCompleted,
-    ToolExecutionDenied,
-    ToolExecutionFailed,
     UnknownEvent,
 )
 from messagedb_agent.projections.conversation import Conversation, conversation
@@ -35,15 +30,6 @@ from messagedb_agent.store.store import Reader
 
 _REQUESTS = {("conversation", 1): answer_request, ("summary", 1): summary_request}
 """How requests are folded, by the name and the version of their projection."""
-
-_OUTCOMES = (
-    LlmResponseReceived,
-    LlmCallFailed,
-    ContextCompacted,
-    ToolExecutionCompleted,
-    ToolExecutionFailed,
-    ToolExecutionDenied,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +117,7 @@ class _Check:
         self._events = 0
         self._requests = 0
         self._foreign: list[ForeignRow] = []
+        self._closed_by_others: set[str | None] = set()  # what foreign rows are outcomes of
 
     def result(self, finding: Finding | None) -> Verification:
         return Verification(self._events, self._requests, tuple(self._foreign), finding)
@@ -158,6 +145,7 @@ class _Check:
             return _finding(row, "its hash is missing", None, hash_text(computed))
         if decoded.metadata.hash is None:
             self._foreign.append(ForeignRow(row.stream_name, row.position, row.type))
+            self._closed_by_others.add(answered(decoded.recorded.event))
             if self._unproven is None:
                 self._unproven = row.position
         elif finding := (
@@ -189,7 +177,12 @@ class _Check:
             return _finding(row, f"the event cannot be read: {event.reason}")
         if cause and cause.stream == row.stream_name and not 0 <= cause.position < row.position:
             return _finding(row, "its cause is not before it", str(cause.position))
-        if isinstance(event, _OUTCOMES) and not counts(self._shown.state, decoded.recorded):
+        key = answered(event)
+        if (
+            key is not None
+            and key not in self._closed_by_others  # which its performer could not know of
+            and not counts(self._shown.state, decoded.recorded)
+        ):
             return _finding(row, "the outcome of a call that was not open")
         if isinstance(event, SessionStarted) and event.forked_from and row.position == 0:
             recorded, last = event.forked_from.event_id, self._last

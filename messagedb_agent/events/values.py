@@ -37,6 +37,9 @@ PositiveCount = Annotated[int, Field(ge=1, le=_LARGEST)]
 JsonText = str
 """One JSON value as text: how maps with keys that are not ours are stored."""
 
+MAX_FAILURE_CHARS = 4_000
+"""Longest text of a failure that is recorded, in characters."""
+
 EffectPolicy = Literal["retry", "keyed", "check", "never"]
 """What to do with a tool call whose worker died: run it again (`retry`: harmless; `keyed`: the
 target honours the idempotency key), ask the tool (`check`), or leave it unknown (`never`)."""

@@ -10,10 +10,12 @@ import random as _random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
 from messagedb_agent.events.values import Attempt
 from messagedb_agent.llm.attempt import Failed, ModelAttempt
+from messagedb_agent.llm.contained import outcome_of
 from messagedb_agent.llm.model import OnDelta
 
 
@@ -70,12 +72,14 @@ class Retrying:
         """Answer one request, trying again what is worth it; see `Model.complete`."""
         shown = _Shown(on_delta) if on_delta else None
         ends = self._clock() + self._policy.deadline_ms / 1000
+        is_listeners = shown.has_raised if shown else _never
         attempts: list[Attempt] = []
         waited_ms = 0
         while True:
             began = self._clock()
             timeout_s = min(self._timeout_s(request), max(ends - began, 0.001))
-            outcome = await self._model.attempt(request, timeout_s=timeout_s, on_delta=shown)
+            attempt = partial(self._model.attempt, request, timeout_s=timeout_s, on_delta=shown)
+            outcome = await outcome_of(attempt, timeout_s=timeout_s, is_callers=is_listeners)
             elapsed_ms = _ms(self._clock() - began)
             if isinstance(outcome, Reply):
                 answered = Attempt(
@@ -125,20 +129,33 @@ class Retrying:
 
 
 class _Shown:
-    """Passes pieces on, and knows whether any of them must be taken back."""
+    """Passes pieces on; knows whether any must be taken back, and what their listener raised."""
 
     def __init__(self, on_delta: OnDelta) -> None:
         self._on_delta = on_delta
         self._any = False
+        self._raised: BaseException | None = None
 
     def __call__(self, delta: Delta) -> None:
         self._any = True
-        self._on_delta(delta)
+        try:
+            self._on_delta(delta)
+        except BaseException as error:
+            self._raised = error
+            raise
+
+    def has_raised(self, error: BaseException) -> bool:
+        """Say whether an exception is the listener's."""
+        return error is self._raised
 
     def restart(self) -> None:
         if self._any:
             self._any = False
             self._on_delta(Delta("restart", ""))
+
+
+def _never(error: BaseException) -> bool:
+    return False
 
 
 def _ms(seconds: float) -> int:

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import orjson
-
-from messagedb_agent.agent.evolution import counts, evolve, valid_calls
+from messagedb_agent.agent.counting import counts, valid_calls
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.canonical import is_object
@@ -42,6 +41,7 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import AgentDefinition, ToolCall
 from messagedb_agent.projections.digest import message_digest
+from messagedb_agent.projections.forked import given_results
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
 
@@ -117,11 +117,10 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
     if not counts(before.state, recorded):
         return before
     side = before.state.side_calls
-    after = changed(before, state=evolve(before.state, recorded))
+    after = changed(before, state=evolve_counted(before.state, recorded))
     match recorded.event:
-        case SessionStarted(definition=definition, forked_from=fork):
-            results = fork.results if fork else None
-            closed = _close_round(after, recorded, _given_results(results))
+        case SessionStarted(definition=definition) as started:
+            closed = _close_round(after, recorded, given_results(started))
             return _release(changed(closed, definition=definition), recorded)
         case AgentRedefined(definition=definition):
             return changed(after, definition=definition)
@@ -209,8 +208,9 @@ def _close_round(
     reply = AssistantReply(open_round.text, asked, open_round.provider_blocks)
     shown: list[tuple[RequestMessage, Recorded]] = [(reply, open_round.reply)]
     for call in asked:
-        given = (results or {}).get(call.call_id, NOT_RUN)
-        text, source = open_round.outcomes.get(call.call_id, (given, recorded))
+        given = (results or {}).get(call.call_id)
+        default = NOT_RUN if given is None else _or_no_output(given)
+        text, source = open_round.outcomes.get(call.call_id, (default, recorded))
         shown.append((ToolAnswer(call.call_id, call.name, text), source))
     return _show(after, recorded, *shown)
 
@@ -251,17 +251,6 @@ def _compacted(after: Conversation, summary: str, through: int, recorded: Record
 def _is_after(place: Place, bound: Place) -> bool:
     """Compare places of a fork: all of its parent's are before all of its own."""
     return place[0] == bound[0] and place[1] > bound[1]
-
-
-def _given_results(text: str | None) -> Mapping[str, str]:
-    """Return the results that a fork gives, by call id; what is none counts as not given."""
-    try:
-        given = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(given, dict):
-        return {}
-    return {id: _or_no_output(text) for id, text in given.items() if isinstance(text, str)}
 
 
 def _or_no_output(result: str) -> str:

@@ -13,8 +13,9 @@ belongs to the turn that comes next, unless it ends the session.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from messagedb_agent.agent.counting import counts
 from messagedb_agent.agent.decider import decide
-from messagedb_agent.agent.evolution import counts, evolve
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import Done, Step, Wait
 from messagedb_agent.events.schema import (
@@ -82,7 +83,7 @@ class Lineage:
 def _evolve(before: Lineage, recorded: Recorded) -> Lineage:
     if not counts(before.state, recorded):
         return before
-    return with_state(before, recorded, evolve(before.state, recorded))
+    return with_state(before, recorded, evolve_counted(before.state, recorded))
 
 
 def with_state(before: Lineage, recorded: Recorded, state: State) -> Lineage:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from messagedb_agent.agent.evolution import counts, evolve
+from messagedb_agent.agent.counting import counts
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.schema import (
@@ -46,7 +47,7 @@ class Outcome:
 def _evolve(before: Outcome, recorded: Recorded) -> Outcome:
     if not counts(before.state, recorded):
         return before
-    return with_state(before, recorded, evolve(before.state, recorded))
+    return with_state(before, recorded, evolve_counted(before.state, recorded))
 
 
 def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:

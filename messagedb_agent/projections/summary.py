@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
+from messagedb_agent.agent.counting import counts
 from messagedb_agent.agent.decider import decide
-from messagedb_agent.agent.evolution import counts, evolve
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import (
     CallModel,
@@ -150,7 +151,7 @@ def _evolve(before: Summary, recorded: Recorded) -> Summary:
         case _:
             pass
     return Summary(
-        state=evolve(before.state, recorded),
+        state=evolve_counted(before.state, recorded),
         stream=recorded.stream,
         given_title=given,
         first_message=first,

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from messagedb_agent.agent.evolution import counts, evolve, valid_calls
+from messagedb_agent.agent.counting import counts, valid_calls
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.codec import EVENT_TYPES
@@ -45,6 +44,7 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import AgentDefinition, Limits, ToolCall
+from messagedb_agent.projections.forked import given_results
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, ShownCall
 from messagedb_agent.projections.projection import Projection
@@ -82,7 +82,7 @@ def _evolve(before: Transcript, recorded: Recorded) -> Transcript:
         return _unknown(before, event, recorded)
     if not counts(before.state, recorded):
         return before
-    after = changed(before, state=evolve(before.state, recorded))
+    after = changed(before, state=evolve_counted(before.state, recorded))
     match event:
         case SessionStarted():
             return _started(_dropped(after, before, recorded, event), event, recorded)
@@ -188,7 +188,7 @@ def _said(
 
 def _unknown(before: Transcript, event: UnknownEvent, recorded: Recorded) -> Transcript:
     kind: ItemKind = "unreadable" if event.type in EVENT_TYPES else "foreign"
-    after = changed(before, state=evolve(before.state, recorded))
+    after = changed(before, state=evolve_counted(before.state, recorded))
     return _said(after, recorded, kind, f"{event.type}: {event.reason}")
 
 
@@ -229,23 +229,13 @@ def _dropped(
     after: Transcript, before: Transcript, recorded: Recorded, start: SessionStarted | None = None
 ) -> Transcript:
     """Say of the calls that an event drops that they never ran, or what a fork was given."""
-    results = _given(start)
+    results = given_results(start) if start else {}
     for call in left_out(before.state, recorded):
         if call in results:
             after = _called(after, call, outcome="completed", result=results[call])
         else:
             after = _called(after, call, outcome="not_run")
     return after
-
-
-def _given(start: SessionStarted | None) -> Mapping[str, str]:
-    """Return the results that a fork is given for calls that its prefix left open."""
-    text = start.forked_from.results if start and start.forked_from else None
-    try:
-        results = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return {id: str(r) for id, r in results.items()} if isinstance(results, dict) else {}
 
 
 def _settled(after: Transcript) -> Transcript:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from messagedb_agent.agent.evolution import counts, evolve, valid_calls
+from messagedb_agent.agent.counting import counts, valid_calls
+from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import NOT_STARTED, Stage, State
 from messagedb_agent.changing import changed
 from messagedb_agent.events import values
@@ -104,7 +105,7 @@ class Usage:
 def _evolve(before: Usage, recorded: Recorded) -> Usage:
     if not counts(before.state, recorded):
         return before
-    after = changed(before, state=evolve(before.state, recorded))
+    after = changed(before, state=evolve_counted(before.state, recorded))
     match recorded.event:
         case LlmCallStarted(model=model):
             asked = {**after.asked, recorded.id: model}
@@ -162,10 +163,9 @@ def _tool(before: Usage, call_id: str) -> str:
 
 
 def _answered(after: Usage, outcome: LlmResponseReceived | ContextCompacted) -> Usage:
-    before_it = (a.usage for a in outcome.attempts if a.kind != "answered")
     use = ModelUse(
         attempts=len(outcome.attempts),
-        tokens=_sum((outcome.usage, *before_it)),
+        tokens=_sum((outcome.usage, *_tried(outcome.attempts))),
         cost_usd=outcome.cost_usd or Decimal(0),
         unpriced=int(outcome.cost_usd is None),
         elapsed_ms=_elapsed_ms(outcome.attempts),
@@ -174,14 +174,20 @@ def _answered(after: Usage, outcome: LlmResponseReceived | ContextCompacted) -> 
 
 
 def _failed(after: Usage, failure: LlmCallFailed) -> Usage:
+    tried = _tried(failure.attempts)
     use = ModelUse(
         failed=1,
         attempts=len(failure.attempts),
-        tokens=_sum(a.usage for a in failure.attempts),
-        unpriced=int(any(a.usage for a in failure.attempts)),
+        tokens=_sum(tried),
+        unpriced=int(bool(tried)),
         elapsed_ms=_elapsed_ms(failure.attempts),
     )
     return _ended(after, failure.llm_call_id, use)
+
+
+def _tried(attempts: Iterable[values.Attempt]) -> tuple[values.Usage, ...]:
+    """Return what tries without an answer used; what an answer used, its own event says."""
+    return tuple(a.usage for a in attempts if a.kind != "answered" and a.usage)
 
 
 def _elapsed_ms(attempts: Iterable[values.Attempt]) -> int:

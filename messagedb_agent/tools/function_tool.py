@@ -103,7 +103,9 @@ class FunctionTool(Generic[P, R]):
             read = model.model_validate_json(json.dumps(dict(arguments)), strict=True)
         except pydantic.ValidationError as error:
             raise ToolError(complaint(error)) from error
-        except Exception as error:  # a validator of the tool's own may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a validator of the tool's own may raise anything
             raise ToolError(failure_text(error)) from error
         return {
             str(field.alias): getattr(read, key)

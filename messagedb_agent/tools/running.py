@@ -11,14 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
+from messagedb_agent.containing import Overtime, contained, error_text
 from messagedb_agent.errors import ToolError
+from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.tools.tool import ToolFailure, ToolResult
-
-CANCEL_GRACE_S = 1.0
-"""How long a body that was cancelled may take to end before it is left behind."""
-
-MAX_FAILURE_CHARS = 4_000
-"""Longest text of a failure, in characters."""
 
 T = TypeVar("T")
 
@@ -75,6 +71,7 @@ async def run_bounded(
 ) -> ToolResult | ToolFailure:
     """Run a tool's body and return its outcome; only our own cancellation raises.
 
+    A body that answers its cancellation with a result has done its work: the result is returned.
     The body runs in a task of its own, so that a body which cancels itself, or will not end when
     it is cancelled, does not take the caller with it.
 
@@ -83,36 +80,18 @@ async def run_bounded(
         timeout_s: seconds until it is cancelled; None for no bound.
         max_output_chars: where the output is cut.
     """
-    task = asyncio.create_task(_contained(body, max_output_chars))
+
+    async def result() -> ToolResult:
+        return ToolResult(_bounded_text(output_text(await body()), max_output_chars))
+
     try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
-    except asyncio.CancelledError:
-        await _stop(task)
-        raise
-    if not done:
-        await _stop(task)
+        return await contained(result, timeout_s=timeout_s)
+    except Overtime:
         return ToolFailure(
             "timed_out", f"no result within {timeout_s:g} s; whether it did its work is not known"
         )
-    if task.cancelled():
-        return ToolFailure("raised", "the tool cancelled itself")
-    return task.result()
-
-
-async def _contained(
-    body: Callable[[], Awaitable[Any]], max_output_chars: int
-) -> ToolResult | ToolFailure:
-    try:
-        return ToolResult(_bounded_text(output_text(await body()), max_output_chars))
-    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
-        raise  # these are said to us, not by the tool
-    except BaseException as error:  # noqa: BLE001 - here it becomes a fact, sys.exit included
+    except Exception as error:  # noqa: BLE001 - here it becomes a fact, sys.exit included
         return ToolFailure("raised", failure_text(error))
-
-
-async def _stop(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
 
 
 def output_text(value: object) -> str:
@@ -144,14 +123,10 @@ def _bounded_text(text: str, max_chars: int) -> str:
 
 def failure_text(error: BaseException) -> str:
     """Return what the model is told of an exception: a `ToolError`'s text, or class and text."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - the exception is the tool's, and so is its __str__
-        text = ""
-    name = type(error).__name__
-    if not isinstance(error, ToolError):
-        text = f"{name}: {text}" if text else name
-    return shortened(text or name, MAX_FAILURE_CHARS)
+    text = error_text(error)
+    if isinstance(error, ToolError):
+        text = text.removeprefix(f"{type(error).__name__}: ")
+    return shortened(text, MAX_FAILURE_CHARS)
 
 
 def first_line(error: BaseException) -> str:

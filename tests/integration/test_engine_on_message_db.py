@@ -21,6 +21,7 @@ from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.toolbox import Toolbox
+from tests.integration.verify.threads import TURN
 from tests.unit.engine.world import (
     Gate,
     assert_sound,
@@ -32,6 +33,7 @@ from tests.unit.engine.world import (
     types,
     under_way,
 )
+from tests.waiting import until
 
 
 @asynccontextmanager
@@ -53,16 +55,7 @@ async def test_a_turn_with_the_offline_model_and_a_real_tool(store_url: str, cat
     async with processes(store_url, category, 2, OfflineModel(), *builtin_tools()) as (one, two):
         agent = await one.start("What is 42 * 7?")
         assert agent.answer == "42 * 7 = 294."
-        assert await types(one, agent.thread_id) == (
-            "SessionStarted",
-            "UserMessageAdded",
-            "LlmCallStarted",
-            "LlmResponseReceived",
-            "ToolExecutionStarted",
-            "ToolExecutionCompleted",
-            "LlmCallStarted",
-            "LlmResponseReceived",
-        )
+        assert await types(one, agent.thread_id) == TURN
         assert await two.latest("last") == agent
         assert (await two.load_agent(agent.id)).view == agent.view
         fork = await (await two.load_agent((await _ids(two, agent))[1])).advance("Hello")
@@ -145,7 +138,7 @@ async def test_who_loses_the_lock_loses_nothing_of_the_thread(
                 await _break_lock(admin_url, stream_of(one, agent.thread_id))
                 await second.entered.wait()  # the other has closed the call and asks again
                 first.opened.set()
-                await asyncio.sleep(0.3)
+                await until(lambda: first.gone)
                 second.opened.set()
                 assert await turn == await other
         assert (await turn).answer == "from the second"
@@ -226,9 +219,7 @@ async def test_turns_cancelled_at_any_moment_are_finished_and_nothing_stays_in_u
 
 async def said(engine: Engine, thread_id: str, text: str) -> None:
     """Wait until a message stands in a thread."""
-    async with asyncio.timeout(20):
-        while not await _stands(engine, thread_id, text):  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.02)
+    await until(lambda: _stands(engine, thread_id, text))
 
 
 async def _stands(engine: Engine, thread_id: str, text: str) -> bool:

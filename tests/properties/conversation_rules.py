@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import CallModel, Compact
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
-from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.events.values import ForkPoint
+from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from tests.given import definition
 
 _NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+_RESULTS = ("given", "", " \n")
 
 
 def broken_rule(messages: Sequence[RequestMessage]) -> str | None:
@@ -55,6 +59,30 @@ def _broken_by_reply(reply: AssistantReply, seen: set[str]) -> str | None:
         if not isinstance(json.loads(call.arguments), dict):
             return f"arguments that are no object: {call.arguments}"
     return None
+
+
+def broken_fork(shown: Conversation, last: Recorded, number: int) -> str | None:
+    """Return the first rule that a fork breaks which begins after `last`, or None.
+
+    It is given a result for every other call of the open round.
+    """
+    ids = [call.call_id for call in shown.round.calls] if shown.round else []
+    given = {id: _RESULTS[(number + i) % len(_RESULTS)] for i, id in enumerate(ids) if i % 2}
+    point = ForkPoint(
+        stream_name=last.stream,
+        position=last.position,
+        event_id=last.id,
+        results=json.dumps(given),
+    )
+    start = SessionStarted(thread_id="f", definition=definition(), forked_from=point)
+    fork = conversation.evolve(shown, Recorded("f", "agent:v0-branch", 0, start))
+    if fork.round or fork.held or fork.state.calls or fork.state.has_open_claims:
+        return "a fork that goes on with what its parent had open"
+    answers = {m.call_id: m.text for e in fork.entries if isinstance(m := e.message, ToolAnswer)}
+    for id in given.keys() & answers.keys() - (shown.round.outcomes if shown.round else {}).keys():
+        if answers[id] != (given[id].strip() or "(no output)"):
+            return f"a result that was given and is not shown: {id}"
+    return broken_rule([entry.message for entry in fork.entries]) or broken_request(fork)
 
 
 def broken_request(shown: Conversation) -> str | None:

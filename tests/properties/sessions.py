@@ -63,7 +63,7 @@ from messagedb_agent.events.values import Attempt, FailureKind, Limits, ToolCall
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.requests import summary_request
 from tests.given import definition, tool
-from tests.properties.streams import ARGUMENTS, RESULTS, Log, claim
+from tests.properties.streams import ARGUMENTS, Log, claim
 
 _TOOLS = (
     tool("look", effect="retry"),
@@ -268,7 +268,7 @@ class Session:
         log = Log([], forks=self.log.forks)
         for recorded in self.log.records[:size]:
             log.replay(recorded)
-        log.fork(RESULTS[number % len(RESULTS)])
+        log.fork(log.results(number))
         self.log, self.running, self.late, self.closed = log, [], [], set()
 
     def move(self, kind: int, number: int) -> None:

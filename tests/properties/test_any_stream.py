@@ -12,7 +12,7 @@ from messagedb_agent.agent.steps import CallModel, RefuseCalls, RequestApproval,
 from messagedb_agent.events.schema import Recorded
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold
-from tests.properties.conversation_rules import broken_request, broken_rule
+from tests.properties.conversation_rules import broken_fork, broken_request, broken_rule
 from tests.properties.effort import examples
 from tests.properties.streams import SESSIONS, STREAMS
 
@@ -40,6 +40,17 @@ def test_no_prefix_of_a_begun_session_folds_to_what_a_provider_would_refuse(
     stream: tuple[Recorded, ...],
 ) -> None:
     _check_all_prefixes(stream)
+
+
+@examples(150)
+@given(SESSIONS, st.integers(0, 2))
+def test_a_fork_of_any_prefix_folds_to_what_no_provider_would_refuse(
+    stream: tuple[Recorded, ...], number: int
+) -> None:
+    shown = conversation.initial
+    for recorded in stream:
+        shown = conversation.evolve(shown, recorded)
+        assert broken_fork(shown, recorded, number) is None
 
 
 @examples(100)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messagedb_agent.agent.evolution import counts
+from messagedb_agent.agent.counting import counts
 from messagedb_agent.agent.state import Stage
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.events.request import UserText
@@ -19,7 +19,7 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.projections.conversation import conversation
-from tests.properties.conversation_rules import broken_request, broken_rule
+from tests.properties.conversation_rules import broken_fork, broken_request, broken_rule
 from tests.properties.effort import examples
 from tests.properties.sessions import MOVES, Moves, session_of
 
@@ -36,6 +36,17 @@ def test_no_prefix_of_a_session_folds_to_what_a_provider_would_refuse(
         shown = conversation.evolve(shown, recorded)
         assert broken_rule([entry.message for entry in shown.entries]) is None
         assert broken_request(shown) is None
+
+
+@examples(150)
+@given(AGENTS, MOVES, st.integers(0, 2))
+def test_a_fork_of_any_prefix_of_a_session_folds_to_what_no_provider_would_refuse(
+    agent: int, moves: Moves, number: int
+) -> None:
+    shown = conversation.initial
+    for recorded in session_of(agent, moves).log.records:
+        shown = conversation.evolve(shown, recorded)
+        assert broken_fork(shown, recorded, number) is None
 
 
 @examples(150)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from messagedb_agent.agent.bounds import MAX_TOOL_ATTEMPTS
 from messagedb_agent.agent.decider import (
-    MAX_TOOL_ATTEMPTS,
     AskTool,
     CloseModelCall,
     CloseToolCall,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from messagedb_agent.agent.evolution import MAX_INTERRUPTIONS
+from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS
 from messagedb_agent.agent.steps import CallModel, Compact, Complete, Done, Wait
 from messagedb_agent.events.schema import AgentRedefined, LlmCallFailed
 from messagedb_agent.events.values import Attempt, FailureKind, Limits, Usage

@@ -16,6 +16,7 @@ from tests.unit.engine.world import (
     engine_on,
     events,
     journal_of,
+    look,
     model_answers,
     scripted,
     stream_of,
@@ -90,11 +91,6 @@ async def test_a_fork_of_a_fork_has_all_of_its_past() -> None:
 
 
 async def test_every_event_names_a_state_that_any_engine_loads() -> None:
-    @tool
-    def look() -> str:
-        """Look."""
-        return "seen"
-
     engine = engine_on(MemoryStore(), scripted(call("look"), "one", "two", "three"), look)
     seen: dict[str, Agent] = {}
     first = await engine.start("first")

@@ -1,13 +1,12 @@
 """Rows that others have written into a thread's stream."""
 
-from uuid import uuid4
-
 import pytest
 
 from messagedb_agent.errors import Refused
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
+from tests.contract.messages import new
 from tests.unit.engine.world import (
     Gate,
     WatchedStore,
@@ -20,16 +19,12 @@ from tests.unit.engine.world import (
 )
 
 
-def row(type: str, data: str | None, metadata: str | None = None) -> NewMessage:
-    return NewMessage(str(uuid4()), type, data, metadata)
-
-
 async def test_a_raw_message_on_a_thread_is_answered_when_it_is_resumed() -> None:
     store = MemoryStore()
     engine = engine_on(store, scripted("one", "two"))
     agent = await engine.start("first")
     await store.append(
-        stream_of(engine, agent.thread_id), row("UserMessageAdded", '{"text": "from outside"}')
+        stream_of(engine, agent.thread_id), new("UserMessageAdded", '{"text": "from outside"}')
     )
     newest = await engine_on(store, engine.models("x")).latest("last")
     assert newest.status == "ready"
@@ -44,7 +39,7 @@ async def test_a_raw_message_on_a_thread_is_answered_when_it_is_resumed() -> Non
 async def test_a_thread_that_was_never_started_is_started_with_the_default_definition() -> None:
     store = MemoryStore()
     engine = engine_on(store, scripted("hello to you"))
-    await store.append("agent:v0-theirs", row("UserMessageAdded", '{"text": "hello", "odd": 1}'))
+    await store.append("agent:v0-theirs", new("UserMessageAdded", '{"text": "hello", "odd": 1}'))
     agent = await engine.latest("theirs")
     assert agent.status == "foreign"
     assert agent.definition is None
@@ -66,7 +61,7 @@ async def test_a_raw_message_while_a_call_is_open_is_answered_by_its_owner() -> 
     async with under_way(engine.start("first")) as turn:
         await gate.entered.wait()
         stream = store.commits[0].stream
-        await store.append(stream, row("UserMessageAdded", '{"text": "from outside"}'))
+        await store.append(stream, new("UserMessageAdded", '{"text": "from outside"}'))
         gate.opened.set()
         assert (await turn).answer == "two"
 
@@ -78,12 +73,14 @@ async def test_rows_that_mean_nothing_here_change_nothing() -> None:
     stream = stream_of(engine, agent.thread_id)
     await store.append(
         stream,
-        row("UserMessageAdded", None),
-        row("UserMessageAdded", '{"txt": "no text"}'),
-        row("LlmResponseReceived", '{"llmCallId": 7}'),
-        row("OrderPlaced", '{"deep": [1e300, {"a": null}]}'),
-        row("SessionStarted", '{"threadId": "x"}', '{"localProperties": 7}'),
-        row("LlmCallFailed", '{"llmCallId": "x", "kind": "unheard_of", "message": "?"}'),
+        new("UserMessageAdded", None),
+        new("UserMessageAdded", '{"txt": "no text"}'),
+        new("LlmResponseReceived", '{"llmCallId": 7}'),
+        new("OrderPlaced", '{"deep": [1e300, {"a": null}]}'),
+        new("SessionStarted", '{"threadId": "x"}', '{"localProperties": 7}'),
+        new("LlmCallFailed", '{"llmCallId": "x", "kind": "unheard_of", "message": "?"}'),
+        new("UserMessageAdded", f'{{"text": {10**30}}}'),
+        new("SessionContinued", f'{{"limits": {{"callsPerTurn": {10**30}}}}}'),
     )
     newest = await engine.latest(agent.thread_id)
     assert newest.status == "waiting"
@@ -105,12 +102,12 @@ async def test_an_unknown_event_that_must_not_be_ignored_stops_everything(is_ope
             gate.opened.set()
             await turn
     agent = await engine.latest("last")
-    critical = row("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
+    critical = new("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
     await store.append(stream_of(engine, agent.thread_id), critical)
     before = await types(engine, agent.thread_id)
     newest = await engine.latest(agent.thread_id)
     assert newest.status == "upgrade"
-    for work in (newest.resume(), newest.advance("hello")):
+    for work in (newest.resume(), newest.advance("hello"), newest.end()):
         with pytest.raises(Refused, match="newer code"):
             await work
     assert len(await engine.threads()) == 1
@@ -123,8 +120,8 @@ async def test_a_critical_event_during_a_call_lets_its_outcome_stand_and_no_more
     engine = engine_on(store, scripted(gate.answer("one"), "two"))
     async with under_way(engine.start("first")) as turn:
         await gate.entered.wait()
-        critical = row("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
-        message = row("UserMessageAdded", '{"text": "more"}')
+        critical = new("FlowChanged", "{}", '{"localProperties": {"critical": true}}')
+        message = new("UserMessageAdded", '{"text": "more"}')
         await store.append(store.commits[0].stream, critical, message)
         gate.opened.set()
         stopped = await turn
@@ -139,8 +136,8 @@ async def test_a_claim_of_another_writer_is_closed_by_who_owns_the_thread() -> N
     stream = stream_of(engine, agent.thread_id)
     rows = [m async for m in engine.messages(agent.thread_id)]
     claim = next(m for m in rows if m.type == "LlmCallStarted")
-    await store.append(stream, row("UserMessageAdded", '{"text": "second"}'))
-    await store.append(stream, row("LlmCallStarted", claim.data))
+    await store.append(stream, new("UserMessageAdded", '{"text": "second"}'))
+    await store.append(stream, new("LlmCallStarted", claim.data))
     newest = await engine.latest(agent.thread_id)
     assert newest.status == "running"
     answered = await newest.resume()
@@ -162,10 +159,10 @@ async def test_a_claim_of_another_writer_just_before_ours_is_closed_too() -> Non
     async def butt_in(stream: str, messages: tuple[NewMessage, ...]) -> None:
         if messages[0].type == "LlmCallStarted":
             store.before = None
-            await store.append(stream, row("LlmCallStarted", claim.data))
+            await store.append(stream, new("LlmCallStarted", claim.data))
 
     await store.append(
-        stream_of(engine, agent.thread_id), row("UserMessageAdded", '{"text": "second"}')
+        stream_of(engine, agent.thread_id), new("UserMessageAdded", '{"text": "second"}')
     )
     store.before = butt_in
     answered = await (await engine.latest(agent.thread_id)).resume()

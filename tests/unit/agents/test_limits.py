@@ -5,18 +5,12 @@ import pytest
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import LimitReached, Refused
+from messagedb_agent.events.schema import AgentRedefined
 from messagedb_agent.events.schema import LimitReached as Reached
 from messagedb_agent.events.values import Limits
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.tools.function_tool import tool
-from tests.unit.engine.world import assert_sound, engine_on, events, types
-
-
-@tool
-def look() -> str:
-    """Look."""
-    return "seen"
+from tests.unit.engine.world import assert_sound, engine_on, events, look, types
 
 
 def looking(*answers: str, times: int) -> Engine:
@@ -101,3 +95,23 @@ async def test_limits_that_a_call_brings_hold_from_then_on() -> None:
     with pytest.raises(LimitReached):
         await agent.advance("go", limits=Limits(calls_per_turn=1))
     assert "AgentRedefined" in await types(engine, agent.thread_id)
+
+
+async def test_limits_that_were_raised_stay_raised_when_another_agent_goes_on() -> None:
+    engine = looking("cheap", "dear", "dearer", "in the fork", times=0)
+    agent = await engine.create_agent(limits=Limits(tokens_per_thread=5, calls_per_turn=9))
+    stopped = await stopped_at(await agent.advance("a question of several words"), "and more")
+    raised = await stopped.resume(limits=Limits(tokens_per_thread=10_000))
+    in_force = Limits(tokens_per_thread=10_000, calls_per_turn=9)
+
+    redefined = await raised.advance("go on", model="another")
+    rows = [r.event for r in await events(engine, agent.thread_id)]
+    [recorded] = [e.definition for e in rows if isinstance(e, AgentRedefined)]
+    assert (recorded.model, recorded.limits) == ("another", in_force)
+    assert redefined.answer == "dearer"
+    assert redefined.view.conversation.state.limits == in_force
+
+    fork = await raised.advance("or here", model="a third")
+    assert fork.thread_id != agent.thread_id
+    assert fork.answer == "in the fork"
+    assert fork.view.conversation.state.limits == in_force

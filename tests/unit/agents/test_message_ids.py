@@ -10,7 +10,15 @@ from messagedb_agent.errors import DuplicateMessage, ModelError, ValidationError
 from messagedb_agent.events.request import CallFailure
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
-from tests.unit.engine.world import Gate, assert_sound, engine_on, scripted, types, under_way
+from tests.unit.engine.world import (
+    Gate,
+    WatchedStore,
+    assert_sound,
+    engine_on,
+    scripted,
+    types,
+    under_way,
+)
 
 
 async def test_the_same_message_again_gets_its_own_answer_though_others_followed() -> None:
@@ -124,14 +132,15 @@ async def test_a_start_sent_five_times_at_once_is_one_thread_with_one_answer() -
 
 
 async def test_a_message_sent_again_while_it_is_answered_waits_for_that_answer() -> None:
-    store, id, gate = MemoryStore(), str(uuid4()), Gate()
+    store, id, gate = WatchedStore(), str(uuid4()), Gate()
     model = scripted(gate.answer("one"))
     agent = await engine_on(store, model).create_agent()
     async with under_way(agent.advance("hello", message_id=id)) as first:
         await gate.entered.wait()
         same = await engine_on(store, model).latest("last")
         async with under_way(same.advance("hello", message_id=id)) as second:
-            await asyncio.sleep(0.1)
+            await store.tried_again()
+            assert not second.done()
             gate.opened.set()
             assert await first == await second
     assert len(model.requests) == 1

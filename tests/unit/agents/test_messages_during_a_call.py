@@ -16,8 +16,8 @@ from tests.unit.engine.world import (
     stream_of,
     types,
     under_way,
-    until,
 )
+from tests.waiting import until
 
 
 async def test_a_message_from_another_process_during_a_call_is_answered_after_it() -> None:
@@ -81,7 +81,7 @@ async def test_a_message_that_comes_as_the_owner_lets_go_is_answered_by_its_send
     assert await own.__aenter__()
     async with under_way(agent.advance("hello")) as turn:
         await until(lambda: store.commits[-1].types == ("UserMessageAdded",))
-        await asyncio.sleep(0.3)
+        await store.tried_again()
         assert not turn.done()
         await own.__aexit__(None, None, None)
         assert (await turn).answer == "one"

@@ -17,15 +17,10 @@ from tests.unit.engine.world import (
     assert_sound,
     decoded,
     engine_on,
+    look,
     scripted,
     stream_of,
 )
-
-
-@tool
-def look(where: str) -> str:
-    """Look somewhere."""
-    return f"nothing in {where}"
 
 
 @tool(needs_approval=True)

@@ -28,16 +28,12 @@ from tests.unit.engine.world import (
     engine_on,
     events,
     journal_of,
+    look,
     scripted,
     types,
     under_way,
 )
-
-
-@tool
-def look(where: str) -> str:
-    """Look somewhere."""
-    return f"nothing in {where}"
+from tests.waiting import until
 
 
 class Rival:
@@ -70,7 +66,7 @@ async def test_what_loses_a_race_is_planned_anew_behind_what_came(awaited: str) 
     agent = await engine.create_agent()
     rival = Rival(store, await journal_of(engine, agent.thread_id), awaited)
 
-    answered = await agent.advance("Is it there?")
+    answered = await agent.advance("Is it there?", at_head=True)
 
     assert rival.times == 1
     assert answered.status == "waiting"
@@ -81,6 +77,23 @@ async def test_what_loses_a_race_is_planned_anew_behind_what_came(awaited: str) 
     asked = [m.text for m in model.requests[-1].messages]
     assert "wait, there is more" in asked
     await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_state_whose_thread_moves_on_just_before_it_is_advanced_forks_there() -> None:
+    store = WatchedStore()
+    engine = engine_on(store, scripted("hello"))
+    agent = await engine.create_agent()
+    rival = Rival(store, await journal_of(engine, agent.thread_id), "UserMessageAdded")
+
+    answered = await agent.advance("Is it there?")
+
+    assert rival.times == 1
+    assert answered.thread_id != agent.thread_id
+    assert await types(engine, agent.thread_id) == ("SessionStarted", "UserMessageAdded")
+    history = [r.event for r in await events(engine, answered.thread_id)]
+    said = [event.text for event in history if isinstance(event, UserMessageAdded)]
+    assert said == ["Is it there?"]
+    await assert_sound(engine, answered.thread_id)
 
 
 async def test_a_fact_that_lost_a_race_keeps_its_id() -> None:
@@ -185,7 +198,8 @@ async def test_a_fact_whose_outcome_stands_already_is_dropped(has_read_on: bool)
         assert open_call
         if has_read_on:
             await rival.claim(_closing(open_call.id, open_call.position))
-            await asyncio.sleep(0.7)  # longer than between two looks at the stream
+            # The loop has seen that its call was closed, and asks again.
+            await until(lambda: store.commits[-1].types != ("LlmCallFailed",))
         else:
 
             async def close_first(_: str, messages: tuple[NewMessage, ...]) -> None:

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from messagedb_agent.agent.bounds import MAX_PARALLEL_CALLS, MAX_TEXT_BYTES
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.engine import effects
 from messagedb_agent.errors import ConfigurationError, ModelError, ToolError
 from messagedb_agent.events.request import Reply, RequestedCall, ToolAnswer
 from messagedb_agent.events.schema import (
@@ -29,8 +29,8 @@ from tests.unit.engine.world import (
     scripted,
     types,
     under_way,
-    until,
 )
+from tests.waiting import until
 
 
 async def test_calls_of_one_reply_run_at_the_same_time() -> None:
@@ -49,6 +49,36 @@ async def test_calls_of_one_reply_run_at_the_same_time() -> None:
     assert agent.answer == "All met."
     results = [m.text for m in model.requests[1].messages if isinstance(m, ToolAnswer)]
     assert results == ["a was there", "b was there", "c was there"]
+
+
+async def test_of_many_calls_a_bounded_number_runs_at_once_and_all_run() -> None:
+    running, most, gate = 0, 0, Gate()
+
+    @tool(effect="retry")
+    async def look(where: int) -> int:
+        """Look."""
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == MAX_PARALLEL_CALLS:
+            gate.entered.set()
+        await gate.opened.wait()
+        running -= 1
+        return where
+
+    calls = tuple(call("look", where=n) for n in range(3 * MAX_PARALLEL_CALLS + 1))
+    model = scripted(calls, "done")
+    engine = engine_on(MemoryStore(), model, look)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        claimed = await types(engine, (await engine.latest("last")).thread_id)
+        assert claimed.count("ToolExecutionStarted") == MAX_PARALLEL_CALLS
+        gate.opened.set()
+        agent = await turn
+    assert most == MAX_PARALLEL_CALLS
+    answers = [m.text for m in model.requests[1].messages if isinstance(m, ToolAnswer)]
+    assert answers == [str(n) for n in range(len(calls))]
+    await assert_sound(engine, agent.thread_id)
 
 
 async def test_outcomes_stand_in_the_log_as_they_come_and_the_model_waits_for_all() -> None:
@@ -173,16 +203,16 @@ async def test_a_result_that_is_too_large_is_a_failure_that_the_model_sees(text:
     assert agent.answer == "Too much."
     told = model.requests[1].messages[-1]
     assert isinstance(told, ToolAnswer)
-    assert str(effects.MAX_TEXT_BYTES) in told.text
+    assert str(MAX_TEXT_BYTES) in told.text
     await assert_sound(engine, agent.thread_id)
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        say("x" * (effects.MAX_TEXT_BYTES + 1)),
+        say("x" * (MAX_TEXT_BYTES + 1)),
         say("\x01" * 100_000),
-        say("", call("look", where="y" * effects.MAX_TEXT_BYTES)),
+        say("", call("look", where="y" * MAX_TEXT_BYTES)),
     ],
 )
 async def test_a_reply_that_is_too_large_fails_the_turn_and_is_recorded(reply: str) -> None:
@@ -195,10 +225,15 @@ async def test_a_reply_that_is_too_large_fails_the_turn_and_is_recorded(reply: s
     await assert_sound(engine, agent.thread_id)
 
 
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 class Broken:
     """A model's adapter with a bug, or with no key."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
     async def complete(self, *_: object, **__: object) -> Reply:
@@ -209,11 +244,15 @@ class Broken:
     ("error", "kind"),
     [
         (KeyError("choices"), "internal"),
+        (Unprintable(), "internal"),
+        (SystemExit(3), "internal"),
+        (GeneratorExit(), "internal"),
+        (asyncio.CancelledError(), "internal"),
         (ConfigurationError("no key", field="KEY"), "configuration"),
     ],
 )
 async def test_an_adapter_that_raises_fails_the_turn_and_is_recorded(
-    error: Exception, kind: str
+    error: BaseException, kind: str
 ) -> None:
     engine = engine_on(MemoryStore(), Broken(error))
     with pytest.raises(ModelError) as caught:
@@ -260,12 +299,13 @@ async def test_halves_of_surrogates_and_nul_in_replies_and_results_are_mended() 
     await assert_sound(engine, agent.thread_id)
 
 
-async def test_a_toolbox_with_a_bug_is_an_outcome() -> None:
+@pytest.mark.parametrize("error", [LookupError("look"), SystemExit(1), Unprintable()])
+async def test_a_toolbox_with_a_bug_is_an_outcome(error: BaseException) -> None:
     class Leaky(Toolbox):
         async def run(
             self, name: str, arguments: str, context: ToolContext
         ) -> ToolResult | ToolFailure:
-            raise LookupError(name)
+            raise error
 
     @tool
     def look() -> str:

@@ -5,12 +5,17 @@ import random
 
 import pytest
 
+from messagedb_agent import containing
 from messagedb_agent.agent.commands import Cancel, End
+from messagedb_agent.engine.batch import Draft
+from messagedb_agent.engine.plan import Effect, RunTool
+from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.errors import ModelError
-from messagedb_agent.events.request import Request, RequestedCall
-from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionFailed
+from messagedb_agent.events.request import Reply, Request, RequestedCall
+from messagedb_agent.events.schema import LlmCallFailed, SessionTitled, ToolExecutionFailed
 from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.tools.function_tool import tool
 from tests.unit.engine.world import (
@@ -23,8 +28,8 @@ from tests.unit.engine.world import (
     scripted,
     types,
     under_way,
-    until,
 )
+from tests.waiting import until
 
 
 async def test_ending_a_thread_from_elsewhere_cancels_its_model_call() -> None:
@@ -69,6 +74,60 @@ async def test_ending_a_thread_from_elsewhere_cancels_its_tools(
     rows = [r.event for r in await events(engine, ended.thread_id)]
     assert [e.kind for e in rows if isinstance(e, ToolExecutionFailed)] == [kind] * 2
     await assert_sound(engine, ended.thread_id)
+
+
+async def test_effects_that_will_not_stop_are_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(containing, "GRACE_S", 0.01)
+    store, gate, refused = WatchedStore(), Gate(), list[str]()
+
+    class Stubborn:
+        async def complete(self, request: Request, *, on_delta: OnDelta | None = None) -> Reply:
+            gate.entered.set()
+            while True:
+                try:
+                    await gate.opened.wait()
+                except asyncio.CancelledError:
+                    refused.append("cancel")
+                else:
+                    return Reply(model="m", text="too late", finish_reason="stop")
+
+    engine, other = engine_on(store, Stubborn()), engine_on(store)
+    async with under_way(engine.start("hi")) as turn:
+        await gate.entered.wait()
+        ended = await (await other.latest("last")).end()
+        assert await turn == ended
+    assert refused == ["cancel"]
+    rows = [r.event for r in await events(engine, ended.thread_id)]
+    assert [e.kind for e in rows if isinstance(e, LlmCallFailed)] == ["cancelled"]
+    gate.opened.set()
+    await assert_sound(engine, ended.thread_id)
+
+
+async def test_an_effect_that_takes_its_time_to_stop_is_cancelled_once() -> None:
+    began, tidied, cancels = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def perform(effect: Effect) -> Draft:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancels.append("once")
+        await tidied.wait()
+        return Draft("id", SessionTitled(title="tidy"))
+
+    running = Running(perform)
+    running.start([RunTool("call", 1, "work", "{}", 1, "key")])
+    await began.wait()
+    for _ in range(3):
+        running.cancel()
+        await asyncio.sleep(0)
+    tidied.set()
+    never = asyncio.create_task(asyncio.Event().wait())
+    assert [fact.id for fact in await running.next_facts(20, never)] == ["id"]
+    never.cancel()
+    assert cancels == ["once"]
 
 
 async def test_a_cancelled_turn_clears_what_was_owed_and_never_runs_later() -> None:

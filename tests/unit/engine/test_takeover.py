@@ -175,7 +175,7 @@ async def test_who_resumes_a_thread_that_is_worked_on_follows_it() -> None:
         follower = await second.latest("last")
         assert follower.status == "running"
         async with under_way(follower.resume()) as following:
-            await asyncio.sleep(0.5)
+            await store.tried_again()
             assert not following.done()
             gate.opened.set()
             assert await following == await turn
@@ -190,7 +190,7 @@ async def test_who_follows_takes_over_when_the_owner_dies() -> None:
     async with under_way(first.start("hi")) as turn:
         await gate.entered.wait()
         async with under_way((await second.latest("last")).resume()) as following:
-            await asyncio.sleep(0.3)
+            await store.tried_again()
             turn.cancel()
             assert (await following).answer == "from the follower"
     await assert_sound(second, (await following).thread_id)

@@ -17,9 +17,11 @@ from messagedb_agent.llm.model import Model
 from messagedb_agent.llm.scripted import Answer, Said, ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Appended, NewMessage
-from messagedb_agent.store.store import Store
+from messagedb_agent.store.store import Hold, Store
+from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.toolbox import Toolbox
+from tests.waiting import until
 
 Before = Callable[[str, tuple[NewMessage, ...]], Awaitable[None]]
 
@@ -37,6 +39,8 @@ class WatchedStore(MemoryStore):
 
     Attributes:
         commits: what was appended, oldest first.
+        tries: how often somebody has tried to own a stream.
+        holds: the newest hold of each stream.
         before: called before each append, where set; it may append for itself, or raise.
         after: called after each append that went through; what it raises hides the success.
     """
@@ -44,6 +48,8 @@ class WatchedStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.commits: list[Commit] = []
+        self.tries = 0
+        self.holds: dict[str, Hold] = {}
         self.before: Before | None = None
         self.after: Before | None = None
 
@@ -58,10 +64,41 @@ class WatchedStore(MemoryStore):
             await self.after(stream, messages)
         return appended
 
+    @asynccontextmanager
+    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
+        self.tries += 1
+        async with super().own(stream) as hold:
+            if hold:
+                self.holds[stream] = hold
+            yield hold
+
+    def disown(self, stream: str) -> None:
+        """Let others own a stream whose owner sleeps, and does not hear of it."""
+        self._owned.discard(stream)
+
+    def lose(self, stream: str) -> None:
+        """Break the lock of a stream, as its owner is told."""
+        self.disown(stream)
+        self.holds[stream].lost.set()
+
+    async def tried_again(self, times: int = 2) -> None:
+        """Wait until somebody has tried to own a stream this often, from now on.
+
+        Who tries a second time has found it owned, and has looked at the thread in between.
+        """
+        before = self.tries
+        await until(lambda: self.tries >= before + times)
+
     @property
     def owned(self) -> frozenset[str]:
         """The streams that somebody owns."""
         return frozenset(self._owned)
+
+
+@tool
+def look(where: str = "the box") -> str:
+    """Look somewhere."""
+    return f"nothing in {where}"
 
 
 def engine_on(
@@ -88,18 +125,23 @@ class Gate:
         opened: they may go on.
         visits: how many have come.
         left: how many have gone on.
+        gone: how many have gone on or given up.
     """
 
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     visits: int = 0
     left: int = 0
+    gone: int = 0
 
     async def pass_through(self) -> None:
         self.visits += 1
         self.entered.set()
-        await self.opened.wait()
-        self.left += 1
+        try:
+            await self.opened.wait()
+            self.left += 1
+        finally:
+            self.gone += 1
 
     def answer(self, said: Said) -> Callable[[Request], Awaitable[Said]]:
         """Return an answer that is given once the gate is open."""
@@ -151,13 +193,6 @@ async def assert_sound(engine: Engine, thread_id: str) -> None:
 def model_answers(agent: Agent) -> list[str]:
     """Return the texts of a conversation as the model is shown them."""
     return [entry.message.text for entry in agent.view.conversation.entries]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds that nobody tells us of."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  # what is watched has no event to wait for
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

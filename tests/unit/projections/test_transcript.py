@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from messagedb_agent.events.schema import (
     AgentRedefined,
     Event,
@@ -15,6 +17,7 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import Limits
+from messagedb_agent.projections.conversation import NOT_RUN
 from messagedb_agent.projections.items import Item, ShownCall
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.transcript import transcript
@@ -231,6 +234,14 @@ def test_a_fork_shows_where_it_came_from_and_what_it_left_behind() -> None:
 def test_results_that_cannot_be_read_are_as_good_as_none() -> None:
     for results in ("[1]", "{", "null"):
         assert outcomes(spoken(replied("look")).forked(results)) == {"look": "not_run"}
+
+
+@pytest.mark.parametrize("given", ["5", "null", '["seen"]'])
+def test_a_given_result_that_is_no_text_is_shown_as_the_model_is_told_of_it(given: str) -> None:
+    parent = spoken(replied("look"))
+    fork = parent.forked(f'{{"{parent.history.call("look")}": {given}}}')
+    assert outcomes(fork) == {"look": "not_run"}
+    assert fork.messages[-1].text == NOT_RUN
 
 
 def test_foreign_and_unreadable_messages_are_shown_by_name_and_reason() -> None:

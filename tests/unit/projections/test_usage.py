@@ -108,6 +108,16 @@ def test_a_failed_call_is_counted_and_unpriced_where_it_used_tokens() -> None:
     assert (cut.failed, cut.unpriced, cut.tokens.output_tokens) == (1, 1, 4)
 
 
+def test_what_an_answered_try_says_it_used_is_not_added_in_a_failure_either() -> None:
+    """The decider counts it so, too: limits and usage never differ."""
+    answered = Attempt(
+        model="scripted", kind="answered", elapsed_ms=9, usage=Tokens(output_tokens=4)
+    )
+    history = spoken(with_attempts(failed("refused"), answered))
+    assert used(history).models == ModelUse(calls=1, failed=1, attempts=1, elapsed_ms=9)
+    assert history.state.total.tokens == 0
+
+
 def test_summaries_and_calls_on_the_side_count_too() -> None:
     history = spoken(failed("context_overflow"), claim("summary"), compacted(1), claim())
     history = history.and_(replied(text="hi"), claim("title"), replied("look", text="A title"))

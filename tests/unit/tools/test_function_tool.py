@@ -361,13 +361,28 @@ def test_rules_that_are_none_are_refused_by_name(rules: dict[str, Any], field: s
     assert caught.value.field == field
 
 
-def test_a_validator_that_breaks_is_a_refusal() -> None:
-    def breaks(value: int) -> int:
+class Unprintable(ValueError):
+    def __str__(self) -> str:
         raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("broken"), "RuntimeError: broken"),
+        (Unprintable(), "RuntimeError: broken"),
+        (SystemExit(1), "SystemExit: 1"),
+        (GeneratorExit(), "GeneratorExit"),
+    ],
+)
+def test_a_validator_that_breaks_is_a_refusal(error: BaseException, message: str) -> None:
+    def breaks(value: int) -> int:
+        raise error
 
     @tool
     def strange(a: Annotated[int, AfterValidator(breaks)]) -> int:
         return a
 
-    with pytest.raises(ToolError, match="RuntimeError: broken"):
+    with pytest.raises(ToolError) as caught:
         strange.check({"a": 1})
+    assert str(caught.value) == message

@@ -15,8 +15,9 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
+from messagedb_agent import containing
 from messagedb_agent.errors import NotFound, ToolError
-from messagedb_agent.tools import running
+from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.tools.running import in_thread, output_text, run_bounded
 from messagedb_agent.tools.tool import ToolFailure, ToolResult
 
@@ -110,6 +111,11 @@ class Unprintable(Exception):
         raise RuntimeError("no text")
 
 
+class Exiting(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+
 class Own(BaseException):
     pass
 
@@ -130,7 +136,9 @@ ERRORS = [
     (TimeoutError("slow"), "TimeoutError: slow"),
     (NotFound("thread", "x"), "NotFound: no thread 'x'"),
     (Unprintable(), "Unprintable"),
+    (Exiting(), "Exiting"),
     (SystemExit(3), "SystemExit: 3"),
+    (GeneratorExit(), "GeneratorExit"),
     (Own("mine"), "Own: mine"),
 ]
 
@@ -145,7 +153,6 @@ async def test_what_a_coroutine_raises_is_a_failure(error: BaseException, messag
     [
         *ERRORS,
         (KeyboardInterrupt(), "KeyboardInterrupt"),
-        (GeneratorExit(), "GeneratorExit"),
         (asyncio.CancelledError(), "CancelledError"),
         (StopIteration("x"), "RuntimeError: coroutine raised StopIteration"),
     ],
@@ -157,10 +164,16 @@ async def test_what_a_thread_raises_is_a_failure(error: BaseException, message: 
     assert ran == ToolFailure("raised", message)
 
 
+def test_an_interrupt_in_a_coroutine_ends_the_program() -> None:
+    """In the main thread nothing tells it from a person's Ctrl-C."""
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(outcome(raiser(KeyboardInterrupt())))
+
+
 async def test_the_text_of_a_failure_is_bounded() -> None:
     match await outcome(raiser(ValueError("x" * 10_000_000))):
         case ToolFailure("raised", message):
-            assert len(message) == running.MAX_FAILURE_CHARS
+            assert len(message) == MAX_FAILURE_CHARS
         case other:
             pytest.fail(f"{other}")
 
@@ -177,7 +190,7 @@ async def test_a_body_that_cancels_itself_has_failed_and_its_caller_goes_on() ->
 
     for body in (raises, cancels):
         ran = await run_bounded(body, timeout_s=None, max_output_chars=100)
-        assert ran == ToolFailure("raised", "the tool cancelled itself")
+        assert ran == ToolFailure("raised", "CancelledError: it cancelled itself")
 
 
 async def test_a_coroutine_out_of_time_is_cancelled() -> None:
@@ -199,7 +212,7 @@ async def test_a_coroutine_out_of_time_is_cancelled() -> None:
 async def test_a_coroutine_that_will_not_end_is_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "CANCEL_GRACE_S", 0.01)
+    monkeypatch.setattr(containing, "GRACE_S", 0.01)
     free = asyncio.Event()
 
     async def stubborn() -> None:

@@ -1,0 +1,45 @@
+"""Definitions of agents, made of what callers give by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pydantic
+
+from messagedb_agent.errors import ValidationError
+from messagedb_agent.events.values import AgentDefinition
+
+DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."
+
+DEFAULTS: Mapping[str, Any] = {
+    "name": "assistant",
+    "system_prompt": DEFAULT_PROMPT,
+    "model": "offline",
+}
+"""What an agent is where nothing else is said."""
+
+
+def defined(fields: Mapping[str, Any]) -> AgentDefinition:
+    """Return a definition of these fields.
+
+    Raises:
+        ValidationError: one of them is unknown or wrong.
+    """
+    try:
+        return AgentDefinition(**fields)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValidationError(f"{where}: {first['msg']}", field=where) from error
+
+
+def noted(metadata: Mapping[str, Any]) -> str:
+    """Return what is to be noted with a thread as JSON text.
+
+    Raises:
+        ValidationError: JSON cannot hold it.
+    """
+    try:
+        return orjson.dumps(metadata).decode()
+    except TypeError as error:
+        raise ValidationError(f"metadata: {error}", field="metadata") from error

@@ -1,0 +1,194 @@
+"""Turns: what is asked of a thread, or of a state that its thread has left behind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from messagedb_agent import ids
+from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
+from messagedb_agent.agents.agent import Agent, Progress
+from messagedb_agent.agents.defining import DEFAULTS, defined
+from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.run import Run
+from messagedb_agent.agents.view import View
+from messagedb_agent.engine.effects import Effects
+from messagedb_agent.engine.journal import Writing
+from messagedb_agent.engine.saying import Saying
+from messagedb_agent.events.values import ForkPoint
+from messagedb_agent.llm.model import Models
+from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.store.store import Store
+from messagedb_agent.store.stream_name import thread_stream
+from messagedb_agent.tools.tool import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A thread at rest.
+
+    Attributes:
+        thread_id: its id.
+        view: the fold of it, up to what was asked for.
+    """
+
+    thread_id: str
+    view: View
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Takes threads of one category from what is said to them to their next rest.
+
+    Attributes:
+        store: where the threads are kept.
+        models: finds a model by its name.
+        tools: the toolbox of all agents here.
+        category: category of the threads, normalised.
+        version: version in their stream names.
+        writing: clock, ids and writer.
+    """
+
+    store: Store
+    models: Models
+    tools: Tools
+    category: str
+    version: str
+    writing: Writing
+    _kept: KeptRuns = field(default_factory=KeptRuns, init=False, repr=False, compare=False)
+
+    def stream(self, thread_id: str) -> str:
+        """Return the full name of a thread's stream."""
+        return thread_stream(self.category, self.version, thread_id)
+
+    async def latest(self, thread_id: str) -> View:
+        """Return a thread as it stands, read on from where it was left."""
+        run = self._run(thread_id)
+        await run.journal.catch_up()
+        self._kept.keep(run)
+        return run.view
+
+    async def begin(
+        self, start: Start, say: Say | None, message_id: str | None, progress: Progress
+    ) -> Rest:
+        """Begin a thread, and say something to it.
+
+        Args:
+            start: the start; in a thread that has started it is left out.
+            say: what the user says; None for nothing.
+            message_id: id of that message, normalised; the same start again is the same thread.
+            progress: told of the run while it goes on.
+        """
+
+        def asked(shown: Conversation) -> Sequence[Command]:
+            opening = () if shown.state.started else (start,)
+            return (*opening, say) if say else opening
+
+        return await self._see_through(
+            self._run(start.thread_id), Saying(asked, message_id), progress
+        )
+
+    async def ask(
+        self,
+        agent: Agent,
+        commands: Sequence[Command],
+        *,
+        message_id: str | None,
+        changes: Mapping[str, Any],
+        progress: Progress,
+        forks: bool,
+    ) -> Rest:
+        """Ask something of an agent's thread; see `Engine.ask`."""
+        run = self._run(agent.thread_id)
+
+        def asked(shown: Conversation) -> Sequence[Command]:
+            goes_on = any(isinstance(command, Say | Continue) for command in commands)
+            redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
+            return (*redefinition, *commands)
+
+        def asked_at_head(shown: Conversation) -> Sequence[Command]:
+            if run.has_moved_past(agent.position):
+                raise _MovedOn
+            return asked(shown)
+
+        try:
+            saying = Saying(asked_at_head if forks else asked, message_id)
+            return await self._see_through(run, saying, progress)
+        except _MovedOn:
+            if await self._was_said(agent, message_id):
+                return await self._see_through(run, Saying(asked, message_id), progress)
+            self._kept.keep(run)
+            return await self._fork(agent, commands, message_id, changes, progress)
+
+    def _run(self, thread_id: str) -> Run:
+        """Return a thread as far as it was read; it is read on by whoever takes it on."""
+        kept = self._kept.take(thread_id)
+        return kept or Run(self.store, self.stream(thread_id), thread_id, self.writing)
+
+    async def _see_through(self, run: Run, saying: Saying, progress: Progress) -> Rest:
+        effects = Effects(
+            run.journal.stream,
+            run.thread_id,
+            self.models,
+            self.tools,
+            self.writing.clock,
+            progress.on_delta,
+        )
+        seen = await run.take_on(saying, effects, progress.on_event)
+        self._kept.keep(run)  # not after an error, which may have left it between two events
+        return Rest(run.thread_id, seen)
+
+    def _redefinition(
+        self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
+    ) -> Sequence[Command]:
+        """Return what brings the recorded agent to the one that is to go on.
+
+        Limits that were raised since stay raised, unless the changes name others.
+        """
+        tools = {"tools": self.tools.specs()}
+        fields = {name: value for name, value in changes.items() if value is not None}
+        recorded = shown.definition
+        if recorded is None:
+            return (Start(agent.thread_id, defined({**DEFAULTS, **tools, **fields})),)
+        wanted = defined({**dict(recorded), **tools, **fields})
+        if wanted == recorded:
+            return ()
+        return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
+
+    async def _was_said(self, agent: Agent, message_id: str | None) -> bool:
+        message = await self.store.by_id(message_id) if message_id else None
+        return message is not None and message.stream_name == self.stream(agent.thread_id)
+
+    async def _fork(
+        self,
+        agent: Agent,
+        commands: Sequence[Command],
+        message_id: str | None,
+        changes: Mapping[str, Any],
+        progress: Progress,
+    ) -> Rest:
+        """Begin a new thread that shares the agent's past, and ask something of it.
+
+        The thread's start stands in one append with what is said, so that what is refused leaves
+        no thread behind; with a message id there is one such fork, however often it is asked for.
+        """
+        thread_id = (
+            ids.derived_id(agent.id, message_id, "thread") if message_id else ids.thread_id()
+        )
+        stream, parent = self.stream(thread_id), self.stream(agent.thread_id)
+        definition = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
+        at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
+
+        def asked(shown: Conversation) -> Sequence[Command]:
+            said = (*self._redefinition(agent, shown, changes), *commands)
+            if shown.state.stream == stream:  # it has begun
+                return said
+            in_force = definition.model_copy(update={"limits": shown.state.limits})
+            return (Start(thread_id, in_force, forked_from=at), *said)
+
+        run = Run(self.store, stream, thread_id, self.writing)
+        await run.journal.branch_off(parent, agent.position)
+        return await self._see_through(run, Saying(asked, message_id), progress)
+
+
+class _MovedOn(Exception):
+    """The thread stands elsewhere than the agent that is asked."""

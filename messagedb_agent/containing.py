@@ -1,0 +1,92 @@
+"""Work that is not ours, in a task of its own: whatever it does, its caller goes on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+GRACE_S = 1.0
+"""How long work that was cancelled may take to end before it is left behind."""
+
+T = TypeVar("T")
+
+
+class Escaped(Exception):
+    """Stands for what would have ended more than the work: `sys.exit()`, a task's own cancel.
+
+    Args:
+        error: what was raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error_text(error))
+        self.error = error
+
+
+class Overtime(Exception):
+    """The work did not end in its time."""
+
+
+async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None = None) -> T:
+    """Await work in a task of its own, and return or raise what it does.
+
+    Work that swallows its cancellation is left behind after `GRACE_S`. Work that answers it with
+    a result has been done: the result is returned, as if nobody had cancelled it.
+
+    Args:
+        work: makes what is awaited.
+        timeout_s: seconds until it is cancelled; None for no bound.
+
+    Raises:
+        CancelledError: the caller was cancelled.
+        Overtime: the time was up.
+        Escaped: the work raised what is no `Exception`, or cancelled itself.
+    """
+    task = asyncio.create_task(_held(work))
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        if await _ends_with_result(task):
+            return task.result()
+        raise
+    if not done and not await _ends_with_result(task):
+        raise Overtime
+    if task.cancelled():
+        raise Escaped(asyncio.CancelledError("it cancelled itself"))
+    return task.result()
+
+
+def error_text(error: BaseException) -> str:
+    """Return an exception's class and text in one; its text may be another's, and raise."""
+    if isinstance(error, Escaped):  # whose text is made here
+        return str(error)
+    try:
+        said = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the exception is somebody else's, and so is its __str__
+        said = ""
+    name = type(error).__name__
+    return f"{name}: {said}" if said else name
+
+
+async def _held(work: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await work()
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a task that raises it ends the whole loop
+        raise Escaped(error) from error
+
+
+async def _ends_with_result(task: "asyncio.Task[Any]") -> bool:
+    """Cancel a task, and say whether it answered that with a result."""
+    task.cancel()
+    task.add_done_callback(_take_note)
+    await asyncio.wait({task}, timeout=GRACE_S)
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _take_note(task: "asyncio.Task[Any]") -> None:
+    """Hear what work raised that nobody waits for, so that asyncio does not log it as lost."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,81 @@
+"""Facts that find their id taken: somebody has closed their claim, or has only taken the id."""
+
+from messagedb_agent.agent.counting import counts
+from messagedb_agent.engine.batch import Batch, Draft
+from messagedb_agent.events.schema import (
+    ContextCompacted,
+    Event,
+    LlmCallFailed,
+    LlmResponseReceived,
+    Recorded,
+    ToolExecutionCompleted,
+    ToolExecutionDenied,
+    ToolExecutionFailed,
+    ToolOutcomeResolved,
+    UnknownEvent,
+)
+
+_NOBODY_WAITED = ("cancelled", "outcome_unknown")
+
+
+def add_fact(batch: Batch, fact: Draft) -> None:
+    """Add a fact to a batch, as what it still is where the batch stands.
+
+    Where its id is free, it is added as it is. Where the id is taken and the claim is still open,
+    what stands there answers nothing: the fact goes under the next id. Where the claim is closed
+    as *outcome unknown*, the fact says what really happened. Else it is dropped: who closed the
+    claim was faster.
+    """
+    key = answered(fact.event)
+    if key is None or not batch.is_taken(fact.id):
+        batch.add(fact)
+    elif counts(batch.shown.state, _as_if_recorded(batch, fact)):
+        batch.close(fact.event, key, fact.cause)
+    elif key in batch.shown.state.unknown and (resolved := _resolved(fact.event)):
+        batch.add(Draft(batch.only_id(key, "resolution"), resolved, fact.cause))
+
+
+def is_known(event: Event) -> bool:
+    """Say whether an outcome tells what happened, and not only that nobody waited for it."""
+    match event:
+        case ToolExecutionFailed(kind=kind) | LlmCallFailed(kind=kind):
+            return kind not in _NOBODY_WAITED
+        case _:
+            return True
+
+
+def answered(event: Event | UnknownEvent) -> str | None:
+    """Return what an outcome answers, the id of a claim or of a call; None for other events."""
+    match event:
+        case (
+            ToolExecutionCompleted(call_id=key)
+            | ToolExecutionFailed(call_id=key)
+            | ToolExecutionDenied(call_id=key)
+        ):
+            return key
+        case (
+            LlmResponseReceived(llm_call_id=key)
+            | LlmCallFailed(llm_call_id=key)
+            | ContextCompacted(llm_call_id=key)
+        ):
+            return key
+        case _:
+            return None
+
+
+def _as_if_recorded(batch: Batch, fact: Draft) -> Recorded:
+    head = batch.head
+    return Recorded(fact.id, head.stream, head.version + 1, fact.event, 0)
+
+
+def _resolved(event: Event) -> ToolOutcomeResolved | None:
+    """Return what a late outcome says of a call whose outcome was unknown until now."""
+    match event:
+        case ToolExecutionCompleted(call_id=call, result=result):
+            return ToolOutcomeResolved(call_id=call, status="completed", text=result)
+        case ToolExecutionFailed(call_id=call, kind=kind, message=message) if (
+            kind != "timed_out" and is_known(event)
+        ):
+            return ToolOutcomeResolved(call_id=call, status="failed", text=message)
+        case _:
+            return None

@@ -1,0 +1,109 @@
+"""Who loses a thread on the way stops, records what it knows, and leaves the rest to the next."""
+
+import asyncio
+
+import pytest
+
+from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
+from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.llm.scripted import call
+from messagedb_agent.tools.function_tool import tool
+from tests.unit.engine.world import (
+    Gate,
+    WatchedStore,
+    assert_sound,
+    engine_on,
+    events,
+    scripted,
+    stream_of,
+    types,
+    under_way,
+)
+
+
+async def test_a_model_call_is_cancelled_and_asked_again_by_who_owns_the_thread_then() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine = engine_on(store, scripted(gate.answer("too late"), "here I am"))
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        thread_id = (await engine.latest("last")).thread_id
+        store.lose(stream_of(engine, thread_id))
+        agent = await turn
+    assert gate.gone == 1
+    assert agent.answer == "here I am"
+    stands = await types(engine, thread_id)
+    assert stands.count("UserMessageAdded") == 1
+    assert stands[-4:] == (
+        "LlmCallStarted", "LlmCallFailed", "LlmCallStarted", "LlmResponseReceived",
+    )  # fmt: skip
+    await assert_sound(engine, thread_id)
+
+
+@pytest.mark.parametrize(("effect", "times"), [("retry", 2), ("keyed", 2), ("never", 1)])
+async def test_a_tool_is_cancelled_and_taken_over_by_its_policy(
+    effect: EffectPolicy, times: int
+) -> None:
+    store, gate, keys = WatchedStore(), Gate(), list[str]()
+
+    @tool(effect=effect)
+    async def work() -> str:
+        """Work."""
+        keys.append("ran")
+        if len(keys) == 1:
+            await gate.pass_through()
+        return "worked"
+
+    engine = engine_on(store, scripted(call("work"), "done"), work)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        thread_id = (await engine.latest("last")).thread_id
+        store.lose(stream_of(engine, thread_id))
+        agent = await turn
+    assert (agent.answer, len(keys), gate.left) == ("done", times, 0)
+    stands = await types(engine, thread_id)
+    assert stands.count("ToolExecutionStarted") == times
+    assert stands.count("ToolExecutionFailed") == (times == 1)
+    await assert_sound(engine, thread_id)
+
+
+async def test_what_ended_all_the_same_is_recorded_as_it_ended() -> None:
+    store, gate = WatchedStore(), Gate()
+
+    @tool(effect="never")
+    async def work() -> str:
+        """Work, and do not stop when asked to."""
+        try:
+            await gate.pass_through()
+        except asyncio.CancelledError:
+            return "it was done"
+        return "never"
+
+    engine = engine_on(store, scripted(call("work"), "good"), work)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        thread_id = (await engine.latest("last")).thread_id
+        store.lose(stream_of(engine, thread_id))
+        agent = await turn
+    assert agent.answer == "good"
+    history = await events(engine, thread_id)
+    results = [r.event for r in history if isinstance(r.event, ToolExecutionCompleted)]
+    assert [event.result for event in results] == ["it was done"]
+    assert sum(isinstance(r.event, ToolExecutionStarted) for r in history) == 1
+    await assert_sound(engine, thread_id)
+
+
+async def test_nothing_is_said_twice_by_who_lost_the_thread_before_its_first_claim() -> None:
+    store = WatchedStore()
+    engine = engine_on(store, scripted("hello"))
+    agent = await engine.create_agent()
+    stream = stream_of(engine, agent.thread_id)
+
+    async def lose(*_: object) -> None:
+        store.before = None
+        store.lose(stream)
+
+    store.before = lose
+    assert (await agent.advance("hi")).answer == "hello"
+    stands = await types(engine, agent.thread_id)
+    assert stands.count("UserMessageAdded") == 1
+    await assert_sound(engine, agent.thread_id)
