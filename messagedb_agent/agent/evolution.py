@@ -47,6 +47,7 @@ from messagedb_agent.events.values import (
     ToolCall,
     ToolFailureKind,
     Usage,
+    spent,
 )
 
 
@@ -255,8 +256,7 @@ def _used(
 ) -> State:
     """Add up what a model call used: its answer and the tries before it."""
     attempts = tuple(attempts)
-    spent = [usage, *(a.usage for a in attempts if a.kind != "answered")]
-    tokens = sum(u.input_tokens + u.output_tokens for u in spent if u)
+    tokens = sum(u.input_tokens + u.output_tokens for u in spent(usage, attempts))
     total = ThreadUse(state.total.tokens + tokens, state.total.cost_usd + (cost_usd or Decimal(0)))
     elapsed_ms = sum(a.elapsed_ms + a.waited_ms for a in attempts)
     return changed(_elapsed(state, elapsed_ms), total=total)

@@ -142,11 +142,11 @@ class State:
     ended: bool = False
     deleted: bool = False
 
-    def at(self, stage: Stage) -> tuple[str, ...]:
-        """Return the ids of the calls at a stage, in the reply's order."""
+    def at(self, *stages: Stage) -> tuple[str, ...]:
+        """Return the ids of the calls at some stages, in the reply's order."""
         if not self.calls:  # asked at every event of long folds, and nearly always so
             return ()
-        return tuple(id for id, call in self.calls.items() if call.stage is stage)
+        return tuple(id for id, call in self.calls.items() if call.stage in stages)
 
     @property
     def has_open_claims(self) -> bool:

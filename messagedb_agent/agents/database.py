@@ -91,9 +91,9 @@ class Database:
             UnsupportedMessageDb: another version of it.
         """
         from messagedb_agent.store.message_db import MessageDbStore
-        from messagedb_agent.store.pool import Limits
+        from messagedb_agent.store.pool import PoolLimits
 
-        limits = Limits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
+        limits = PoolLimits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
         if self.address is not None:
             require_well_formed(self.address)
             return await MessageDbStore.connect(self.address, limits=limits)

@@ -30,7 +30,8 @@ def defined(fields: Mapping[str, Any]) -> AgentDefinition:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValidationError(f"{where}: {first['msg']}", field=where) from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise ValidationError(f"{where}: {why}", field=where) from error
 
 
 def noted(metadata: Mapping[str, Any]) -> str:

@@ -190,12 +190,9 @@ class Engine:
         """Read the messages of all threads, from a global position on, up to the newest now."""
         return self.store.read_category(self._stream_category, global_position=global_position)
 
-    async def newest(self, thread_id: str | None = None) -> Message | None:
-        """Return the newest message of a thread, or of all; None where there is none."""
-        if thread_id is not None:
-            return await self.store.last(self._stream(thread_id))
-        heads = await self.store.newest_streams(self._stream_category, limit=1)
-        return await self.store.last(heads[0].stream_name) if heads else None
+    async def newest(self, thread_id: str) -> Message | None:
+        """Return the newest message of a thread; None where there is none."""
+        return await self.store.last(self._stream(thread_id))
 
     async def verify(self, thread_id: str) -> Verification:
         """Check a thread's positions and its hash chain; no model and no tool is called."""

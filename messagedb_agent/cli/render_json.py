@@ -8,7 +8,7 @@ import orjson
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine, Listed, Message
-    from messagedb_agent.projections.usage import Usage
+    from messagedb_agent.projections.usage import ThreadUsage
 
 
 def text_of(value: Any) -> str:
@@ -31,7 +31,7 @@ async def turn_json(engine: "Engine", agent: "Agent") -> str:
     )
 
 
-def usage_totals(used: "Usage") -> Mapping[str, Any]:
+def usage_totals(used: "ThreadUsage") -> Mapping[str, Any]:
     """Return what a thread has used in all; money is a decimal string, as in the events."""
     models = used.models
     return {

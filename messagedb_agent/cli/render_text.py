@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from messagedb_agent.projections.items import Item, ShownCall
     from messagedb_agent.projections.lineage import Lineage
     from messagedb_agent.projections.transcript import Transcript
-    from messagedb_agent.projections.usage import Usage
+    from messagedb_agent.projections.usage import ThreadUsage
 
 _SHOWN_CHARACTERS = 300
 _SPEAKERS = {"user": "you", "assistant": "agent", "reasoning": "agent thinks"}
@@ -66,7 +66,7 @@ def _call_line(call: "ShownCall", *, full: bool) -> str:
     return f"tool {call.tool} {arguments} -> {result}{time}"
 
 
-def usage_rows(used: "Usage") -> Sequence[Sequence[str]]:
+def usage_rows(used: "ThreadUsage") -> Sequence[Sequence[str]]:
     """Return model calls by model, tool calls by tool, and their sums."""
     models = [*used.by_model.items(), ("all models", used.models)]
     tools = [*used.by_tool.items(), ("all tools", used.tools)]

@@ -21,7 +21,13 @@ from messagedb_agent.events.schema import (
     ToolExecutionCompleted,
     ToolExecutionFailed,
 )
-from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall, ToolFailureKind
+from messagedb_agent.events.values import (
+    MAX_FAILURE_CHARS,
+    Attempt,
+    FailureKind,
+    ToolCall,
+    ToolFailureKind,
+)
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
 from messagedb_agent.tools.tool import ToolContext, ToolResult, Tools
@@ -86,8 +92,7 @@ class Effects:
         is_summary = ask.purpose == "summary"
         event = _compacted(ask, reply) if is_summary else self._received(ask, reply)
         if _is_too_large(event):
-            message = f"the answer has more than {MAX_TEXT_BYTES} bytes"
-            return _failed(ask, CallFailure("too_large", message, reply.attempts))
+            return _unusable(ask, reply, "too_large", f"it has more than {MAX_TEXT_BYTES} bytes")
         return event
 
     def _received(self, ask: AskModel, reply: Reply) -> LlmResponseReceived:
@@ -178,9 +183,16 @@ def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:
     )
 
 
+def _unusable(ask: AskModel, reply: Reply, kind: FailureKind, message: str) -> LlmCallFailed:
+    """Return the failure that an answer is; what it used is its last try's."""
+    *tried, last = reply.attempts or (Attempt(model=reply.model, kind="answered", elapsed_ms=0),)
+    spent = last.model_copy(update={"kind": kind, "usage": reply.usage})
+    return _failed(ask, CallFailure(kind, message, (*tried, spent)))
+
+
 def _compacted(ask: AskModel, reply: Reply) -> Event:
     if ask.through is None or not reply.text.strip():
-        return _failed(ask, CallFailure("empty", "the summary is empty", reply.attempts))
+        return _unusable(ask, reply, "empty", "the summary is empty")
     return ContextCompacted(
         llm_call_id=ask.claim_id,
         model=reply.model,

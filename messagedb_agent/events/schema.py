@@ -20,6 +20,7 @@ from messagedb_agent.events.values import (
     PositiveCount,
     Price,
     ReachedLimit,
+    ReadEnding,
     ReadFailureKind,
     ReadPurpose,
     ReadToolFailureKind,
@@ -213,7 +214,7 @@ class SessionTerminationRequested(Fact):
 class SessionCompleted(Fact):
     """The session ended; a later user message reopens it."""
 
-    ending: Literal["done", "error", "timeout", "user"]
+    ending: ReadEnding
     reason: str | None = None
 
 

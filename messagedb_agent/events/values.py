@@ -1,5 +1,6 @@
 """What events and requests are made of: definitions, tools, limits, calls, usage and money."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Literal, get_args
 
@@ -99,6 +100,10 @@ ReadToolFailureKind = Annotated[ToolFailureKind, _read_as("raised", *get_args(To
 ReadCallProblem = Annotated[CallProblem, _read_as("bad_arguments", *get_args(CallProblem))]
 ReadEffectPolicy = Annotated[EffectPolicy, _read_as("never", *get_args(EffectPolicy))]
 ReadPurpose = Annotated[Purpose, _read_as("judge", *get_args(Purpose))]
+Ending = Literal["done", "error", "timeout", "user"]
+"""How a session ended."""
+
+ReadEnding = Annotated[Ending, _read_as("done", *get_args(Ending))]
 AttemptKind = Literal["answered"] | FailureKind
 ReadAttemptKind = Annotated[AttemptKind, _read_as("internal", "answered", *get_args(FailureKind))]
 
@@ -275,6 +280,12 @@ class Attempt(Value):
     elapsed_ms: Count
     waited_ms: Count = 0
     usage: Usage | None = None
+
+
+def spent(usage: Usage | None, attempts: Iterable[Attempt]) -> tuple[Usage, ...]:
+    """Return what a model call used: its answer, and the tries before it where that was told."""
+    tried = (attempt.usage for attempt in attempts if attempt.kind != "answered")
+    return tuple(used for used in (usage, *tried) if used is not None)
 
 
 class ReachedLimit(Value):

@@ -41,7 +41,7 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import AgentDefinition, ToolCall
 from messagedb_agent.projections.digest import message_digest
-from messagedb_agent.projections.forked import given_results
+from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
 

@@ -44,11 +44,10 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import AgentDefinition, Limits, ToolCall
-from messagedb_agent.projections.forked import given_results
+from messagedb_agent.projections.dropped import given_results, left_out
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, ShownCall
 from messagedb_agent.projections.projection import Projection
-from messagedb_agent.projections.usage import left_out
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from messagedb_agent.agent.counting import counts, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
-from messagedb_agent.agent.state import NOT_STARTED, Stage, State
+from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events import values
 from messagedb_agent.events.schema import (
@@ -27,6 +27,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     TurnCancelled,
 )
+from messagedb_agent.projections.dropped import left_out
 from messagedb_agent.projections.projection import Projection
 
 NO_TOKENS = values.Usage()
@@ -82,7 +83,7 @@ class ToolUse:
 
 
 @dataclass(frozen=True)
-class Usage:
+class ThreadUsage:
     """The fold.
 
     Attributes:
@@ -102,7 +103,7 @@ class Usage:
     asked: Mapping[str, str] = field(default_factory=dict)
 
 
-def _evolve(before: Usage, recorded: Recorded) -> Usage:
+def _evolve(before: ThreadUsage, recorded: Recorded) -> ThreadUsage:
     if not counts(before.state, recorded):
         return before
     after = changed(before, state=evolve_counted(before.state, recorded))
@@ -135,37 +136,23 @@ def _evolve(before: Usage, recorded: Recorded) -> Usage:
             return after
 
 
-usage: Projection[Usage] = Projection(Usage(), _evolve)
+usage: Projection[ThreadUsage] = Projection(ThreadUsage(), _evolve)
 
 
-def left_out(state: State, recorded: Recorded) -> tuple[str, ...]:
-    """Return the open calls that will never have an outcome, by an event that drops them.
-
-    Args:
-        state: the state before the event.
-        recorded: a cancel, the end of the session, or the start of a fork, which leaves behind
-            what its parent was running, too.
-    """
-    stages = set(NOT_STARTED)
-    if isinstance(recorded.event, SessionStarted):
-        stages.add(Stage.RUNNING)
-    return tuple(id for id, call in state.calls.items() if call.stage in stages)
-
-
-def _dropped(after: Usage, before: Usage, recorded: Recorded) -> Usage:
+def _dropped(after: ThreadUsage, before: ThreadUsage, recorded: Recorded) -> ThreadUsage:
     for call in left_out(before.state, recorded):
         after = _called(after, _tool(before, call), ToolUse(not_run=1))
     return after
 
 
-def _tool(before: Usage, call_id: str) -> str:
+def _tool(before: ThreadUsage, call_id: str) -> str:
     return before.state.calls[call_id].tool
 
 
-def _answered(after: Usage, outcome: LlmResponseReceived | ContextCompacted) -> Usage:
+def _answered(after: ThreadUsage, outcome: LlmResponseReceived | ContextCompacted) -> ThreadUsage:
     use = ModelUse(
         attempts=len(outcome.attempts),
-        tokens=_sum((outcome.usage, *_tried(outcome.attempts))),
+        tokens=_sum(values.spent(outcome.usage, outcome.attempts)),
         cost_usd=outcome.cost_usd or Decimal(0),
         unpriced=int(outcome.cost_usd is None),
         elapsed_ms=_elapsed_ms(outcome.attempts),
@@ -173,8 +160,8 @@ def _answered(after: Usage, outcome: LlmResponseReceived | ContextCompacted) -> 
     return _ended(after, outcome.llm_call_id, use)
 
 
-def _failed(after: Usage, failure: LlmCallFailed) -> Usage:
-    tried = _tried(failure.attempts)
+def _failed(after: ThreadUsage, failure: LlmCallFailed) -> ThreadUsage:
+    tried = values.spent(None, failure.attempts)
     use = ModelUse(
         failed=1,
         attempts=len(failure.attempts),
@@ -185,29 +172,24 @@ def _failed(after: Usage, failure: LlmCallFailed) -> Usage:
     return _ended(after, failure.llm_call_id, use)
 
 
-def _tried(attempts: Iterable[values.Attempt]) -> tuple[values.Usage, ...]:
-    """Return what tries without an answer used; what an answer used, its own event says."""
-    return tuple(a.usage for a in attempts if a.kind != "answered" and a.usage)
-
-
 def _elapsed_ms(attempts: Iterable[values.Attempt]) -> int:
     return sum(a.elapsed_ms + a.waited_ms for a in attempts)
 
 
-def _ended(after: Usage, claim: str, use: ModelUse) -> Usage:
+def _ended(after: ThreadUsage, claim: str, use: ModelUse) -> ThreadUsage:
     model = after.asked.get(claim, "")
     asked = {id: name for id, name in after.asked.items() if id != claim}
     return _asked(changed(after, asked=asked), model, use)
 
 
-def _requested(after: Usage, reply: LlmResponseReceived) -> Usage:
+def _requested(after: ThreadUsage, reply: LlmResponseReceived) -> ThreadUsage:
     for call in valid_calls(reply):
         dropped = int(call.call_id not in after.state.calls)  # its turn was cancelled meanwhile
         after = _called(after, call.name, ToolUse(calls=1, not_run=dropped))
     return after
 
 
-def _asked(after: Usage, model: str, use: ModelUse) -> Usage:
+def _asked(after: ThreadUsage, model: str, use: ModelUse) -> ThreadUsage:
     of_model = _model_sum(after.by_model.get(model, ModelUse()), use)
     return changed(
         after,
@@ -216,7 +198,7 @@ def _asked(after: Usage, model: str, use: ModelUse) -> Usage:
     )
 
 
-def _called(after: Usage, tool: str, use: ToolUse) -> Usage:
+def _called(after: ThreadUsage, tool: str, use: ToolUse) -> ThreadUsage:
     of_tool = _tool_sum(after.by_tool.get(tool, ToolUse()), use)
     return changed(
         after, tools=_tool_sum(after.tools, use), by_tool={**after.by_tool, tool: of_tool}

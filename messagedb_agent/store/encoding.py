@@ -48,7 +48,9 @@ def _check_size(message: NewMessage, max_bytes: int) -> None:
     if size <= max_bytes < size * 4:
         size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
     if size > max_bytes:
-        raise RefusedPayload(f"a message of {size} bytes; {max_bytes} are allowed", field="data")
+        raise RefusedPayload(
+            f"a message of {size} bytes with its metadata; {max_bytes} are allowed", field="data"
+        )
 
 
 def _check_id(id: str) -> None:

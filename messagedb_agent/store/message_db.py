@@ -17,7 +17,7 @@ from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.ownership import Ownership
-from messagedb_agent.store.pool import Address, Connection, Limits, Pool
+from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
 from messagedb_agent.store.server_errors import (
@@ -32,7 +32,7 @@ from messagedb_agent.store.stream_name import check_category, check_prefix, chec
 
 T = TypeVar("T")
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = PoolLimits()
 _PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)  # before each retry; the last one repeats
 
 # A forged row may hold a time that Python has no name for.
@@ -68,7 +68,7 @@ class MessageDbStore:
         cls,
         url: str,
         *,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: PoolLimits = DEFAULT_LIMITS,
         application_name: str = "messagedb-agent",
         prepare_threshold: int | None = 5,
         max_message_bytes: int = MAX_MESSAGE_BYTES,

@@ -46,7 +46,7 @@ _KEEPALIVE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PoolLimits:
     """Bounds on connections and on what they wait for.
 
     Attributes:
@@ -122,7 +122,9 @@ class _Kept:
 class Pool:
     """Connections of one event loop to one database, READ COMMITTED and in autocommit."""
 
-    def __init__(self, address: Address, limits: Limits, *, prepare_threshold: int | None) -> None:
+    def __init__(
+        self, address: Address, limits: PoolLimits, *, prepare_threshold: int | None
+    ) -> None:
         self._address = address
         self._limits = limits
         self._prepare_threshold = prepare_threshold
@@ -133,7 +135,7 @@ class Pool:
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> PoolLimits:
         """The bounds that it was made with."""
         return self._limits
 

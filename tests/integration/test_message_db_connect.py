@@ -22,7 +22,7 @@ from messagedb_agent.store.embedded import EmbeddedServer, EmbeddedSettings, sta
 from messagedb_agent.store.install import install
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.pool import Limits
+from messagedb_agent.store.pool import PoolLimits
 from tests.conftest import postgres_bin
 from tests.store_url import new_home, remove_embedded
 
@@ -31,7 +31,7 @@ SECRET = "s3cr3tpassw0rd"
 
 async def refusal(url: str, **limits: int) -> AgentError:
     with pytest.raises(AgentError) as error:
-        await MessageDbStore.connect(url, limits=Limits(**limits))
+        await MessageDbStore.connect(url, limits=PoolLimits(**limits))
     cause: BaseException | None = error.value
     while cause is not None:
         assert SECRET not in str(cause)

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from messagedb_agent.errors import StoreUnavailable, WrongExpectedVersion
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.pool import Limits
+from messagedb_agent.store.pool import PoolLimits
 from tests.contract.messages import new
 from tests.waiting import until
 
@@ -53,7 +53,7 @@ async def test_cancelled_appends_leave_no_connection_in_use(
     count: int,
 ) -> None:
     chance, name = random.Random(11), f"storm-{uuid4().hex}"
-    limits = Limits(max_size=4)
+    limits = PoolLimits(max_size=4)
     async with await MessageDbStore.connect(
         store_url, limits=limits, application_name=name
     ) as store:
@@ -91,7 +91,7 @@ async def test_cancelled_appends_leave_no_connection_in_use(
 async def test_a_frozen_writer_stops_its_category_only_and_not_for_ever(
     store_url: str, other: psycopg.AsyncConnection[tuple[object, ...]], category: str
 ) -> None:
-    limits = Limits(lock_timeout_ms=100)
+    limits = PoolLimits(lock_timeout_ms=100)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
         await hold(other, category)
         with pytest.raises(StoreUnavailable, match="lock timeout"):
@@ -104,7 +104,7 @@ async def test_a_frozen_writer_stops_its_category_only_and_not_for_ever(
 async def test_a_statement_that_takes_too_long_is_given_up(
     store_url: str, other: psycopg.AsyncConnection[tuple[object, ...]], category: str
 ) -> None:
-    limits = Limits(statement_timeout_ms=100)
+    limits = PoolLimits(statement_timeout_ms=100)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
         await hold(other, category)
         with pytest.raises(StoreUnavailable, match="statement timeout"):
@@ -116,10 +116,10 @@ async def test_a_statement_that_takes_too_long_is_given_up(
 async def test_callers_beyond_the_last_connection_wait_and_then_give_up(
     store_url: str, other: psycopg.AsyncConnection[tuple[object, ...]], category: str
 ) -> None:
-    async with await MessageDbStore.connect(store_url, limits=Limits(max_size=2)) as store:
+    async with await MessageDbStore.connect(store_url, limits=PoolLimits(max_size=2)) as store:
         await asyncio.gather(*(store.append(f"{category}-1", new()) for _ in range(50)))
         assert await store.stream_version(f"{category}-1") == 49
-    limits = Limits(max_size=2, wait_timeout_s=0.1)
+    limits = PoolLimits(max_size=2, wait_timeout_s=0.1)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
         await hold(other, category)
 
@@ -141,14 +141,14 @@ async def test_connections_unused_or_old_are_closed(
         return not await pids(other, name)
 
     name = f"idle-{uuid4().hex}"
-    limits = Limits(max_inactive_s=0.05)
+    limits = PoolLimits(max_inactive_s=0.05)
     async with await MessageDbStore.connect(
         store_url, limits=limits, application_name=name
     ) as store:
         await asyncio.gather(*(store.stream_version(f"{category}-1") for _ in range(4)))
         await until(none_open)
     name = f"old-{uuid4().hex}"
-    limits = Limits(max_lifetime_s=0.0)
+    limits = PoolLimits(max_lifetime_s=0.0)
     async with await MessageDbStore.connect(
         store_url, limits=limits, application_name=name
     ) as store:

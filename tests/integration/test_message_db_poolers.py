@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.pool import Limits
+from messagedb_agent.store.pool import PoolLimits
 from tests.integration.pooler import Order, pooler
 
 
@@ -77,7 +77,7 @@ async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(
 async def test_a_pooler_with_a_single_session_is_too_small(target: str) -> None:
     async with pooler(target, "session", most=1) as sessions:
         with pytest.raises(StoreUnavailable, match="no second session"):
-            await MessageDbStore.connect(sessions.url, limits=Limits(connect_timeout_s=1))
+            await MessageDbStore.connect(sessions.url, limits=PoolLimits(connect_timeout_s=1))
 
 
 async def test_without_a_pooler_one_connection_is_enough(store_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from messagedb_agent.errors import ConfigurationError, WrongExpectedVersion
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.pool import Limits
+from messagedb_agent.store.pool import PoolLimits
 from tests.integration.cutting_proxy import CuttingProxy, Moment, cutting_proxy
 
 WRITE, READ = b"write_message(message", b"get_stream_messages"
@@ -29,7 +29,7 @@ async def proxy(store_url: str) -> AsyncIterator[CuttingProxy]:
 @pytest.fixture
 async def store(proxy: CuttingProxy) -> AsyncIterator[MessageDbStore]:
     """A store that prepares as it does by default, on one connection."""
-    async with await MessageDbStore.connect(proxy.url, limits=Limits(max_size=1)) as store:
+    async with await MessageDbStore.connect(proxy.url, limits=PoolLimits(max_size=1)) as store:
         yield store
 
 

@@ -14,8 +14,10 @@ from messagedb_agent.events.schema import (
     LlmResponseReceived,
     ToolExecutionFailed,
 )
+from messagedb_agent.events.values import Usage
 from messagedb_agent.llm.model import Model
 from messagedb_agent.llm.scripted import ScriptedModel, call, say
+from messagedb_agent.projections.usage import usage
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.tool import ToolContext, ToolFailure, ToolResult
@@ -223,6 +225,17 @@ async def test_a_reply_that_is_too_large_fails_the_turn_and_is_recorded(reply: s
     agent = await (await engine.latest("last")).resume()
     assert agent.answer == "Short."
     await assert_sound(engine, agent.thread_id)
+
+
+async def test_an_answer_that_cannot_be_used_has_used_its_tokens_all_the_same() -> None:
+    used = Usage(input_tokens=1200, output_tokens=90)
+    reply = Reply(model="m", text="x" * MAX_TEXT_BYTES, finish_reason="stop", usage=used)
+    engine = engine_on(MemoryStore(), scripted(reply))
+    with pytest.raises(ModelError) as caught:
+        await engine.start("tell me everything")
+    assert caught.value.kind == "too_large"
+    thread = await engine.fold((await engine.latest("last")).thread_id, usage)
+    assert thread.models.tokens == used
 
 
 class Unprintable(Exception):

@@ -7,7 +7,7 @@ from messagedb_agent.events.schema import Event
 from messagedb_agent.events.values import Attempt
 from messagedb_agent.events.values import Usage as Tokens
 from messagedb_agent.projections.projection import fold
-from messagedb_agent.projections.usage import ModelUse, ToolUse, Usage, usage
+from messagedb_agent.projections.usage import ModelUse, ThreadUsage, ToolUse, usage
 from tests.given import (
     Given,
     History,
@@ -32,7 +32,7 @@ from tests.given import (
 Told = Callable[[History], Event]
 
 
-def used(history: Given) -> Usage:
+def used(history: Given) -> ThreadUsage:
     return fold(usage, history.records)
 
 
