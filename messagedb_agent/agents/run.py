@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from messagedb_agent.agent.commands import Say
+from messagedb_agent.agents.settled import Settled
 from messagedb_agent.agents.view import View, view, with_conversation
+from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
@@ -36,6 +38,8 @@ class Run:
         self.thread_id = thread_id
         self.journal = Journal(store, stream, writing, self._seen)
         self.events = 0
+        self._settled = Settled(stream)
+        self._said = -1
         self._store = store
         self.view = view.initial
         self._on_event: Callable[[Recorded], None] | None = None
@@ -56,24 +60,29 @@ class Run:
             on_event: told of every event from now on, once it stands in the log.
 
         Returns:
-            The fold where the thread rests; for a message that was said before, where it was
-            answered.
+            The fold where what was said is answered, which may be before the thread rests: others
+            speak to it too.
 
         Raises:
             DuplicateMessage: the message id is taken by something else.
         """
         self._on_event = on_event
+
+        def say(batch: Batch) -> None:
+            saying(batch)
+            self._said = batch.head.version
+
         try:
-            await take_on(self._store, self.journal, effects.perform, saying)
+            await take_on(self._store, self.journal, effects.perform, say)
         except DuplicateMessage as taken:
             said = await self._said_before(saying)
             if said is None:
                 raise taken from None
+            self._said = said.position
             await take_on(self._store, self.journal, effects.perform)
-            return await self._answered(said)
         finally:
             self._on_event = None
-        return self.view
+        return await self._answered()
 
     async def _said_before(self, saying: Saying) -> Recorded | None:
         """Return the event of a message that stands already, with this id and the same text."""
@@ -87,20 +96,17 @@ class Run:
         same = isinstance(said.event, UserMessageAdded) and [said.event.text] == wanted
         return said if same else None
 
-    async def _answered(self, said: Recorded) -> View:
-        """Return the fold at the end of the turn that answered a message.
-
-        A turn that failed or reached a limit answered nothing; the one that went on from it did.
-        """
-        for state in self.view.lineage.states:
-            is_later = state.stream == said.stream and state.position >= said.position
-            if is_later and state.kind not in ("start", "failed", "limit"):
-                events = read_events(self._store, said.stream, until=state.position)
-                return fold(view, [recorded async for recorded in events])
-        return self.view
+    async def _answered(self) -> View:
+        """Return the fold where what was said is settled; as far as it goes, where it is not."""
+        position, current = self._settled.after(self._said), self.view.lineage.current
+        if position is None or (current and current.position == position):
+            return self.view
+        events = read_events(self._store, self.journal.stream, until=position)
+        return fold(view, [recorded async for recorded in events])
 
     def _seen(self, recorded: Recorded, shown: Conversation) -> None:
-        self.view = with_conversation(self.view, recorded, shown)
+        before, self.view = self.view, with_conversation(self.view, recorded, shown)
+        self._settled.add(before, recorded, self.view)
         self.events += 1
         if self._on_event:
             self._on_event(recorded)

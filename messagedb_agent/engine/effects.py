@@ -157,14 +157,11 @@ class Effects:
                 return failed("raised", f"the result has more than {MAX_TEXT_BYTES} bytes")
             return completed
         except asyncio.CancelledError:
-            if self._is_harmless(run.tool_name):
+            if run.policy == "retry":
                 return failed("cancelled", "the turn was cancelled")
             return failed("outcome_unknown", "the turn was cancelled while the tool ran")
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # a toolbox's bug
             return failed("raised", error_text(error))
-
-    def _is_harmless(self, tool_name: str) -> bool:
-        return any(s.name == tool_name and s.effect == "retry" for s in self.tools.specs())
 
 
 def _is_too_large(event: Event) -> bool:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.engine.batch import Batch, Draft
-from messagedb_agent.engine.journal import Journal
-from messagedb_agent.engine.plan import Effect, plan
+from messagedb_agent.engine.journal import Journal, Plan
+from messagedb_agent.engine.plan import Effect, RunTool, plan
 from messagedb_agent.engine.running import Running
-from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.takeover import close_abandoned
+from messagedb_agent.errors import AgentError
 from messagedb_agent.store.store import Hold
 
 NEWS_S = 0.5
@@ -20,7 +21,7 @@ NEWS_S = 0.5
 async def run(
     journal: Journal,
     perform: Callable[[Effect], Awaitable[Draft]],
-    saying: Saying | None = None,
+    saying: Plan[None] | None = None,
     hold: Hold | None = None,
     *,
     news_s: float = NEWS_S,
@@ -28,8 +29,8 @@ async def run(
     """Take a thread on until it waits or is done. The caller owns the thread.
 
     Claims found open at the start belong to an owner who is gone, and are closed first. Who loses
-    the thread on the way stops its effects, records the outcomes that they had all the same, and
-    leaves the other claims to the next owner.
+    the thread on the way, or is cancelled, stops its effects, records the outcomes that they had
+    all the same, and leaves the other claims to the next owner.
 
     Args:
         journal: the thread.
@@ -54,24 +55,48 @@ async def run(
 
     running = Running(perform)
     lost = asyncio.create_task(hold.lost.wait())
+
+    async def start(effects: tuple[Effect, ...]) -> None:
+        if any(_runs_once(effect) for effect in effects):
+            await hold.confirm()
+        if not hold.lost.is_set():
+            running.start(effects)
+
     try:
         await journal.catch_up(hold.version)
-        running.start(await journal.claim(opening))
-        while not lost.done():
+        await start(await journal.claim(opening))
+        while not hold.lost.is_set():
             if journal.shown.state.to_cancel:
                 running.cancel()
             if not running:
                 step = decide(journal.shown.state)
                 if isinstance(step, Wait | Done):
                     return step
-                running.start(await journal.claim(plan))
+                await start(await journal.claim(plan))
             elif facts := await running.next_facts(news_s, lost):
-                running.start(await journal.record(facts, then=plan))
+                effects = await journal.record(facts, then=plan)
+                running.recorded()
+                await start(effects)
             elif await journal.has_moved():
                 await journal.catch_up()
-                running.start(await journal.claim(plan))
-        await journal.record(await running.stop(), then=lambda _: None)
-        return Wait("effect")
+                await start(await journal.claim(plan))
+    except BaseException:
+        with suppress(AgentError):  # what ended the run is what its caller hears of
+            await _record_known(journal, running)
+        raise
     finally:
         lost.cancel()
-        await asyncio.gather(lost, running.stop(), return_exceptions=True)
+        await asyncio.gather(lost, return_exceptions=True)
+    await _record_known(journal, running)
+    return Wait("effect")
+
+
+async def _record_known(journal: Journal, running: Running) -> None:
+    """Stop the effects, and record what came of them all the same."""
+    if facts := await running.stop():
+        await journal.record(facts, then=lambda _: None)
+
+
+def _runs_once(effect: Effect) -> bool:
+    """Say whether an effect must not begin where its thread may be somebody else's by now."""
+    return isinstance(effect, RunTool) and effect.policy not in ("retry", "keyed")

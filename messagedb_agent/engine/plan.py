@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.state import ToolRule
 from messagedb_agent.agent.steps import (
     CallModel,
     Compact,
@@ -24,7 +25,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.values import MAX_FAILURE_CHARS, Purpose, ToolCall
+from messagedb_agent.events.values import MAX_FAILURE_CHARS, EffectPolicy, Purpose, ToolCall
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
 
 
@@ -59,6 +60,7 @@ class RunTool:
         arguments: arguments to run with, JSON text.
         attempt: 1, or more after a take-over.
         idempotency_key: the same in every attempt.
+        policy: what a take-over does with the call, as the definition in force says.
     """
 
     call_id: str
@@ -67,6 +69,7 @@ class RunTool:
     arguments: str
     attempt: int
     idempotency_key: str
+    policy: EffectPolicy
 
 
 Effect = AskModel | RunTool
@@ -122,6 +125,7 @@ def start_tool(batch: Batch, call_id: str) -> RunTool:
         event.arguments,
         event.attempt,
         event.idempotency_key,
+        batch.shown.state.rules.get(call.name, ToolRule()).effect,
     )
 
 

@@ -19,7 +19,9 @@ class Running:
     def __init__(self, perform: Callable[[Effect], Awaitable[Draft]]) -> None:
         self._perform = perform
         self._tasks: list[asyncio.Task[Draft]] = []
-        self._begun: set[asyncio.Task[Draft]] = set()  # and not cancelled yet
+        self._begun: set[asyncio.Task[Draft]] = set()
+        self._cancelled: set[asyncio.Task[Draft]] = set()
+        self._facts: tuple[Draft, ...] = ()  # outcomes that are not recorded yet
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -30,7 +32,7 @@ class Running:
             self._tasks.append(asyncio.create_task(self._performed(effect)))
 
     async def next_facts(self, wake_s: float, news: asyncio.Task[Any]) -> tuple[Draft, ...]:
-        """Wait for an outcome, and return all there are by then.
+        """Wait for an outcome, and return all there are by then, until they are `recorded`.
 
         Args:
             wake_s: seconds after which there may be none.
@@ -42,24 +44,35 @@ class Running:
         ended = [task for task in self._tasks if task in done]
         self._tasks = [task for task in self._tasks if task not in done]
         self._begun.difference_update(ended)
-        return tuple(task.result() for task in ended)
+        self._cancelled.difference_update(ended)
+        self._facts += tuple(task.result() for task in ended)
+        return self._facts
+
+    def recorded(self) -> None:
+        """Forget the outcomes that were returned: they stand."""
+        self._facts = ()
 
     def cancel(self) -> None:
         """Cancel every effect under way, once; each still has its outcome.
 
         A task that has not begun would vanish without one: it is cancelled at the next call.
         """
-        for task in self._begun:
-            task.cancel()
-        self._begun.clear()
+        self._cancel(self._begun)
 
     async def stop(self) -> tuple[Draft, ...]:
         """Cancel every effect, and return the outcomes of those that had one all the same."""
-        for task in self._tasks:
-            task.cancel()
+        self._cancel(self._tasks)
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks, self._begun = [], set()
-        return tuple(fact for fact in ended if isinstance(fact, Draft) and is_known(fact.event))
+        self._tasks = []
+        known = (fact for fact in ended if isinstance(fact, Draft) and is_known(fact.event))
+        self._facts += tuple(known)
+        return self._facts
+
+    def _cancel(self, tasks: Iterable[asyncio.Task[Draft]]) -> None:
+        """Cancel tasks, but none a second time: that would cut short how it ends."""
+        for task in set(tasks) - self._cancelled:
+            task.cancel()
+            self._cancelled.add(task)
 
     async def _performed(self, effect: Effect) -> Draft:
         if task := asyncio.current_task():

@@ -13,7 +13,6 @@ from messagedb_agent.events.schema import (
     ToolOutcomeResolved,
     UserMessageAdded,
 )
-from messagedb_agent.ids import derived_id
 from messagedb_agent.projections.conversation import Conversation
 
 Asked = Callable[[Conversation], Sequence[Command]]
@@ -52,7 +51,7 @@ class Saying:
             case UserMessageAdded():
                 return self.message_id
             case SessionStarted() if self.message_id is not None:
-                return derived_id(batch.head.stream, self.message_id, "start")
+                return batch.only_id(self.message_id, "start")
             case ToolExecutionDenied(call_id=call):
                 return batch.only_id(call, "outcome")
             case ToolOutcomeResolved(call_id=call):

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.engine.batch import Draft
-from messagedb_agent.engine.journal import Journal
+from messagedb_agent.engine.journal import Journal, Plan
 from messagedb_agent.engine.loop import run
 from messagedb_agent.engine.plan import Effect
-from messagedb_agent.engine.saying import Saying
 from messagedb_agent.store.store import Owner
 
 FOLLOW_S = 0.2
@@ -20,7 +19,7 @@ async def take_on(
     owner: Owner,
     journal: Journal,
     perform: Callable[[Effect], Awaitable[Draft]],
-    saying: Saying | None = None,
+    saying: Plan[None] | None = None,
     *,
     follow_s: float = FOLLOW_S,
 ) -> Wait | Done:

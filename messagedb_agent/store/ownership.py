@@ -15,6 +15,7 @@ from messagedb_agent.store.store import Hold
 # The two-int key space: Message DB locks categories in the one of a single bigint. The version is
 # read behind the lock's call: a volatile function sees what was committed until it is called.
 _LOCK = "SELECT pg_try_advisory_lock(%s, %s), stream_version(%s)"
+_ALIVE = "SELECT 1"
 _UNLOCK = "SELECT pg_advisory_unlock(%s, %s), stream_version(%s)"
 
 
@@ -85,8 +86,17 @@ class Ownership:
             raise
         if not granted:
             return None
-        hold = self._locked[stream] = Hold(version)
+        hold = self._locked[stream] = Hold(version, confirm=self._confirm)
         return hold
+
+    async def _confirm(self) -> None:
+        """Hear whether the connection lives: all locks end with it."""
+        try:
+            async with self._turn:
+                if self._connection is not None:
+                    await self._answer(self._connection, _ALIVE, ())
+        except psycopg.Error:
+            self._lose()
 
     async def _let_go(self, stream: str) -> None:
         """Unlock to the end, even where the owner is being cancelled."""
@@ -108,18 +118,22 @@ class Ownership:
             self._claimed.discard(stream)
 
     async def _ask(self, connection: Connection, statement: str, stream: str) -> tuple[bool, int]:
+        row = await self._answer(connection, statement, (*lock_keys(stream), stream))
+        granted, version = row or (False, None)
+        return granted, -1 if version is None else version
+
+    async def _answer(
+        self, connection: Connection, statement: str, parameters: tuple[Any, ...]
+    ) -> tuple[Any, ...] | None:
         self._unwatch(connection)
-        row: tuple[Any, ...] | None
         try:
-            cursor = await connection.execute(statement, (*lock_keys(stream), stream))
-            row = await cursor.fetchone()
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchone()
         finally:
             if connection.closed:
                 self._lose()
             else:
                 self._watch(connection)
-        granted, version = row or (False, None)
-        return granted, -1 if version is None else version
 
     async def _opened(self) -> Connection:
         if self._connection is not None and self._connection.closed:

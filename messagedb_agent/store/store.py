@@ -1,7 +1,7 @@
 """What a message store offers: four narrow protocols, in Message DB's own words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,6 +50,24 @@ class StreamHead:
     stream_name: str
     position: int
     global_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRows:
+    """The messages of one type in a stream.
+
+    Attributes:
+        count: how many there are.
+        first: position of the first of them.
+        last: position of the last of them.
+        with_text: how many of them have a text under `text` in their data, and not of blanks
+            (space, tab, line ends) alone.
+    """
+
+    count: int
+    first: int
+    last: int
+    with_text: int = 0
 
 
 class Reader(Protocol):
@@ -147,6 +165,10 @@ class Writer(Protocol):
         ...
 
 
+async def _nobody_else() -> None:
+    """Confirm a stream that nobody else can own."""
+
+
 @dataclass(slots=True, eq=False)
 class Hold:
     """A stream that is owned.
@@ -156,10 +178,13 @@ class Hold:
             right after that; -1 where it is empty, None where it is not known.
         lost: set when the stream is owned no more although nobody has let it go: others may
             own it by now.
+        confirm: asks whether it is still owned, and sets `lost` where it is not. Who was paused
+            may have lost it without having heard.
     """
 
     version: int | None = None
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+    confirm: Callable[[], Awaitable[None]] = _nobody_else
 
 
 class Owner(Protocol):
@@ -194,6 +219,15 @@ class Directory(Protocol):
 
     async def neighbours(self, stream: str) -> tuple[str | None, str | None]:
         """Return the names of the streams just before and just after `stream` in name order."""
+        ...
+
+    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+        """Return what stands in a stream, by type, without fetching its messages.
+
+        Args:
+            stream: full stream name; a category is refused.
+            until: last position to look at, inclusive; None looks to the end.
+        """
         ...
 
 

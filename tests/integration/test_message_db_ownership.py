@@ -105,3 +105,27 @@ async def test_owning_without_a_server_is_an_error_of_the_store(
     with pytest.raises(StoreUnavailable):
         async with store.own(f"{category}-1"):
             pass
+
+
+async def test_who_asks_hears_of_a_lost_lock_that_nobody_has_told(
+    store_url: str, category: str
+) -> None:
+    name = f"locks-{uuid4().hex}"
+    async with await MessageDbStore.connect(store_url, application_name=name) as store:
+        async with store.own(f"{category}-1") as hold:
+            assert hold
+            await hold.confirm()
+            assert not hold.lost.is_set()
+            with psycopg.connect(store_url, autocommit=True) as other:  # the loop hears nothing
+                other.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                    " WHERE application_name = %s",
+                    (name,),
+                )
+            assert not hold.lost.is_set()
+            await hold.confirm()
+            assert hold.lost.is_set()
+        async with store.own(f"{category}-1") as hold:
+            assert hold
+            await hold.confirm()
+            assert not hold.lost.is_set()

@@ -63,7 +63,8 @@ async def test_a_raw_message_while_a_call_is_open_is_answered_by_its_owner() -> 
         stream = store.commits[0].stream
         await store.append(stream, new("UserMessageAdded", '{"text": "from outside"}'))
         gate.opened.set()
-        assert (await turn).answer == "two"
+        assert (await turn).answer == "one"
+    assert (await engine.latest("last")).answer == "two"
 
 
 async def test_rows_that_mean_nothing_here_change_nothing() -> None:

@@ -19,6 +19,7 @@ from tests.unit.engine.world import (
     types,
     under_way,
 )
+from tests.waiting import until
 
 
 async def test_the_same_message_again_gets_its_own_answer_though_others_followed() -> None:
@@ -187,3 +188,22 @@ async def test_a_fork_asked_for_twice_with_one_id_is_one_fork() -> None:
         await old.advance("another text", message_id=id)
     assert len(await engine.threads()) == 2
     await assert_sound(engine, forks[0].thread_id)
+
+
+async def test_a_message_keeps_its_answer_though_another_came_while_it_was_asked() -> None:
+    store, gate, id = WatchedStore(), Gate(), str(uuid4())
+    here = engine_on(store, scripted("zero", gate.answer("to one"), "to two"))
+    agent = await here.start("nothing")
+    async with under_way(agent.advance("one", message_id=id)) as turn:
+        await gate.entered.wait()
+        newest = await engine_on(store).latest("last")
+        async with under_way(newest.advance("two", at_head=True)) as other:
+            await until(lambda: store.commits[-1].types == ("UserMessageAdded",))
+            gate.opened.set()
+            first, second = await turn, await other
+    assert (first.answer, second.answer) == ("to one", "to two")
+    for engine in (here, engine_on(store)):
+        again = await (await engine.load_agent(agent.id)).advance("one", message_id=id)
+        assert again == first
+        assert again.answer == "to one"
+    await assert_sound(here, agent.thread_id)

@@ -31,9 +31,9 @@ async def test_a_message_from_another_process_during_a_call_is_answered_after_it
             await until(lambda: store.commits[-1].types == ("UserMessageAdded",))
             assert not other.done()
             gate.opened.set()
-            assert await other == await turn
-            answered = await other
-    assert answered.answer == "second answer"
+            first, answered = await turn, await other
+    assert (first.answer, answered.answer) == ("first answer", "second answer")
+    assert await here.load_agent(first.id) == first
     assert [m.text for m in model.requests[1].messages] == [
         "first question",
         "first answer",
@@ -100,7 +100,8 @@ async def test_many_messages_at_once_are_all_heard_and_answered() -> None:
         ]
         await until(lambda: sum(c.types == ("UserMessageAdded",) for c in store.commits) == 8)
         gate.opened.set()
-        ended = {await turn, *[await other for other in others]}
+        assert (await turn).answer == "first"
+        ended = {await other for other in others}
     assert len(ended) == 1
     rows = [r.event for r in await events(here, agent.thread_id)]
     said = [e.text for e in rows if isinstance(e, UserMessageAdded)]

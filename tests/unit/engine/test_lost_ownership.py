@@ -7,6 +7,7 @@ import pytest
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
 from messagedb_agent.events.values import EffectPolicy
 from messagedb_agent.llm.scripted import call
+from messagedb_agent.store.message import NewMessage
 from messagedb_agent.tools.function_tool import tool
 from tests.unit.engine.world import (
     Gate,
@@ -106,4 +107,41 @@ async def test_nothing_is_said_twice_by_who_lost_the_thread_before_its_first_cla
     assert (await agent.advance("hi")).answer == "hello"
     stands = await types(engine, agent.thread_id)
     assert stands.count("UserMessageAdded") == 1
+    await assert_sound(engine, agent.thread_id)
+
+
+@pytest.mark.parametrize(
+    ("effect", "outcome"),
+    [
+        ("retry", "ToolExecutionCompleted"),
+        ("keyed", "ToolExecutionCompleted"),
+        ("check", "ToolExecutionFailed"),
+        ("never", "ToolExecutionFailed"),
+    ],
+)
+async def test_a_tool_that_runs_once_does_not_begin_where_the_thread_was_lost_unheard(
+    effect: EffectPolicy, outcome: str
+) -> None:
+    store, runs = WatchedStore(), list[str]()
+
+    @tool(effect=effect)
+    def work() -> str:
+        """Work."""
+        runs.append("ran")
+        return "worked"
+
+    async def lose(stream: str, messages: tuple[NewMessage, ...]) -> None:
+        if messages[-1].type == "ToolExecutionStarted":
+            store.lose_unheard(stream)
+
+    store.after = lose
+    engine = engine_on(store, scripted(call("work"), "good"), work)
+    agent = await engine.start("go")
+    assert agent.answer == "good"
+    assert len(runs) == (outcome == "ToolExecutionCompleted")
+    stands = await types(engine, agent.thread_id)
+    assert [type for type in stands if type.startswith("ToolExecution")] == [
+        "ToolExecutionStarted",
+        outcome,
+    ]
     await assert_sound(engine, agent.thread_id)

@@ -11,12 +11,13 @@ from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import Effect, RunTool
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.saying import Saying
-from messagedb_agent.errors import ModelError
+from messagedb_agent.errors import ModelError, StoreUnavailable
 from messagedb_agent.events.request import Reply, Request, RequestedCall
 from messagedb_agent.events.schema import LlmCallFailed, SessionTitled, ToolExecutionFailed
 from messagedb_agent.events.values import EffectPolicy
 from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.store.message import NewMessage
 from messagedb_agent.tools.function_tool import tool
 from tests.unit.engine.world import (
     Gate,
@@ -25,6 +26,7 @@ from tests.unit.engine.world import (
     engine_on,
     events,
     journal_of,
+    look,
     scripted,
     types,
     under_way,
@@ -118,16 +120,89 @@ async def test_an_effect_that_takes_its_time_to_stop_is_cancelled_once() -> None
         return Draft("id", SessionTitled(title="tidy"))
 
     running = Running(perform)
-    running.start([RunTool("call", 1, "work", "{}", 1, "key")])
+    running.start([RunTool("call", 1, "work", "{}", 1, "key", "never")])
     await began.wait()
     for _ in range(3):
         running.cancel()
         await asyncio.sleep(0)
+    stopped = asyncio.create_task(running.stop())
+    await asyncio.sleep(0)
     tidied.set()
-    never = asyncio.create_task(asyncio.Event().wait())
-    assert [fact.id for fact in await running.next_facts(20, never)] == ["id"]
-    never.cancel()
+    assert [fact.id for fact in await stopped] == ["id"]
     assert cancels == ["once"]
+
+
+async def test_a_result_that_answers_the_end_of_its_run_is_recorded() -> None:
+    store, gate = WatchedStore(), Gate()
+
+    @tool
+    async def work() -> str:
+        """Work, and do not stop when asked to."""
+        try:
+            await gate.pass_through()
+        except asyncio.CancelledError:
+            return "it was done"
+        return "never"
+
+    engine = engine_on(store, scripted(call("work"), "good"), work)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+    agent = await engine.latest("last")
+    assert (await types(engine, agent.thread_id))[-1] == "ToolExecutionCompleted"
+    assert (await agent.resume()).answer == "good"
+    assert gate.visits == 1
+    await assert_sound(engine, agent.thread_id)
+
+
+@pytest.mark.parametrize("has_committed", [False, True])
+async def test_a_result_whose_append_is_cancelled_is_recorded(has_committed: bool) -> None:
+    store, writing = WatchedStore(), asyncio.Event()
+
+    async def stall(_: str, messages: tuple[NewMessage, ...]) -> None:
+        if messages[0].type == "ToolExecutionCompleted" and not writing.is_set():
+            writing.set()
+            await asyncio.Event().wait()
+
+    if has_committed:
+        store.after = stall
+    else:
+        store.before = stall
+    engine = engine_on(store, scripted(call("look"), "good"), look)
+    async with under_way(engine.start("go")) as turn:
+        await writing.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+    agent = await engine.latest("last")
+    assert (await types(engine, agent.thread_id)).count("ToolExecutionCompleted") == 1
+    assert (await agent.resume()).answer == "good"
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_who_is_cancelled_while_the_store_is_away_hears_of_the_cancel() -> None:
+    store, gate = WatchedStore(), Gate()
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("the store is away")
+
+    @tool
+    async def work() -> str:
+        """Work, and do not stop when asked to."""
+        try:
+            await gate.pass_through()
+        except asyncio.CancelledError:
+            store.before = away
+        return "it was done"
+
+    engine = engine_on(store, scripted(call("work"), "good"), work)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
 
 
 async def test_a_cancelled_turn_clears_what_was_owed_and_never_runs_later() -> None:
@@ -192,8 +267,9 @@ async def test_a_message_after_the_request_to_end_withdraws_it() -> None:
             await until(lambda: store.commits[-1].types == ("UserMessageAdded",))
             gate.opened.set()
             answered = await saying
-        assert await turn == answered
+        await turn
     assert answered.answer == "still here"
+    assert await engine.latest("last") == answered
     await assert_sound(engine, agent.thread_id)
 
 

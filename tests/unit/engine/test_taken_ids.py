@@ -180,3 +180,17 @@ async def test_an_outcome_stands_behind_what_others_wrote_under_an_id_of_their_o
     stands = await types(engine, agent.thread_id)
     assert stands[-2:] == ("LlmResponseReceived", "LlmResponseReceived")
     await assert_sound(engine, agent.thread_id)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_start_whose_id_is_taken_stands_under_the_next_one(elsewhere: bool) -> None:
+    store, id = WatchedStore(), str(uuid4())
+    engine = engine_on(store, scripted("hello", "hello again"))
+    stream = stream_of(engine, derived_id("", id, "thread"))
+    taken = derived_id(stream, id, "start")
+    await take(store, "other-1" if elsewhere else stream, taken)
+    agent = await engine.start("hi", message_id=id)
+    assert agent.answer == "hello"
+    assert await engine.start("hi", message_id=id) == agent
+    assert (await types(engine, agent.thread_id)).count("SessionStarted") == 1
+    await assert_sound(engine, agent.thread_id)

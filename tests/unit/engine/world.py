@@ -81,6 +81,16 @@ class WatchedStore(MemoryStore):
         self.disown(stream)
         self.holds[stream].lost.set()
 
+    def lose_unheard(self, stream: str) -> None:
+        """Break the lock of a stream; its owner is told when it asks."""
+        self.disown(stream)
+        hold = self.holds[stream]
+
+        async def confirm() -> None:
+            hold.lost.set()
+
+        hold.confirm = confirm
+
     async def tried_again(self, times: int = 2) -> None:
         """Wait until somebody has tried to own a stream this often, from now on.
 

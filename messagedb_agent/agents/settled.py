@@ -1,0 +1,59 @@
+"""Where what was said to a thread is settled: answered, or dropped by a cancel or the end."""
+
+from array import array
+from bisect import bisect_left
+
+from messagedb_agent.agents.view import View
+from messagedb_agent.events.schema import LlmResponseReceived, Recorded
+
+
+class Settled:
+    """The places of one stream where something was settled, in order.
+
+    A reply without calls answers all that stood before its request. What is said while a model is
+    asked is answered by a later one, in the same turn. A call that failed and a limit settle
+    nothing: what goes on from them does.
+
+    Args:
+        stream: full name of the stream.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._up_to = array("q")  # all that stands before this position ...
+        self._positions = array("q")  # ... is settled by the event at that one
+
+    def add(self, before: View, recorded: Recorded, after: View) -> None:
+        """Note what an event settles.
+
+        Args:
+            before: the fold before the event.
+            recorded: the event.
+            after: the fold after it.
+        """
+        up_to = _settled_by(before, recorded, after)
+        if up_to is not None and recorded.stream == self._stream:
+            self._up_to.append(up_to)
+            self._positions.append(recorded.position)
+
+    def after(self, position: int) -> int | None:
+        """Return where what stands at a position is settled; None where it is not yet."""
+        index = bisect_left(self._up_to, position)
+        return self._positions[index] if index < len(self._positions) else None
+
+
+def _settled_by(before: View, recorded: Recorded, after: View) -> int | None:
+    """Return the position up to which an event settles what was said; None for nothing."""
+    call, rest = before.conversation.state.model_call, after.lineage.current
+    if after.conversation is before.conversation:  # it does not count
+        return None
+    match recorded.event:
+        case LlmResponseReceived(llm_call_id=claim) if call and call.id == claim:
+            is_final = not call.cancelled and not after.conversation.state.calls
+            if is_final:
+                return call.position
+        case _:
+            pass
+    if rest and rest.id == recorded.id and rest.kind in ("cancelled", "ended", "deleted"):
+        return recorded.position
+    return None
