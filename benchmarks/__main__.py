@@ -26,6 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default all")
     parser.add_argument("--turns", type=int, default=1000, help=f"at least {MIN_TURNS}")
     parser.add_argument("--threads", type=int, default=1000, help="in the store, for `list`")
+    parser.add_argument(
+        "--events", type=int, default=100_000, help="in the longest thread, for `list`"
+    )
     parser.add_argument("--times", type=int, default=7, help="how often each command is run")
     return parser
 
@@ -47,6 +50,9 @@ async def _measured(chosen: argparse.Namespace) -> str:
         if "list" in wanted:
             await commands.fill(bench, chosen.threads)
             what = f"list, {chosen.threads:,} threads"
+            rows.append(_command(bench, chosen.times, "list", what=what))
+            await commands.lengthen(bench, chosen.events)
+            what += f", one of {chosen.events:,} events"
             rows.append(_command(bench, chosen.times, "list", what=what))
     return f"{where}\n\n{render(rows)}"
 

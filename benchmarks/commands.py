@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import psycopg
 
@@ -30,6 +31,21 @@ WHERE stream_name = 'agent:v0-' || %(thread)s
 ORDER BY n, position
 """
 
+# One thread's turn, again and again behind it; its hashes are copied along, and so are wrong.
+_TURNS = """
+WITH copy AS MATERIALIZED (
+  SELECT n, gen_random_uuid()::text AS claim FROM generate_series(1, %(count)s) AS n
+)
+INSERT INTO message_store.messages (stream_name, type, position, data, metadata, id)
+SELECT stream_name, type, position + n * (count(*) OVER (PARTITION BY n)),
+       replace(data::text, %(claim)s, copy.claim)::jsonb, metadata,
+       CASE WHEN id::text = %(claim)s THEN copy.claim::uuid ELSE gen_random_uuid() END
+FROM copy CROSS JOIN message_store.messages
+WHERE stream_name = 'agent:v0-' || %(thread)s AND position > 0
+ORDER BY n, position
+"""
+_TURN_EVENTS = 3  # message, claim, reply
+
 
 @dataclass(frozen=True, slots=True)
 class Took:
@@ -47,16 +63,27 @@ def took(bench: Bench, *arguments: str, times: int) -> Took:
 
 async def fill(bench: Bench, threads: int) -> None:
     """Put threads of one question and one answer into the store."""
+    thread, claim = await _answered(bench)
+    _insert(bench, _COPY, {"thread": thread, "claim": claim, "count": threads - 1})
+
+
+async def lengthen(bench: Bench, events: int) -> None:
+    """Put one thread of about this many events into the store; it is the newest."""
+    thread, claim = await _answered(bench)
+    _insert(bench, _TURNS, {"thread": thread, "claim": claim, "count": events // _TURN_EVENTS})
+
+
+async def _answered(bench: Bench) -> tuple[str, str]:
+    """Have one question answered; return its thread's id and that of the model call's claim."""
     async with connect(bench.url) as engine:
         agent = await engine.start("Hello!")
-        claims = [
-            message.id
-            async for message in engine.messages(agent.thread_id)
-            if message.type == "LlmCallStarted"
-        ]
-    values = {"thread": agent.thread_id, "claim": claims[0], "count": threads - 1}
+        messages = [message async for message in engine.messages(agent.thread_id)]
+    return agent.thread_id, next(m.id for m in messages if m.type == "LlmCallStarted")
+
+
+def _insert(bench: Bench, query: str, values: Mapping[str, Any]) -> None:
     with psycopg.connect(bench.admin_url, autocommit=True) as connection:
-        connection.execute(_COPY, values)
+        connection.execute(query.encode(), values)
         connection.execute("VACUUM ANALYZE message_store.messages")
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from messagedb_agent.engine.verify import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
-    from messagedb_agent.events.schema import Recorded
+    from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.events.values import AgentDefinition, Limits, ModelParameters
+    from messagedb_agent.llm.model import LanguageModel
     from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.projections.projection import Projection, fold
     from messagedb_agent.store.memory import MemoryStore
@@ -43,11 +44,12 @@ _HOMES = {
     "Listed": "agents.finding",
     "MemoryStore": "store.memory",
     "Message": "store.message",
+    "LanguageModel": "llm.model",
     "ModelParameters": "events.values",
     "ModelSettings": "llm.resolve",
     "Progress": "agents.agent",
     "Projection": "projections.projection",
-    "Recorded": "events.schema",
+    "Recorded": "events.recorded",
     "Tool": "tools.tool",
     "ToolContext": "tools.tool",
     "ToolError": "errors",
@@ -67,6 +69,7 @@ __all__ = [
     "AgentError",
     "Database",
     "Engine",
+    "LanguageModel",
     "Limits",
     "Listed",
     "MemoryStore",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.store import address
 
 DEFAULT_FILE = Path(".env")
 
@@ -32,11 +33,24 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _host(value: str) -> str:
+    if not address.is_host(value):
+        raise ValueError("it is no host; the other parts of an address are settings of their own")
+    return value
+
+
+def _name(value: str) -> str:
+    if address.is_connection_string(value):
+        raise ValueError("it is a connection string; MESSAGE_DB_URL takes one")
+    return value
+
+
 class Settings(BaseSettings):
     """What is configured. A variable's name is the field's in capitals.
 
     Attributes:
-        message_db_url: `postgresql://` URL of a Message DB; wins over the parts below.
+        message_db_url: `postgresql://` URL of a Message DB, or a connection string of libpq's;
+            wins over the parts below.
         db_host: host, or folder of a socket.
         db_port: port.
         db_name: name of the database.
@@ -47,9 +61,9 @@ class Settings(BaseSettings):
         gcp_project: project on Google Cloud.
         gcp_location: its region.
         max_iterations: model calls per turn, at most.
-        enable_tracing: whether spans are to be exported.
+        enable_tracing: kept for traces, which there are none of yet; a warning says so.
         log_level: the least important level that is logged; None for INFO in pipes and WARNING
-            on a terminal.
+            on a terminal. DEBUG also shows tracebacks.
         log_format: None for JSON in pipes and text on a terminal.
         embedded_idle_s: the embedded server ends after this many seconds without a client.
         messagedb_agent_home: folder of the embedded server; None for the user's data folder.
@@ -62,12 +76,13 @@ class Settings(BaseSettings):
         case_sensitive=True,
         env_ignore_empty=True,
         env_file_encoding="utf-8",
+        hide_input_in_errors=True,  # a traceback shows what an error was made of
     )
 
     message_db_url: SecretStr | None = None
-    db_host: str | None = None
+    db_host: Annotated[str, AfterValidator(_host)] | None = None
     db_port: Annotated[int | None, Field(ge=1, le=65_535)] = None
-    db_name: str | None = None
+    db_name: Annotated[str, AfterValidator(_name)] | None = None
     db_user: str | None = None
     db_password: SecretStr | None = None
     model_name: str | None = None
@@ -100,7 +115,7 @@ class Settings(BaseSettings):
     def database_url(self) -> str | None:
         """URL of the database; None means the embedded server."""
         if self.message_db_url is not None:
-            return self.message_db_url.get_secret_value()
+            return address.cleaned(self.message_db_url.get_secret_value())
         if any(value is not None for value in self.database_parts.values()):
             return self._built_url()
         return None

@@ -23,6 +23,11 @@
 Callers branch on the class and its attributes, never on the text.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a name for a type; nothing is imported at run time
+    from messagedb_agent.agents.agent import Agent
+
 
 class AgentError(Exception):
     """Base of all errors of this package."""
@@ -163,10 +168,10 @@ class ModelError(AgentError):
     Args:
         message: what went wrong, in one line.
         kind: the recorded kind of failure, such as `rate_limited`.
-        agent: the recorded state after the failure, which `resume` takes on.
+        agent: the recorded state after the failure; its `resume` tries again.
     """
 
-    def __init__(self, message: str, *, kind: str, agent: object = None) -> None:
+    def __init__(self, message: str, *, kind: str, agent: "Agent") -> None:
         super().__init__(message)
         self.kind = kind
         self.agent = agent
@@ -181,10 +186,10 @@ class LimitReached(AgentError):
 
     Args:
         limits: name of each limit reached.
-        agent: the recorded state, which `resume` takes on with raised limits.
+        agent: the recorded state; its `resume` goes on, with raised limits.
     """
 
-    def __init__(self, limits: tuple[str, ...], *, agent: object = None) -> None:
+    def __init__(self, limits: tuple[str, ...], *, agent: "Agent") -> None:
         super().__init__(f"limit reached: {', '.join(limits)}")
         self.limits = limits
         self.agent = agent

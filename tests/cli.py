@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -79,9 +80,16 @@ class CommandLine:
             stderr=subprocess.PIPE,
             env={**os.environ, **(environment or {})},
             cwd=cwd,
+            # A shell's background job ignores it, and so would what is started from there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
 def finished(process: "subprocess.Popen[bytes]", stdin: bytes = b"") -> Ended:
-    out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    try:
+        out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return Ended(process.returncode, out.decode(), err.decode())

@@ -21,6 +21,7 @@ from messagedb_agent.agent.evolution import evolve
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import RefuseCalls, RequestApproval, RunTools, Step
 from messagedb_agent.errors import AgentError
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.request import RequestMessage
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -29,7 +30,6 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionCompleted,
     SessionContinued,
     SessionStarted,
@@ -42,24 +42,25 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     ToolOutcomeResolved,
     TurnCancelled,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
     AgentDefinition,
     Attempt,
-    CallProblem,
-    EffectPolicy,
-    FailureKind,
     ForkPoint,
     Limits,
     ModelParameters,
-    Purpose,
     ReachedLimit,
     ToolCall,
-    ToolFailureKind,
     ToolSpec,
     Usage,
+)
+from messagedb_agent.events.words import (
+    CallProblem,
+    EffectPolicy,
+    FailureKind,
+    Purpose,
+    ToolFailureKind,
 )
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.conversation import Conversation, conversation

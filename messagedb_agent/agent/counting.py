@@ -2,10 +2,12 @@
 
 An event that does not count (a fact that answers no open claim, a second approval, a start of an
 unknown call) changes nothing, in the decider and in every projection, because they all ask here.
+What must be written again, a call's arguments in place of the model's and a start's key, must fit.
 """
 
 from messagedb_agent.agent.bounds import is_too_large
 from messagedb_agent.agent.state import Stage, State
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     ContextCompacted,
@@ -13,7 +15,6 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionContinued,
     SessionStarted,
     SessionTerminationRequested,
@@ -24,7 +25,6 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
     ToolOutcomeResolved,
-    UnknownEvent,
 )
 from messagedb_agent.events.values import ToolCall
 from messagedb_agent.ids import call_id

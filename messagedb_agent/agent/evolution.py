@@ -16,6 +16,7 @@ from messagedb_agent.agent.state import (
     TurnUse,
 )
 from messagedb_agent.changing import changed
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     ContextCompacted,
@@ -23,7 +24,6 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionCompleted,
     SessionContinued,
     SessionDeleted,
@@ -37,7 +37,6 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     ToolOutcomeResolved,
     TurnCancelled,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
@@ -45,10 +44,10 @@ from messagedb_agent.events.values import (
     Attempt,
     Limits,
     ToolCall,
-    ToolFailureKind,
     Usage,
     spent,
 )
+from messagedb_agent.events.words import ToolFailureKind
 
 
 def evolve(state: State, recorded: Recorded) -> State:

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from messagedb_agent.changing import changed
-from messagedb_agent.events.values import EffectPolicy, Limits, Purpose
+from messagedb_agent.events.values import Limits
+from messagedb_agent.events.words import EffectPolicy, Purpose
 
 
 class Stage(Enum):

@@ -17,9 +17,11 @@ from messagedb_agent.agent.commands import (
 )
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
-from messagedb_agent.events.schema import Recorded, ToolApprovalRequested
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.events.values import AgentDefinition, Limits
 from messagedb_agent.llm.model import OnDelta
+from messagedb_agent.projections.lineage import AgentState
 from messagedb_agent.projections.summary import status
 
 
@@ -27,9 +29,13 @@ from messagedb_agent.projections.summary import status
 class Progress:
     """Who is told of a run while it goes on; progress, never history.
 
+    Both are called in the event loop that runs the turn, and must not block it.
+
     Attributes:
-        on_delta: gets pieces of answers as they arrive.
-        on_event: gets every new event once it stands in the log.
+        on_delta: gets pieces of answers as they arrive. What it raises fails the model call, as
+            `internal`.
+        on_event: gets every new event once it stands in the log. What it raises ends the run and
+            comes through; the thread can be taken up from there by `resume`.
     """
 
     on_delta: OnDelta | None = None
@@ -79,14 +85,17 @@ class Agent:
 
     @property
     def position(self) -> int:
-        """Position of the event that names the state."""
-        current = self.view.lineage.current
-        return current.position if current else self._last.position
+        """Position, from 0, of the event that names the state, in the stream it stands in."""
+        return self._named_by.position
 
     @property
     def created_at(self) -> datetime:
-        """When the last event happened, UTC."""
-        return datetime.fromtimestamp(self._last.time_ms / 1000, UTC)
+        """When the event that names the state happened, UTC, with a zone; to the millisecond.
+
+        The same for every road to this state. It is what the event's writer says, else the time
+        of the store's server.
+        """
+        return datetime.fromtimestamp(self._named_by.time_ms / 1000, UTC)
 
     @property
     def definition(self) -> AgentDefinition | None:
@@ -110,7 +119,7 @@ class Agent:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the thread's starter noted."""
+        """What the thread's starter noted; empty where nothing was, or no JSON object."""
         started = self.view.started
         noted = started.metadata if started else None
         try:
@@ -123,8 +132,10 @@ class Agent:
     def status(self) -> str:
         """What the thread waits for.
 
-        `waiting` (for the user), `ready`, `running`, `approval`, `failed`, `limit`, `upgrade`,
-        `foreign`, `ended` or `deleted`.
+        `waiting` (for the user), `ready` (there is a step to take; `resume` takes it), `running`
+        (an effect was started and has no outcome yet), `approval` (of a tool call), `failed` (the
+        last model call, for good), `limit` (stopped by one), `upgrade` (holds an event that needs
+        newer code), `foreign` (never started as a thread), `ended` or `deleted`.
         """
         return status(self.view.conversation.state)
 
@@ -135,7 +146,7 @@ class Agent:
 
     @property
     def approvals(self) -> tuple[ToolApprovalRequested, ...]:
-        """The tool calls that wait for a person."""
+        """The tool calls that wait for a person, in the reply's order; see `approve`, `deny`."""
         return self.view.outcome.waiting
 
     async def advance(
@@ -150,25 +161,36 @@ class Agent:
     ) -> "Agent":
         """Say something and see the turn through.
 
-        A state that is no longer the newest of its thread forks there.
+        A state that is no longer the newest of its thread forks there: the new agent is of a
+        thread of its own. This agent stays as it is, whatever happens.
 
         Args:
             text: what the user says.
             user: who says it.
+            message_id: a UUID of the caller's, as text; the same id with the same text is one
+                message, however often it is said.
             at_head: say it in the thread as it stands by then, and never fork.
-            message_id: a UUID of the caller's; the same id with the same text is one message.
             progress: told of the run while it goes on.
             changes: fields of `AgentDefinition` that are to be other than recorded: `model`,
-                `system_prompt`, `parameters`, `limits`.
+                `system_prompt`, `parameters`, `limits`. None leaves a field as it is; the tools
+                are always the engine's.
 
         Returns:
-            The state after the turn, or where it waits for an approval.
+            The state that answers the text, or where the turn waits for an approval.
 
         Raises:
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            ValidationError: the text is empty, or a change is wrong.
-            Refused: the thread is deleted.
+            ValidationError: the text is empty, a change is wrong or the message id is no UUID;
+                nothing was written.
+            RefusedPayload: the text, or a change, is larger than the store takes (1 MiB a message
+                by default).
+            DuplicateMessage: the message id is taken by another text or another thread.
+            Refused: the thread is deleted, or holds an event that needs newer code. A state that
+                forks is not refused for what came after it.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; what was written stands, and the same
+                again with a message id is safe.
         """
         return await self.engine.ask(
             self,
@@ -184,30 +206,96 @@ class Agent:
     ) -> "Agent":
         """Go on where the thread stopped: after a crash, a failed call, or with raised limits.
 
+        It is the thread's head that goes on. A thread that has nothing to do stays as it is.
+
         Args:
-            limits: limits to replace those in force.
+            limits: limits that replace those in force; one that is None stays as it is.
             progress: told of the run while it goes on.
             changes: fields of `AgentDefinition`, as for `advance`.
 
+        Returns:
+            The state where the thread rests then.
+
         Raises:
-            Refused: a session limit is reached and was not raised.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            ValidationError: a change is wrong; nothing was written.
+            RefusedPayload: a change is larger than the store takes.
+            Refused: a limit of the session is reached and was not raised, the thread is deleted,
+                or it holds an event that needs newer code.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
         """
         return await self._ask(Continue(limits or Limits()), progress, changes)
 
     async def approve(
         self, call_id: str, *, reason: str | None = None, progress: Progress = SILENT
     ) -> "Agent":
-        """Allow a tool call, by its id or a unique end of it, and see the turn through."""
+        """Allow a tool call and see the turn through.
+
+        Args:
+            call_id: its id, or an end of it that no other waiting call's has.
+            reason: why, for the log.
+            progress: told of the run while it goes on.
+
+        Returns:
+            The state after the turn, or where it waits for the next approval.
+
+        Raises:
+            NotFound: in this state no call, or more than one, fits `call_id`.
+            Refused: the call waits no more in the thread's head, the thread is deleted, or it
+                holds an event that needs newer code.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            RefusedPayload: the reason is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; `resume` goes on with what was written.
+        """
         return await self._ask(ApproveTool(self._call(call_id), reason=reason), progress)
 
     async def deny(
         self, call_id: str, *, reason: str | None = None, progress: Progress = SILENT
     ) -> "Agent":
-        """Refuse a tool call, by its id or a unique end of it, and see the turn through."""
+        """Refuse a tool call, of which the model is told, and see the turn through.
+
+        Args:
+            call_id: its id, or an end of it that no other waiting call's has.
+            reason: why, for the model and the log.
+            progress: told of the run while it goes on.
+
+        Returns:
+            The state after the turn, or where it waits for the next approval.
+
+        Raises:
+            NotFound: in this state no call, or more than one, fits `call_id`.
+            Refused: the call waits no more in the thread's head, the thread is deleted, or it
+                holds an event that needs newer code.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            RefusedPayload: the reason is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; `resume` goes on with what was written.
+        """
         return await self._ask(DenyTool(self._call(call_id), reason=reason), progress)
 
     async def end(self, *, reason: str | None = None) -> "Agent":
-        """End the session; a later message reopens it."""
+        """End the session; a later message reopens it. Ended twice is ended once.
+
+        Effects under way are cancelled first, by whoever performs them.
+
+        Args:
+            reason: why, for the log.
+
+        Returns:
+            The thread's head, ended.
+
+        Raises:
+            Refused: the thread was never started or is deleted, or it holds an event that needs
+                newer code.
+            RefusedPayload: the reason is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
         return await self._ask(End(reason=reason), SILENT)
 
     async def _ask(
@@ -216,13 +304,13 @@ class Agent:
         return await self.engine.ask(self, command, changes=changes, progress=progress)
 
     def _call(self, suffix: str) -> str:
-        fitting = [a.call_id for a in self.approvals if a.call_id.endswith(suffix)]
+        fitting = [a.call_id for a in self.approvals if suffix and a.call_id.endswith(suffix)]
         if len(fitting) != 1:
             raise NotFound("waiting call", suffix)
         return fitting[0]
 
     @property
-    def _last(self) -> Recorded:
-        if self.view.last is None:
+    def _named_by(self) -> AgentState | Recorded:
+        if self.view.named_by is None:
             raise NotFound("event", self.id)
-        return self.view.last
+        return self.view.named_by

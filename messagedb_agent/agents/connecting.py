@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.models import finder
 from messagedb_agent.engine.journal import Writing
-from messagedb_agent.llm.litellm_library import close_connections
-from messagedb_agent.llm.model import Model, Models
-from messagedb_agent.llm.resolve import ModelSettings, resolve
+from messagedb_agent.llm.model import LanguageModel, Models
+from messagedb_agent.llm.resolve import ModelSettings
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import normalised_category, thread_category
 from messagedb_agent.tools.builtin import builtin_tools
@@ -35,49 +35,42 @@ def connect(
     where: str | Database | Store | None = None,
     *,
     tools: Sequence[AnyTool] | None = None,
-    models: Models | None = None,
+    models: LanguageModel | Models | None = None,
     model_settings: ModelSettings | None = None,
     category: str = "agent",
     version: str = "v0",
 ) -> Connecting:
-    """Return an engine, to be awaited or entered with `async with`.
+    """Return an engine, to be awaited or entered with `async with`, which closes it at the end.
+
+    Closing it closes the store and the models, also those that were given here.
 
     Args:
         where: a `postgresql://` URL of a Message DB, a `Database`, or a store such as
             `MemoryStore()`; None is the embedded server in the platform's user data folder.
         tools: what agents may call; the built-in tools by default.
-        models: finds a model by its name; by default `offline` and every model of litellm.
-        model_settings: how models are reached; by default with the keys of the environment.
+        models: a `LanguageModel` of the caller's, which answers by whatever name an agent has for
+            its model, or a function that finds one by that name; by default `offline` and every
+            model of litellm.
+        model_settings: how the models of litellm are reached; by default with the keys of the
+            environment.
         category: category of the threads' streams; `my-agent` becomes `myAgent`.
         version: version in the streams' names.
 
     Raises:
         RefusedName: the category or the version (at once).
-        ConfigurationError: the database or a tool is configured wrongly.
-        StoreUnavailable: the database was not reached.
-        NotMessageDb: Message DB is not in the database.
+        ValidationError: something is no tool, two tools have the same name, or `models` is neither
+            a model nor finds one (at once).
+        ConfigurationError: the URL, the role, the password or the database is wrong, a pooler
+            stands before it that keeps no sessions, or there can be no embedded server here.
+        StoreUnavailable: the database was not reached, or the embedded server did not start.
+        NotMessageDb: Message DB is not, or not wholly, in the database.
+        UnsupportedMessageDb: another version of it is.
     """
     category = normalised_category(category)
     thread_category(category, version)
     settings = model_settings or ModelSettings(environ=os.environ)
     box = Toolbox(*(builtin_tools() if tools is None else tools))
-    return _Connecting(where, box, models or _Resolved(settings), category, version)
-
-
-class _Resolved:
-    """Models by name, each made once."""
-
-    def __init__(self, settings: ModelSettings) -> None:
-        self._settings = settings
-        self._made: dict[str, Model] = {}
-
-    def __call__(self, name: str) -> Model:
-        if name not in self._made:
-            self._made[name] = resolve(name, settings=self._settings)
-        return self._made[name]
-
-    async def close(self) -> None:
-        await close_connections()
+    return _Connecting(where, box, finder(models, settings), category, version)
 
 
 class _Connecting:

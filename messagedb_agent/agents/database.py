@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from messagedb_agent.agents.address import require_well_formed, shown
 from messagedb_agent.errors import (
     AgentError,
     ConfigurationError,
     NotMessageDb,
     StoreUnavailable,
 )
+from messagedb_agent.store import address as addresses
 
 if TYPE_CHECKING:
     from messagedb_agent.store.embedded import EmbeddedSettings
@@ -45,7 +45,8 @@ class Database:
     """A Message DB, not yet connected to.
 
     Attributes:
-        address: its `postgresql://` URL; None means the embedded server.
+        address: its `postgresql://` URL, or a connection string of libpq's; None means the
+            embedded server.
         home: folder of the embedded server; the platform's user data folder by default.
         idle_s: the embedded server ends after this many seconds without a client.
         postgres_bin: `bin` folder of an installed PostgreSQL to embed.
@@ -63,7 +64,7 @@ class Database:
     @property
     def display_address(self) -> str | None:
         """The URL without user and password; None for the embedded server."""
-        return self.address and shown(self.address)
+        return self.address and addresses.shown(self.address)
 
     @property
     def data(self) -> Path | None:
@@ -95,8 +96,7 @@ class Database:
 
         limits = PoolLimits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
         if self.address is not None:
-            require_well_formed(self.address)
-            return await MessageDbStore.connect(self.address, limits=limits)
+            return await MessageDbStore.connect(self._checked(self.address), limits=limits)
         try:
             return await MessageDbStore.connect(await self.url(), limits=limits)
         except StoreUnavailable:
@@ -118,8 +118,7 @@ class Database:
                 raise ConfigurationError(
                     "only the embedded server has an owner's URL", field="admin"
                 )
-            require_well_formed(self.address)
-            return self.address
+            return self._checked(self.address)
         from messagedb_agent.store import embedded
 
         server = await embedded.start(self._settings())
@@ -165,7 +164,7 @@ class Database:
         except NotMessageDb:
             if self.address is None:
                 raise
-            await install(self.address)
+            await install(self._checked(self.address))
             return True
         return False
 
@@ -201,6 +200,11 @@ class Database:
         except AgentError as error:
             return DatabaseStatus(lines, error)
         return DatabaseStatus((*lines, "Message DB: installed, can be read and written"))
+
+    @staticmethod
+    def _checked(address: str) -> str:
+        addresses.require_well_formed(address)
+        return addresses.cleaned(address)
 
     def _settings(self) -> "EmbeddedSettings":
         from messagedb_agent.store.embedded import EmbeddedSettings

@@ -19,6 +19,25 @@ DEFAULTS: Mapping[str, Any] = {
 """What an agent is where nothing else is said."""
 
 
+ALL = "all"
+
+
+def check_strategy(strategy: object) -> None:
+    """Refuse a context strategy that this version cannot follow, where a caller asks for it.
+
+    A log may name another, of a newer or a foreign writer: the model is shown all there too, and
+    the name stays in the definition for those who know it.
+
+    Raises:
+        ValidationError: it is another than `all`; None is not asked for.
+    """
+    if strategy not in (None, ALL):
+        raise ValidationError(
+            f"context_strategy: {strategy!r} is not known; there is {ALL!r} alone",
+            field="context_strategy",
+        )
+
+
 def defined(fields: Mapping[str, Any]) -> AgentDefinition:
     """Return a definition of these fields.
 

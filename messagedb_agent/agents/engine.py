@@ -1,41 +1,38 @@
 """The engine: threads on one store, and the agents that are their states."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import Command, Say, Start
+from messagedb_agent.agent.commands import Command, Redefine, Say, Start
 from messagedb_agent.agents.agent import SILENT, Agent, Progress
-from messagedb_agent.agents.defining import DEFAULT_PROMPT, DEFAULTS, defined, noted
-from messagedb_agent.agents.finding import (
-    Listed,
-    find_thread,
-    list_threads,
-    shortest_prefix,
+from messagedb_agent.agents.defining import (
+    DEFAULT_PROMPT,
+    DEFAULTS,
+    check_strategy,
+    defined,
+    noted,
 )
+from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View, view
-from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Writing
-from messagedb_agent.engine.verify import Verification, verify
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, RefusedName
 from messagedb_agent.events.values import AgentDefinition
 from messagedb_agent.llm.model import Connected, Models
-from messagedb_agent.projections.projection import Projection
-from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Store
-from messagedb_agent.store.stream_name import id_of, thread_category, thread_stream
+from messagedb_agent.store.stream_name import id_of
 from messagedb_agent.tools.tool import Tools
-
-S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Engine:
-    """Threads of one category on one store.
+class Engine(Reading):
+    """Threads of one category on one store; `connect` makes it.
+
+    It may be used by several tasks at once, of one event loop.
 
     Attributes:
         store: where the threads are kept.
@@ -65,7 +62,10 @@ class Engine:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections to the store and to models."""
+        """Let go of the connections to the store and to models; closing twice is closing once.
+
+        Afterwards whatever reads or writes raises `StoreUnavailable`.
+        """
         try:
             if isinstance(self.models, Connected):
                 await self.models.close()
@@ -81,8 +81,13 @@ class Engine:
             name: what the agent is called.
             system_prompt: what the model is told before the conversation.
             fields: other fields of `AgentDefinition`; `model` is `offline` by default.
+
+        Raises:
+            ValidationError: a field is unknown or wrong; `field` is its name. A model's name is
+                not looked up before it is asked.
         """
         given = {"name": name, "system_prompt": system_prompt, **fields}
+        check_strategy(given.get("context_strategy"))
         return defined({**DEFAULTS, "tools": self.tools.specs(), **given})
 
     async def create_agent(
@@ -100,6 +105,12 @@ class Engine:
             user: whose thread it is.
             metadata: what to note with it, a JSON object.
             fields: fields of `AgentDefinition`, such as `system_prompt` and `model`.
+
+        Raises:
+            ValidationError: a field is unknown or wrong, or JSON cannot hold the metadata.
+            RefusedPayload: the definition with the metadata is larger than the store takes (1 MiB
+                a message by default).
+            StoreUnavailable: the store was not reached; the thread may stand there all the same.
         """
         definition = self.define(name, **fields)
         return await self._begin(definition, None, user, metadata, None, SILENT)
@@ -121,13 +132,25 @@ class Engine:
             definition: the agent; `define()` by default.
             user: whose thread it is, and who speaks.
             metadata: what to note with the thread, a JSON object.
-            message_id: a UUID of the caller's; a start repeated with it is one thread.
+            message_id: a UUID of the caller's, as text; a start repeated with it is one thread.
             progress: told of the run while it goes on.
 
+        Returns:
+            The state that answers the text, or where the turn waits for an approval.
+
         Raises:
-            ModelError: the model call failed for good; `agent` is the recorded state.
+            ModelError: the model call failed for good, or there is no such model (kind
+                `configuration`); `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            ValidationError: the text is empty.
+            ValidationError: the text is empty, the message id is no UUID, JSON cannot hold the
+                metadata, or the definition has a context strategy that is not known.
+            RefusedPayload: the text, or the definition with the metadata, is larger than the store
+                takes (1 MiB a message by default).
+            DuplicateMessage: the message id is taken by another text or another thread.
+            Refused: the thread was started before with this message id, and is deleted by now or
+                holds an event that needs newer code.
+            IntegrityError: the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; the same again with a message id is safe.
         """
         return await self._begin(
             definition or self.define(), Say(text, user), user, metadata, message_id, progress
@@ -136,8 +159,15 @@ class Engine:
     async def load_agent(self, id: str) -> Agent:
         """Return the state that the event with this id completes, whatever came after it.
 
+        Args:
+            id: id of an agent, a UUID as text. An event that makes no state, such as a title,
+                gives the state that it found.
+
         Raises:
             NotFound: no event of a thread of this engine has this id.
+            ValidationError: it is no UUID.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
         """
         message = await self.store.by_id(ids.normalised_id(id))
         if message is None or not message.stream_name.startswith(f"{self._stream_category}-"):
@@ -156,47 +186,13 @@ class Engine:
 
         Raises:
             NotFound: there is no such thread.
-            AmbiguousName: the prefix fits several.
+            AmbiguousName: the prefix fits several; `candidates` holds some of their ids.
+            RefusedName: the name is empty.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
         """
         thread_id = await self.find_thread(thread)
         return self._agent(thread_id, await self._turns.latest(thread_id))
-
-    async def find_thread(self, name: str) -> str:
-        """Return the id of a thread by id, unique prefix, or `last`."""
-        return await find_thread(self.store, self._stream_category, name)
-
-    async def shortest_prefix(self, thread_id: str) -> str:
-        """Return the shortest beginning of a thread's id that names no other thread."""
-        return await shortest_prefix(self.store, self._stream_category, self._stream(thread_id))
-
-    async def threads(self, limit: int = 10) -> tuple[Listed, ...]:
-        """Return the threads with the newest events, newest first."""
-        return await list_threads(self.store, self._stream_category, limit)
-
-    async def fold(self, thread_id: str, projection: Projection[S], *, at: int | None = None) -> S:
-        """Fold a thread, a fork's ancestors first, up to a position of its own (inclusive)."""
-        state = projection.initial
-        async for recorded in read_events(self.store, self._stream(thread_id), until=at):
-            state = projection.evolve(state, recorded)
-        return state
-
-    def messages(
-        self, thread_id: str, *, position: int = 0, until: int | None = None
-    ) -> AsyncIterator[Message]:
-        """Read a thread's own messages as they stand in the store."""
-        return self.store.read(self._stream(thread_id), position=position, until=until)
-
-    def all_messages(self, *, global_position: int = 1) -> AsyncIterator[Message]:
-        """Read the messages of all threads, from a global position on, up to the newest now."""
-        return self.store.read_category(self._stream_category, global_position=global_position)
-
-    async def newest(self, thread_id: str) -> Message | None:
-        """Return the newest message of a thread; None where there is none."""
-        return await self.store.last(self._stream(thread_id))
-
-    async def verify(self, thread_id: str) -> Verification:
-        """Check a thread's positions and its hash chain; no model and no tool is called."""
-        return await verify(self.store, self._stream(thread_id))
 
     async def _begin(
         self,
@@ -207,6 +203,7 @@ class Engine:
         message_id: str | None,
         progress: Progress,
     ) -> Agent:
+        check_strategy(definition.context_strategy)
         given = ids.normalised_id(message_id) if message_id else None
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
         start = Start(thread_id, definition, user, noted(metadata) if metadata else None)
@@ -225,24 +222,41 @@ class Engine:
 
         Args:
             agent: the state that is asked.
-            commands: what is asked, all or none.
-            message_id: a UUID of the caller's for the message among the commands.
-            changes: fields of `AgentDefinition` that are other from here on.
+            commands: what is asked, values of `messagedb_agent.agent.commands`, all or none.
+                Without any the thread is only taken on.
+            message_id: a UUID of the caller's, as text, for the message among the commands.
+            changes: fields of `AgentDefinition` that are other from here on, if there is a `Say`
+                or a `Continue` among the commands; None leaves a field as it is.
             progress: told of the run while it goes on.
             forks: whether a state that is no longer the head of its thread forks there; else the
                 thread's head takes it on.
 
+        Returns:
+            The state where what was asked is settled, or where the thread waits for a person.
+
         Raises:
-            Refused: the thread's state does not allow it.
-            ValidationError: a command or a change is wrong in itself.
+            Refused: the thread's state does not allow it: it is deleted or was never started, it
+                holds an event that needs newer code, a call does not wait, an outcome is not
+                unknown, or a limit of the session is reached and was not raised.
+            ValidationError: a command or a change is wrong in itself, or the message id is no
+                UUID; nothing was written.
+            RefusedPayload: a command or a change is larger than the store takes.
+            DuplicateMessage: the message id is taken by another text or another thread.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; what was written stands.
         """
+        changes = changes or {}
+        check_strategy(changes.get("context_strategy"))
+        for command in commands:
+            if isinstance(command, Start | Redefine):
+                check_strategy(command.definition.context_strategy)
         rest = await self._turns.ask(
             agent,
             commands,
             message_id=ids.normalised_id(message_id) if message_id else None,
-            changes=changes or {},
+            changes=changes,
             progress=progress,
             forks=forks,
         )
@@ -252,18 +266,10 @@ class Engine:
     def _turns(self) -> Turns:
         return Turns(self.store, self.models, self.tools, self.category, self.version, self.writing)
 
-    @property
-    def _stream_category(self) -> str:
-        return thread_category(self.category, self.version)
-
-    def _stream(self, thread_id: str) -> str:
-        return thread_stream(self.category, self.version, thread_id)
-
     def _agent(self, thread_id: str, seen: View) -> Agent:
-        if seen.last is None:
+        if seen.named_by is None:
             raise NotFound("thread", thread_id)
-        named_by = seen.lineage.current or seen.last
-        return Agent(named_by.id, thread_id, seen, self)
+        return Agent(seen.named_by.id, thread_id, seen, self)
 
     def _settled(self, rest: Rest) -> Agent:
         """Return the agent after a turn, or raise what the turn ended with."""

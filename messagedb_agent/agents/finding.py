@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from messagedb_agent.engine.history import read_events
-from messagedb_agent.errors import AmbiguousName, IntegrityError, NotFound, RefusedName
-from messagedb_agent.events.codec import decode
-from messagedb_agent.projections.summary import Summary, summary
-from messagedb_agent.store.store import Directory, Reader
+from messagedb_agent.agents.glance import Catalogue, glance
+from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
+from messagedb_agent.projections.summary import Summary
+from messagedb_agent.store.store import StreamHead
 from messagedb_agent.store.stream_name import checked_thread_id
 
 SHORTEST_PREFIX = 6
@@ -17,10 +15,6 @@ SHORTEST_PREFIX = 6
 _SHOWN_CANDIDATES = 5
 # A foreign writer's streams may stand between: few round trips, however many there are.
 _SPARE = 200
-
-
-class Catalogue(Reader, Directory, Protocol):
-    """A store as threads are found in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +49,8 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
             field="thread",
         )
     if name == "last":
-        async for stream in _newest(store, category, 1):
-            return _thread_id(category, stream)
+        async for head in _newest(store, category, 1):
+            return _thread_id(category, head.stream_name)
         raise NotFound("thread", name)
     try:
         prefix = f"{category}-{checked_thread_id(name)}"
@@ -77,16 +71,16 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
 async def list_threads(store: Catalogue, category: str, limit: int) -> tuple[Listed, ...]:
     """Return the threads with the newest events, newest first.
 
-    Only the threads that are listed are read.
+    Only the threads that are listed are read, and of each no more than a bounded part.
     """
     listed = []
-    async for stream in _newest(store, category, limit):
-        prefix = await shortest_prefix(store, category, stream)
-        listed.append(Listed(prefix, await _summary(store, stream)))
+    async for head in _newest(store, category, limit):
+        prefix = await shortest_prefix(store, category, head.stream_name)
+        listed.append(Listed(prefix, await glance(store, head.stream_name, head.position)))
     return tuple(listed)
 
 
-async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[str]:
+async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[StreamHead]:
     """Yield the streams with the newest events whose names are those of threads."""
     before = None
     while limit > 0:
@@ -94,24 +88,12 @@ async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[
         for head in heads:
             if _is_thread(category, head.stream_name):
                 limit -= 1
-                yield head.stream_name
+                yield head
                 if not limit:
                     return
         if not heads:
             return
         before = heads[-1].global_position
-
-
-async def _summary(store: Catalogue, stream: str) -> Summary:
-    seen = summary.initial
-    try:
-        async for recorded in read_events(store, stream):
-            seen = summary.evolve(seen, recorded)
-    except IntegrityError:  # a fork whose past is gone must not hide all other threads
-        seen = summary.initial
-        async for message in store.read(stream):
-            seen = summary.evolve(seen, decode(message).recorded)
-    return seen
 
 
 def _is_thread(category: str, stream: str) -> bool:

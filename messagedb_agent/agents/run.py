@@ -13,7 +13,8 @@ from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.thread import take_on
 from messagedb_agent.errors import DuplicateMessage
 from messagedb_agent.events.codec import clean_text, decode
-from messagedb_agent.events.schema import Recorded, UserMessageAdded
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import UserMessageAdded
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.store.store import Store

@@ -4,7 +4,8 @@ from array import array
 from bisect import bisect_left
 
 from messagedb_agent.agents.view import View
-from messagedb_agent.events.schema import LlmResponseReceived, Recorded
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import LlmResponseReceived
 
 
 class Settled:

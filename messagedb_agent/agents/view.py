@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from messagedb_agent.changing import changed
-from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.projections.conversation import Conversation, conversation
-from messagedb_agent.projections.lineage import Lineage, lineage
+from messagedb_agent.projections.lineage import AgentState, Lineage, lineage
 from messagedb_agent.projections.lineage import with_state as lineage_with
 from messagedb_agent.projections.outcome import Outcome, outcome
 from messagedb_agent.projections.outcome import with_state as outcome_with
@@ -29,6 +30,11 @@ class View:
     outcome: Outcome = outcome.initial
     started: SessionStarted | None = None
     last: Recorded | None = None
+
+    @property
+    def named_by(self) -> AgentState | Recorded | None:
+        """What names the agent: its state, or the newest event of a thread never started."""
+        return self.lineage.current or self.last
 
 
 def _evolve(before: View, recorded: Recorded) -> View:

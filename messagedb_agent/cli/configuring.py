@@ -1,7 +1,6 @@
 """`config`: the settings in force, and where each came from."""
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,10 +8,10 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import Setup, set_up
 from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.streams import notes
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import is_terminal, note, out
-
-MASK = "***"
+from messagedb_agent.store.address import MASK, plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def config(common: Common, form: str) -> int:
 
 def _settings(setup: Setup) -> Iterator[Shown]:
     settings, sources = setup.loaded.settings, setup.loaded.sources
-    is_watched = is_terminal(sys.stderr)
+    is_watched = is_terminal(notes())
     unset = {
         "MESSAGE_DB_URL": "(the embedded server)",
         "MODEL_NAME": "offline",
@@ -57,11 +56,14 @@ def _settings(setup: Setup) -> Iterator[Shown]:
         elif value is None:
             yield Shown(name, unset.get(name, "(unset)"), "default")
         else:
-            text = _without_secrets(str(value)) if name == "MODEL_API_BASE" else _text(value)
-            yield Shown(name, text, sources.get(name, "default"))
+            yield Shown(name, _text(name, value), sources.get(name, "default"))
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: object) -> str:
+    if name == "MODEL_API_BASE":
+        return _without_secrets(str(value))
+    if name in ("DB_NAME", "DB_USER"):
+        return plain_name(str(value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -2,16 +2,20 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.streams import answers, forget
-from messagedb_agent.cli.terminal import note
+from messagedb_agent.cli.terminal import note, tell
 from messagedb_agent.errors import AgentError
 
 # What a stream says that can take no more; errors of files name their file beside.
 _LOST = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+class Cancelled(Exception):
+    """The command's work was cancelled from within: a tool may cancel every task there is."""
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -24,10 +28,14 @@ def guarded(command: Callable[[], int]) -> int:
         return ExitCode.OK  # who reads has read enough
     except AgentError as error:
         note(f"error: {error}")
-        _show_traceback_where_asked()
+        _show_traceback_where_asked(error)
         return exit_code_of(error)
     except KeyboardInterrupt:
         note("interrupted")
+        return ExitCode.INTERRUPTED
+    except Cancelled as error:
+        note(f"error: {error}")
+        _show_traceback_where_asked(error)
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary: a person gets one line
         if _is_of_output(error):
@@ -36,7 +44,7 @@ def guarded(command: Callable[[], int]) -> int:
             return ExitCode.OUTPUT
         hint = "" if _is_debugging() else "; set LOG_LEVEL=DEBUG for the traceback"
         note(f"error: {type(error).__name__}: {error} (an error in the program{hint})")
-        _show_traceback_where_asked()
+        _show_traceback_where_asked(error)
         return ExitCode.INTERNAL
     return code
 
@@ -52,8 +60,29 @@ def _is_debugging() -> bool:
     return level.upper() == "DEBUG" or logging.getLogger("messagedb_agent").level == logging.DEBUG
 
 
-def _show_traceback_where_asked() -> None:
-    if _is_debugging():
-        import traceback
+def _show_traceback_where_asked(error: BaseException) -> None:
+    """Print where an error and its causes came from."""
+    if not _is_debugging():
+        return
+    import traceback
 
-        traceback.print_exc()
+    for cause in _causes(error):
+        where = traceback.format_tb(cause.__traceback__)
+        tell("".join(["Traceback (most recent call last):\n", *where, f"{_said(cause)}\n"]))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error after what it came from."""
+    if error is None:
+        return
+    context = None if error.__suppress_context__ else error.__context__
+    yield from _causes(error.__cause__ or context)
+    yield error
+
+
+def _said(error: BaseException) -> str:
+    """Return class and text of an error; not a driver's text, which quotes parts of its address."""
+    from messagedb_agent.containing import error_text
+
+    is_drivers = type(error).__module__.partition(".")[0] == "psycopg"
+    return type(error).__name__ if is_drivers else error_text(error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.streams import keep_for_answers
+from messagedb_agent.cli.streams import keep_for_answers, notes
 from messagedb_agent.cli.terminal import note
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def set_up(common: Common) -> Setup:
     keep_for_answers()
     arguments = {"MODEL_NAME": common.model} if common.model else {}
     loaded = load(common.config, arguments=arguments)
-    configure(loaded.settings)
+    configure(loaded.settings, notes())
     category = normalised_category(common.category)
     if category != common.category:
         note(f"category {common.category!r} is written {category!r}: {_why(common.category)}")

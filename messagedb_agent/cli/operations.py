@@ -1,18 +1,18 @@
 """`db`: looking after the database."""
 
-import asyncio
 import os
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.opening import set_up
+from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import give_back
 from messagedb_agent.cli.terminal import note, out
 
 
 def status(common: Common) -> int:
     """Say where threads are kept and how that stands."""
-    found = asyncio.run(set_up(common).database.status())
+    found = run(set_up(common).database.status())
     for line in found.lines:
         out(line)
     if found.problem is None:
@@ -23,14 +23,14 @@ def status(common: Common) -> int:
 
 def install(common: Common) -> int:
     """Put Message DB into the database."""
-    was_missing = asyncio.run(set_up(common).database.install())
+    was_missing = run(set_up(common).database.install())
     note("Message DB is installed" if was_missing else "Message DB was there; nothing is changed")
     return ExitCode.OK
 
 
 def url(common: Common, *, admin: bool) -> int:
     """Print a URL."""
-    out(asyncio.run(set_up(common).database.url(admin=admin)))
+    out(run(set_up(common).database.url(admin=admin)))
     return ExitCode.OK
 
 
@@ -38,7 +38,7 @@ def shell(common: Common, *, admin: bool) -> int:
     """Become psql: signals and the terminal are its own from here on."""
     database = set_up(common).database
     program, *arguments = database.psql()
-    address = asyncio.run(database.url(admin=admin))
+    address = run(database.url(admin=admin))
     give_back()
     options = os.environ.get("PGOPTIONS", "-c search_path=message_store,public")
     environment = {**os.environ, "PGOPTIONS": options}
@@ -47,6 +47,6 @@ def shell(common: Common, *, admin: bool) -> int:
 
 def stop(common: Common, *, force: bool) -> int:
     """End the embedded server."""
-    was_running = asyncio.run(set_up(common).database.stop(force=force))
+    was_running = run(set_up(common).database.stop(force=force))
     note("the embedded server has ended" if was_running else "the embedded server does not run")
     return ExitCode.OK

@@ -1,8 +1,10 @@
 """Standard output and standard error as a whole: which of them gets what, and what is lost."""
 
 import os
+import select
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TextIO
 
 _STDOUT_FD = 1
@@ -20,71 +22,113 @@ def prepare() -> None:
             reconfigure(errors="replace")
 
 
-class _Answers:
-    """Where answers go: standard output itself, or what was kept of it.
+@dataclass(slots=True)
+class _Kept:
+    """What the streams of the process are while tools may print, and may close them.
 
     Attributes:
-        stream: the stream that was kept; None while standard output is ours.
+        answers: where answers go.
+        notes: where notes and logs go.
         before: what `sys.stdout` was before.
+        has_turned: whether descriptor 1 leads to standard error meanwhile.
     """
 
-    stream: TextIO | None = None
-    before: TextIO | None = None
+    answers: TextIO
+    notes: TextIO
+    before: TextIO
+    has_turned: bool
 
 
-_answers = _Answers()  # one for the process, as its standard output is
+_kept: list[_Kept] = []  # at most one for the process, as its standard output is
 
 
 def answers() -> TextIO:
     """Return the stream that answers are written to."""
-    return _answers.stream or sys.stdout
+    return _kept[0].answers if _kept else sys.stdout
+
+
+def notes() -> TextIO:
+    """Return the stream that notes and logs are written to."""
+    return _kept[0].notes if _kept else sys.stderr
 
 
 def keep_for_answers() -> None:
     """Keep standard output for answers: what else is printed there goes to standard error.
 
     A tool may print, and so may a program that it runs. Both are written to by others at any
-    time, so this holds until `give_back`.
+    time, so this holds until `give_back`. Answers and notes have descriptors of their own, which
+    nobody finds in `sys`: a tool that closes `sys.stdout`, `sys.stderr` or descriptor 1 or 2 keeps
+    nothing of ours from being written. One that closes every descriptor, or gives ours another
+    meaning, cannot be helped.
     """
-    if _answers.stream is not None:
-        return
-    _answers.before = sys.stdout
-    _answers.stream = _kept_descriptor() or sys.stdout
-    sys.stdout = sys.stderr
+    if not _kept:
+        _kept.append(_turned() or _replaced())
 
 
-def _kept_descriptor() -> TextIO | None:
-    """Turn descriptor 1 to standard error; return a stream on what it was.
+def _turned() -> _Kept | None:
+    """Turn descriptor 1 to standard error, and keep streams on what both were.
 
     None where standard output is no descriptor 1, as in a test.
     """
-    before = sys.stdout
     try:
-        if before.fileno() != _STDOUT_FD:
-            return None
         error_fd = sys.stderr.fileno()
+        if sys.stdout.fileno() != _STDOUT_FD:
+            return None
     except (OSError, ValueError):
         return None
-    kept = open(  # noqa: SIM115 - it stays open as long as answers may come
-        os.dup(_STDOUT_FD), "w", encoding=before.encoding, errors="replace"
-    )
+    sys.stdout.flush()
+    kept = _Kept(_twin(sys.stdout), _twin(sys.stderr), sys.stdout, has_turned=True)
     os.dup2(error_fd, _STDOUT_FD)
+    # Stays the object that it is, line by line as standard error is: closing it closes that alone.
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(line_buffering=True)
+    return kept
+
+
+def _twin(stream: TextIO) -> TextIO:
+    """Return a stream of our own on what another one writes to."""
+    return open(
+        os.dup(stream.fileno()),
+        "w",
+        encoding=stream.encoding,
+        errors="replace",
+        buffering=1 if stream is sys.stderr else -1,
+    )
+
+
+def _replaced() -> _Kept:
+    """Put standard error in the place of a standard output that is no descriptor."""
+    kept = _Kept(sys.stdout, sys.stderr, sys.stdout, has_turned=False)
+    sys.stdout = sys.stderr
     return kept
 
 
 def give_back() -> None:
     """Undo `keep_for_answers`; what could not be written is forgotten."""
-    if _answers.stream is None or _answers.before is None:
+    if not _kept:
         return
-    kept, before = _answers.stream, _answers.before
-    _answers.stream = _answers.before = None
-    sys.stdout = before
-    if kept is not before:
-        with suppress(OSError):
-            kept.flush()
-        os.dup2(kept.fileno(), _STDOUT_FD)
-        with suppress(OSError):
-            kept.close()
+    kept = _kept.pop()
+    sys.stdout = kept.before
+    if not kept.has_turned:
+        return
+    with suppress(OSError, ValueError):  # a tool may have closed it
+        kept.before.flush()  # what was printed so far belongs to standard error
+    with suppress(OSError):
+        kept.answers.flush()
+    os.dup2(kept.answers.fileno(), _STDOUT_FD)
+    with suppress(OSError):
+        kept.answers.close()  # not the other one, which the log may go on writing to
+
+
+def has_no_reader() -> bool:
+    """Say whether nobody is left to read answers, which writing alone would tell else."""
+    polled = select.poll()
+    try:
+        polled.register(answers().fileno(), 0)
+    except (OSError, ValueError):  # it is no descriptor
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in polled.poll(0))
 
 
 def forget(stream: TextIO) -> None:

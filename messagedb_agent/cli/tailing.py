@@ -11,6 +11,8 @@ from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
 from messagedb_agent.cli.render_json import message_json
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.streams import has_no_reader
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.errors import NotFound
 
@@ -39,7 +41,11 @@ class Tail:
         self.next = start
 
     async def messages(self, engine: "Engine") -> AsyncIterator["Message"]:
-        """Give messages for ever, as they come."""
+        """Give messages for ever, as they come.
+
+        Raises:
+            BrokenPipeError: nobody is left to read what is written.
+        """
         if self._thread is not None:
             self.thread_id = await engine.find_thread(self._thread)
         if self.next is None:
@@ -48,6 +54,8 @@ class Tail:
             async for message in self._news(engine, self.next):
                 yield message
                 self.next = self._after(message)
+            if has_no_reader():  # else it would show with the next news, and `head` wait for that
+                raise BrokenPipeError
             await asyncio.sleep(POLL_S)
 
     async def _end(self, engine: "Engine") -> int:
@@ -84,7 +92,7 @@ def tail(common: Common, thread: str | None, start: int | None, form: str) -> in
                 out(text, flush=True)
 
     try:
-        asyncio.run(follow())
+        run(follow())
     except KeyboardInterrupt:
         where = [following.thread_id] if following.thread_id else []
         position = [] if following.next is None else ["--from", str(following.next)]

@@ -1,6 +1,5 @@
 """`start`, `message`, `continue` and `end`: what moves a thread on."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -8,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.guard import Cancelled
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.errors import LimitReached, ModelError, ValidationError
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
-
-MAX_MESSAGE_BYTES = 1024 * 1024
-"""The most that is read of a message, in bytes; the store takes no larger one."""
 
 # What PostgreSQL cannot hold; the engine replaces it, and marks the event.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -78,7 +77,7 @@ def end(common: Common, thread: str, reason: str | None) -> int:
             note(f"thread {agent.thread_id} is {agent.status}")
         return ExitCode.OK
 
-    return asyncio.run(work())
+    return run(work())
 
 
 def message_text(given: str) -> str:
@@ -166,10 +165,12 @@ def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
     if model is not None:
         setup.model_settings.check(model)  # before anything is written, or even started
     try:
-        return asyncio.run(_run(setup, live, turn, form))
+        return run(_run(setup, live, turn, form))
     except KeyboardInterrupt:
-        note(_interrupted(setup.common, live.thread_id))
-        return ExitCode.INTERRUPTED
+        note(f"interrupted; {_go_on(setup.common, live.thread_id)}")
+    except Cancelled as error:
+        note(f"error: {error}; {_go_on(setup.common, live.thread_id)}")
+    return ExitCode.INTERRUPTED
 
 
 async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:
@@ -206,7 +207,7 @@ async def _outcome(turn: Turn, engine: "Engine", live: Live) -> tuple[ExitCode, 
     return (ExitCode.REFUSED if agent.status == "upgrade" else ExitCode.OK), agent
 
 
-def _interrupted(common: Common, thread_id: str | None) -> str:
+def _go_on(common: Common, thread_id: str | None) -> str:
     if thread_id is None:
-        return "interrupted; nothing was recorded"
-    return f"interrupted; take the thread up with: {command(common, 'continue', thread_id)}"
+        return "nothing was recorded"
+    return f"take the thread up with: {command(common, 'continue', thread_id)}"

@@ -2,11 +2,10 @@
 
 import os
 import re
-import sys
 from contextlib import suppress
 from typing import TextIO
 
-from messagedb_agent.cli.streams import answers, forget
+from messagedb_agent.cli.streams import answers, forget, notes
 
 # What a terminal would obey: control characters but for line break and tab, separators of lines
 # and paragraphs, and the format characters that turn text round, swap or annotate it. Joiners and
@@ -67,14 +66,19 @@ def styled(text: str, style: str) -> str:
 
 
 def note(text: str) -> None:
-    """Write one line for the person to standard error.
+    """Write one line for the person to standard error."""
+    tell(one_line(text) + "\n")
+
+
+def tell(text: str) -> None:
+    """Write text to standard error as it is.
 
     Nobody is told where that cannot be written to: there is no other place to say so.
     """
-    with suppress(OSError):  # of standard output, told when the command ends
+    with suppress(OSError, ValueError):  # of standard output, told when the command ends
         answers().flush()
     try:
-        sys.stderr.write(one_line(text) + "\n")
-        sys.stderr.flush()
-    except OSError:
-        forget(sys.stderr)
+        notes().write(text)
+        notes().flush()
+    except (OSError, ValueError):
+        forget(notes())

@@ -1,6 +1,5 @@
 """`verify`: whether a thread's log is what was written."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import out
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def verify(common: Common, thread: str, form: str) -> int:
             thread_id = await engine.find_thread(thread)
             return thread_id, await engine.verify(thread_id)
 
-    thread_id, found = asyncio.run(check())
+    thread_id, found = run(check())
     if form == "json":
         out(text_of(_json(thread_id, found)))
     else:
@@ -35,8 +35,14 @@ def _lines(thread_id: str, found: "Verification") -> list[str]:
     ours = found.events - len(found.foreign)
     checked = f"{ours} events, {found.requests} model requests"
     foreign = [f"not ours, not checked: {r.stream}/{r.position} {r.type}" for r in found.foreign]
+    unchecked = [
+        f"request not checked, newer code folded it: {r.stream}/{r.position}"
+        f" {r.projection} {r.version}"
+        for r in found.unchecked
+    ]
+    named = [*foreign, *unchecked]
     if found.finding is None:
-        return [*foreign, f"verified: {checked}"]
+        return [*named, f"verified: {checked}"]
     finding = found.finding
     where = f"{finding.stream}/{finding.position} {finding.type}".rstrip()
     values = [
@@ -45,7 +51,7 @@ def _lines(thread_id: str, found: "Verification") -> list[str]:
         if value is not None
     ]
     wrong = f"wrong at {where}: {finding.what}" + (f" ({', '.join(values)})" if values else "")
-    return [*foreign, wrong, f"not verified: thread {thread_id}, {checked}"]
+    return [*named, wrong, f"not verified: thread {thread_id}, {checked}"]
 
 
 def _json(thread_id: str, found: "Verification") -> Mapping[str, Any]:
@@ -56,6 +62,15 @@ def _json(thread_id: str, found: "Verification") -> Mapping[str, Any]:
         "requests": found.requests,
         "foreign": [
             {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign
+        ],
+        "unchecked": [
+            {
+                "streamName": r.stream,
+                "position": r.position,
+                "projection": r.projection,
+                "version": r.version,
+            }
+            for r in found.unchecked
         ],
         "finding": finding
         and {

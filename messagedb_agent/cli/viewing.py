@@ -1,6 +1,5 @@
 """`show` and `list`: what looks at threads and changes nothing."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from messagedb_agent.cli.render_text import (
     transcript_lines,
     usage_rows,
 )
+from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out, write
 from messagedb_agent.errors import ValidationError
@@ -68,7 +68,7 @@ def show(common: Common, thread: str, showing: Showing) -> int:
                 else:
                     _print_text(value, showing.view)
 
-    asyncio.run(work())
+    run(work())
     return ExitCode.OK
 
 
@@ -176,5 +176,5 @@ def list_threads(common: Common, limit: int, form: str) -> int:
             ]
             print_table(("thread", "status", "messages", "updated", "title"), rows)
 
-    asyncio.run(work())
+    run(work())
     return ExitCode.OK

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from messagedb_agent.events.codec import Envelope, Sealed, seal
 from messagedb_agent.events.metadata import Cause, Travelling
-from messagedb_agent.events.schema import Event, Recorded
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import Event
 from messagedb_agent.ids import Ids, derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
 

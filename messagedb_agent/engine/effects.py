@@ -21,15 +21,11 @@ from messagedb_agent.events.schema import (
     ToolExecutionCompleted,
     ToolExecutionFailed,
 )
-from messagedb_agent.events.values import (
-    MAX_FAILURE_CHARS,
-    Attempt,
-    FailureKind,
-    ToolCall,
-    ToolFailureKind,
-)
+from messagedb_agent.events.values import MAX_FAILURE_CHARS, Attempt, ToolCall
+from messagedb_agent.events.words import FailureKind, ToolFailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
+from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.tool import ToolContext, ToolResult, Tools
 
 
@@ -53,17 +49,21 @@ class Effects:
     clock: Clock
     on_delta: OnDelta | None = None
 
-    async def perform(self, effect: Effect) -> Draft:
+    async def perform(self, effect: Effect, hold: Hold) -> Draft:
         """Perform a claimed effect and return its outcome, under the one id it may have.
 
         When it is cancelled it still returns an outcome: a model call and a harmless tool end as
         *cancelled*, any other tool as *outcome unknown*.
+
+        Args:
+            effect: what was claimed.
+            hold: how the thread is owned; a tool that must run once asks it before it begins.
         """
         match effect:
             case AskModel():
                 return self._outcome(effect.claim_id, await self._ask(effect), effect.position)
             case RunTool():
-                return self._outcome(effect.call_id, await self._run(effect), effect.position)
+                return self._outcome(effect.call_id, await self._run(effect, hold), effect.position)
 
     def _outcome(self, key: str, event: Event, cause: int) -> Draft:
         return Draft(derived_id(self.stream, key, "outcome"), event, cause)
@@ -130,9 +130,16 @@ class Effects:
             }
         return requested.model_copy(update=changes)
 
-    async def _run(self, run: RunTool) -> Event:
+    async def _run(self, run: RunTool, hold: Hold) -> Event:
         context = ToolContext(self.thread_id, run.call_id, run.attempt, run.idempotency_key)
         began = self.clock.elapsed_ms()
+
+        async def may_begin() -> None:
+            if run.policy in ("retry", "keyed"):  # which may overlap with a take-over
+                return
+            await hold.confirm()
+            if hold.lost.is_set():  # the loop has heard it too, and cancels this
+                await asyncio.Event().wait()
 
         def failed(kind: ToolFailureKind, message: str) -> ToolExecutionFailed:
             return ToolExecutionFailed(
@@ -144,7 +151,9 @@ class Effects:
             )
 
         try:
-            answer = await self.tools.run(run.tool_name, run.arguments, context)
+            answer = await self.tools.run(
+                run.tool_name, run.arguments, context, may_begin=may_begin
+            )
             if not isinstance(answer, ToolResult):
                 return failed(answer.kind, answer.message)
             completed = ToolExecutionCompleted(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.codec import Decoded, decode
-from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Reader
 

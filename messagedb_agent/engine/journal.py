@@ -19,7 +19,7 @@ from messagedb_agent.errors import (
 from messagedb_agent.events.chain import GENESIS, hash_bytes, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.metadata import Cause, Metadata, Travelling
-from messagedb_agent.events.schema import Recorded
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.ids import Ids, TimeOrderedIds
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.store.message import Appended, Message, NewMessage

@@ -2,20 +2,14 @@
 
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.engine.batch import Batch, Draft
+from messagedb_agent.events.outcomes import answered, is_known
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
-    ContextCompacted,
     Event,
-    LlmCallFailed,
-    LlmResponseReceived,
-    Recorded,
     ToolExecutionCompleted,
-    ToolExecutionDenied,
     ToolExecutionFailed,
     ToolOutcomeResolved,
-    UnknownEvent,
 )
-
-_NOBODY_WAITED = ("cancelled", "outcome_unknown")
 
 
 def add_fact(batch: Batch, fact: Draft) -> None:
@@ -33,34 +27,6 @@ def add_fact(batch: Batch, fact: Draft) -> None:
         batch.close(fact.event, key, fact.cause)
     elif key in batch.shown.state.unknown and (resolved := _resolved(fact.event)):
         batch.add(Draft(batch.only_id(key, "resolution"), resolved, fact.cause))
-
-
-def is_known(event: Event) -> bool:
-    """Say whether an outcome tells what happened, and not only that nobody waited for it."""
-    match event:
-        case ToolExecutionFailed(kind=kind) | LlmCallFailed(kind=kind):
-            return kind not in _NOBODY_WAITED
-        case _:
-            return True
-
-
-def answered(event: Event | UnknownEvent) -> str | None:
-    """Return what an outcome answers, the id of a claim or of a call; None for other events."""
-    match event:
-        case (
-            ToolExecutionCompleted(call_id=key)
-            | ToolExecutionFailed(call_id=key)
-            | ToolExecutionDenied(call_id=key)
-        ):
-            return key
-        case (
-            LlmResponseReceived(llm_call_id=key)
-            | LlmCallFailed(llm_call_id=key)
-            | ContextCompacted(llm_call_id=key)
-        ):
-            return key
-        case _:
-            return None
 
 
 def _as_if_recorded(batch: Batch, fact: Draft) -> Recorded:

@@ -8,19 +8,21 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.engine.batch import Batch, Draft
 from messagedb_agent.engine.journal import Journal, Plan
-from messagedb_agent.engine.plan import Effect, RunTool, plan
+from messagedb_agent.engine.plan import Effect, plan
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.takeover import close_abandoned
 from messagedb_agent.errors import AgentError
 from messagedb_agent.store.store import Hold
 
+Perform = Callable[[Effect, Hold], Awaitable[Draft]]
+"""Performs one claimed effect of a thread that is held, and returns its outcome."""
 NEWS_S = 0.5
 """How often a stream is looked at for news while an effect runs, in seconds."""
 
 
 async def run(
     journal: Journal,
-    perform: Callable[[Effect], Awaitable[Draft]],
+    perform: Perform,
     saying: Plan[None] | None = None,
     hold: Hold | None = None,
     *,
@@ -34,7 +36,7 @@ async def run(
 
     Args:
         journal: the thread.
-        perform: performs one claimed effect and returns its outcome.
+        perform: performs one claimed effect of a thread that is held, and returns its outcome.
         saying: what is said to the thread first; it stands before any model is asked.
         hold: how the thread is owned; None where nobody else can.
         news_s: seconds between looks at the stream while effects run.
@@ -53,18 +55,12 @@ async def run(
         again = () if batch.shown.state.blocked else close_abandoned(batch)
         return (*again, *plan(batch))
 
-    running = Running(perform)
+    running = Running(lambda effect: perform(effect, hold))
     lost = asyncio.create_task(hold.lost.wait())
-
-    async def start(effects: tuple[Effect, ...]) -> None:
-        if any(_runs_once(effect) for effect in effects):
-            await hold.confirm()
-        if not hold.lost.is_set():
-            running.start(effects)
 
     try:
         await journal.catch_up(hold.version)
-        await start(await journal.claim(opening))
+        running.start(await journal.claim(opening))
         while not hold.lost.is_set():
             if journal.shown.state.to_cancel:
                 running.cancel()
@@ -72,14 +68,14 @@ async def run(
                 step = decide(journal.shown.state)
                 if isinstance(step, Wait | Done):
                     return step
-                await start(await journal.claim(plan))
+                running.start(await journal.claim(plan))
             elif facts := await running.next_facts(news_s, lost):
                 effects = await journal.record(facts, then=plan)
                 running.recorded()
-                await start(effects)
+                running.start(effects)
             elif await journal.has_moved():
                 await journal.catch_up()
-                await start(await journal.claim(plan))
+                running.start(await journal.claim(plan))
     except BaseException:
         with suppress(AgentError):  # what ended the run is what its caller hears of
             await _record_known(journal, running)
@@ -95,8 +91,3 @@ async def _record_known(journal: Journal, running: Running) -> None:
     """Stop the effects, and record what came of them all the same."""
     if facts := await running.stop():
         await journal.record(facts, then=lambda _: None)
-
-
-def _runs_once(effect: Effect) -> bool:
-    """Say whether an effect must not begin where its thread may be somebody else's by now."""
-    return isinstance(effect, RunTool) and effect.policy not in ("retry", "keyed")

@@ -25,7 +25,8 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.values import MAX_FAILURE_CHARS, EffectPolicy, Purpose, ToolCall
+from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall
+from messagedb_agent.events.words import EffectPolicy, Purpose
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
 
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from messagedb_agent.engine.batch import Draft
-from messagedb_agent.engine.late import is_known
 from messagedb_agent.engine.plan import Effect
+from messagedb_agent.events.outcomes import is_known
 
 
 class Running:

@@ -10,7 +10,7 @@ from messagedb_agent.agent.decider import (
 from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.plan import Effect, start_tool
 from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionFailed
-from messagedb_agent.events.values import ToolFailureKind
+from messagedb_agent.events.words import ToolFailureKind
 
 _WHY: dict[ToolFailureKind, str] = {
     "cancelled": "the turn was stopped after the worker had died",

@@ -1,14 +1,11 @@
 """One thread, taken on by whoever owns it, and followed by whoever does not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
-from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.journal import Journal, Plan
-from messagedb_agent.engine.loop import run
-from messagedb_agent.engine.plan import Effect
+from messagedb_agent.engine.loop import Perform, run
 from messagedb_agent.store.store import Owner
 
 FOLLOW_S = 0.2
@@ -18,7 +15,7 @@ FOLLOW_S = 0.2
 async def take_on(
     owner: Owner,
     journal: Journal,
-    perform: Callable[[Effect], Awaitable[Draft]],
+    perform: Perform,
     saying: Plan[None] | None = None,
     *,
     follow_s: float = FOLLOW_S,
@@ -32,7 +29,7 @@ async def take_on(
     Args:
         owner: lets one process at a time work on the thread.
         journal: the thread.
-        perform: performs one claimed effect and returns its outcome.
+        perform: performs one claimed effect of a thread that is held, and returns its outcome.
         saying: what is said first; None only takes the thread on.
         follow_s: seconds between looks at a thread of somebody else.
 

@@ -4,6 +4,8 @@ Rows are read again from the first, a fork's ancestors' before its own, and ever
 computed is computed again; no model and no tool is called. The first row that does not
 follow is the finding, and nothing after it is looked at.
 
+Requests of a projection that this code does not know are named, too, and not condemned.
+
 Rows of other writers carry no hash. They are named and not condemned: nobody said what they must
 be, and the next row with a hash covers them. What a chain cannot show: a tail that was cut
 off or, behind the last hash, changed; a chain that was made anew as a whole; another `time` or
@@ -14,15 +16,12 @@ from dataclasses import dataclass
 
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.engine.history import Segment, read_events, segments
-from messagedb_agent.engine.late import answered
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
-from messagedb_agent.events.schema import (
-    LlmCallStarted,
-    SessionStarted,
-    UnknownEvent,
-)
+from messagedb_agent.events.outcomes import answered
+from messagedb_agent.events.recorded import UnknownEvent
+from messagedb_agent.events.schema import LlmCallStarted, SessionStarted
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.requests import answer_request, summary_request
 from messagedb_agent.store.message import Message
@@ -63,6 +62,23 @@ class ForeignRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UncheckedRequest:
+    """A model request that this code cannot fold again: it knows no such projection.
+
+    Attributes:
+        stream: full name of the stream its claim stands in.
+        position: the claim's position.
+        projection: name of the projection that the request was folded by.
+        version: version of that projection.
+    """
+
+    stream: str
+    position: int
+    projection: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What was found.
 
@@ -71,12 +87,15 @@ class Verification:
         requests: model requests folded again and found the same.
         foreign: rows of other writers among them, in order.
         finding: the first row that does not follow; None where all do.
+        unchecked: model requests that newer code folded, in order; their digests were not looked
+            at, all else about their rows was.
     """
 
     events: int
     requests: int
     foreign: tuple[ForeignRow, ...]
     finding: Finding | None
+    unchecked: tuple[UncheckedRequest, ...] = ()
 
 
 async def verify(reader: Reader, stream: str) -> Verification:
@@ -117,10 +136,12 @@ class _Check:
         self._events = 0
         self._requests = 0
         self._foreign: list[ForeignRow] = []
+        self._unchecked: list[UncheckedRequest] = []
         self._closed_by_others: set[str | None] = set()  # what foreign rows are outcomes of
 
     def result(self, finding: Finding | None) -> Verification:
-        return Verification(self._events, self._requests, tuple(self._foreign), finding)
+        foreign, unchecked = tuple(self._foreign), tuple(self._unchecked)
+        return Verification(self._events, self._requests, foreign, finding, unchecked)
 
     async def segment(self, part: Segment) -> Finding | None:
         """Check the rows of one stream, on from what was checked before it."""
@@ -196,8 +217,11 @@ class _Check:
         event = decoded.recorded.event
         if not isinstance(event, LlmCallStarted):
             return None
-        fold_request = _REQUESTS.get((event.projection_name, event.projection_version))
-        if fold_request is None or not counts(self._shown.state, decoded.recorded):
+        if not counts(self._shown.state, decoded.recorded):
+            return None
+        name, version = event.projection_name, event.projection_version
+        if (fold_request := _REQUESTS.get((name, version))) is None:
+            self._unchecked.append(UncheckedRequest(row.stream_name, row.position, name, version))
             return None
         if event.context_position >= row.position:
             what = "its request was folded from what comes later"

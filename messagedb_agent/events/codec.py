@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from messagedb_agent.events.canonical import read
 from messagedb_agent.events.chain import Row, hash_text
 from messagedb_agent.events.metadata import Cause, Metadata, Travelling, read_metadata
-from messagedb_agent.events.schema import SCHEMA_VERSION, Event, Recorded, UnknownEvent
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
+from messagedb_agent.events.schema import SCHEMA_VERSION, Event
 from messagedb_agent.events.upcasting import upcast
-from messagedb_agent.events.values import READING
+from messagedb_agent.events.words import READING
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Every event class by its type."""
@@ -151,7 +152,12 @@ def clean_text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A row of a thread, understood as far as it can be."""
+    """A row of a thread, understood as far as it can be.
+
+    Attributes:
+        recorded: the event and its place in the log.
+        metadata: what the row's metadata say.
+    """
 
     recorded: Recorded
     metadata: Metadata
@@ -165,7 +171,11 @@ class TimedRow(Row, Protocol):
 
 
 def decode(row: TimedRow) -> Decoded:
-    """Read any row; what is no event of ours becomes an `UnknownEvent`. Never raises."""
+    """Read any row; what is no event of ours becomes an `UnknownEvent`. Never raises.
+
+    Args:
+        row: a row as the store gives it, such as a `Message`.
+    """
     metadata = read_metadata(row.metadata)
     time_ms = metadata.occurred_at_ms
     if time_ms is None:

@@ -7,13 +7,13 @@ from typing import Literal
 
 from messagedb_agent.events.values import (
     Attempt,
-    FailureKind,
     JsonText,
     ModelParameters,
     Price,
     ToolSpec,
     Usage,
 )
+from messagedb_agent.events.words import FailureKind
 
 
 @dataclass(frozen=True, slots=True)

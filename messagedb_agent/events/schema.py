@@ -5,9 +5,6 @@ store themselves. Keys whose value is the default are left out of the JSON,
 so a default never changes.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 from messagedb_agent.events.values import (
     AgentDefinition,
     Attempt,
@@ -20,13 +17,16 @@ from messagedb_agent.events.values import (
     PositiveCount,
     Price,
     ReachedLimit,
-    ReadEnding,
-    ReadFailureKind,
-    ReadPurpose,
-    ReadToolFailureKind,
     ToolCall,
     Usage,
     Value,
+)
+from messagedb_agent.events.words import (
+    ReadEnding,
+    ReadFailureKind,
+    ReadPurpose,
+    ReadResolvedStatus,
+    ReadToolFailureKind,
 )
 
 SCHEMA_VERSION = 1
@@ -163,7 +163,7 @@ class ToolOutcomeResolved(Fact):
     """What really happened to a call of unknown outcome."""
 
     call_id: str
-    status: Literal["completed", "failed"]
+    status: ReadResolvedStatus
     text: str
     by: str | None = None
 
@@ -278,38 +278,3 @@ Event = (
     | SessionUnarchived
     | SessionDeleted
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownEvent:
-    """A message in a thread that is no event of ours, kept as it stands.
-
-    Attributes:
-        type: the message's type.
-        reason: why it is none: an unknown type, or what its data lack.
-        critical: its writer says that it must not be ignored: the thread waits for newer code.
-    """
-
-    type: str
-    reason: str
-    critical: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An event and its place in the log.
-
-    Attributes:
-        id: the message's id, a UUID as text.
-        stream: full name of the stream it stands in.
-        position: its position there, from 0.
-        event: what happened.
-        time_ms: when, in milliseconds since 1970-01-01 UTC, by the writer's clock where it
-            says so, else by the store's; never a ground for a decision.
-    """
-
-    id: str
-    stream: str
-    position: int
-    event: Event | UnknownEvent
-    time_ms: int = 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -10,14 +10,28 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationInfo,
+    StrictBool,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from messagedb_agent.events.words import (
+    ReadAttemptKind,
+    ReadCallProblem,
+    ReadEffectPolicy,
+)
 
 
 def _exact(value: object) -> object:
-    """Let decimals in by their text, so that 0.1 stays 0.1."""
+    """Let decimals in by their text, so that 0.1 stays 0.1; true and false are no numbers."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("decimal_type", "Input should be a decimal number or its text")
     return str(value) if isinstance(value, float) else value
+
+
+def _whole(value: object) -> object:
+    """Let 1.0 in: writers in other languages may know but one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 DecimalText = Annotated[
@@ -29,10 +43,10 @@ DecimalText = Annotated[
 """A decimal number, written as a string without an exponent: events hold no floats."""
 
 _LARGEST = 2**53
-Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST), BeforeValidator(_whole)]
 """A whole number from 0 to 2^53: what every JSON reader holds without loss."""
 
-PositiveCount = Annotated[int, Field(ge=1, le=_LARGEST)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=_LARGEST), BeforeValidator(_whole)]
 """A whole number from 1 to 2^53."""
 
 JsonText = str
@@ -40,72 +54,6 @@ JsonText = str
 
 MAX_FAILURE_CHARS = 4_000
 """Longest text of a failure that is recorded, in characters."""
-
-EffectPolicy = Literal["retry", "keyed", "check", "never"]
-"""What to do with a tool call whose worker died: run it again (`retry`: harmless; `keyed`: the
-target honours the idempotency key), ask the tool (`check`), or leave it unknown (`never`)."""
-
-CallProblem = Literal["unknown_tool", "bad_arguments", "cut_off"]
-"""Why a tool call of a reply cannot run."""
-
-Purpose = Literal["answer", "summary", "judge", "repair", "title"]
-"""What a model call is for."""
-
-FailureKind = Literal[
-    "interrupted",
-    "cancelled",
-    "context_overflow",
-    "rate_limited",
-    "unavailable",
-    "timed_out",
-    "cut_off",
-    "empty",
-    "too_large",
-    "refused",
-    "authentication",
-    "configuration",
-    "bad_request",
-    "internal",
-]
-"""Why a model call gave no usable answer."""
-
-ToolFailureKind = Literal[
-    "unknown_tool",
-    "bad_arguments",
-    "cut_off",
-    "raised",
-    "timed_out",
-    "cancelled",
-    "outcome_unknown",
-]
-"""Why a tool call gave no result."""
-
-
-READING = {"reading": True}
-"""Validation context of what was written by somebody, who may be newer than this code."""
-
-
-def _read_as(fallback: str, *known: str) -> BeforeValidator:
-    """Read a word of a closed set that this code does not know as the nearest it does."""
-
-    def validate(value: object, info: ValidationInfo) -> object:
-        is_new = info.context is READING and isinstance(value, str) and value not in known
-        return fallback if is_new else value
-
-    return BeforeValidator(validate)
-
-
-ReadFailureKind = Annotated[FailureKind, _read_as("internal", *get_args(FailureKind))]
-ReadToolFailureKind = Annotated[ToolFailureKind, _read_as("raised", *get_args(ToolFailureKind))]
-ReadCallProblem = Annotated[CallProblem, _read_as("bad_arguments", *get_args(CallProblem))]
-ReadEffectPolicy = Annotated[EffectPolicy, _read_as("never", *get_args(EffectPolicy))]
-ReadPurpose = Annotated[Purpose, _read_as("judge", *get_args(Purpose))]
-Ending = Literal["done", "error", "timeout", "user"]
-"""How a session ended."""
-
-ReadEnding = Annotated[Ending, _read_as("done", *get_args(Ending))]
-AttemptKind = Literal["answered"] | FailureKind
-ReadAttemptKind = Annotated[AttemptKind, _read_as("internal", "answered", *get_args(FailureKind))]
 
 
 class Value(BaseModel):
@@ -130,6 +78,9 @@ class ModelParameters(Value):
         timeout_ms: most milliseconds that one attempt may take.
         max_retries: most attempts after the first.
         extra: further parameters of the provider, a JSON object as text.
+
+    Raises:
+        pydantic.ValidationError: a field is unknown or wrong.
     """
 
     temperature: DecimalText | None = None
@@ -155,7 +106,7 @@ class ToolSpec(Value):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str
     parameters_schema: JsonText
-    needs_approval: bool = False
+    needs_approval: StrictBool = False
     effect: ReadEffectPolicy = "never"
     timeout_ms: PositiveCount | None = None
 
@@ -169,6 +120,10 @@ class Limits(Value):
         elapsed_ms_per_turn: sum of the recorded durations of a turn, in milliseconds.
         tokens_per_thread: input and output tokens of the whole thread.
         cost_usd_per_thread: US dollars of the whole thread.
+
+    Raises:
+        pydantic.ValidationError: a field is unknown, or no whole number from 1 to 2^53 (dollars:
+            no decimal number of at most 60 digits).
     """
 
     calls_per_turn: PositiveCount | None = None
@@ -188,7 +143,13 @@ class AgentDefinition(Value):
         parameters: settings of its model calls.
         tools: the tools offered, in order.
         limits: bounds of turns and of the session.
-        context_strategy: which part of the conversation the model is shown; `all` is all of it.
+        context_strategy: which part of the conversation the model is shown; `all` is all of it,
+            and the only one there is: an engine takes no other from its callers. A log that
+            another writer gave another one is read, and all of it is shown.
+
+    Raises:
+        pydantic.ValidationError: a field is unknown or wrong. `Engine.define` raises the
+            `ValidationError` of this package instead.
     """
 
     name: str = Field(min_length=1)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from messagedb_agent.events.request import Reply, Request
-from messagedb_agent.events.values import FailureKind, Usage
+from messagedb_agent.events.values import Usage
+from messagedb_agent.events.words import FailureKind
 from messagedb_agent.llm.model import OnDelta
 
 

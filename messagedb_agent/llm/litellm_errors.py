@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from messagedb_agent.events.values import FailureKind
+from messagedb_agent.events.words import FailureKind
 from messagedb_agent.llm.attempt import Failed
 from messagedb_agent.llm.litellm_reply import get
 from messagedb_agent.llm.masking import masked

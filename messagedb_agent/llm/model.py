@@ -9,8 +9,13 @@ OnDelta = Callable[[Delta], None]
 """Told of every piece of an answer as it arrives."""
 
 
-class Model(Protocol):
-    """Answers requests. Failures of the world are values; only cancellation and bugs raise."""
+@runtime_checkable
+class LanguageModel(Protocol):
+    """Answers requests: any object with such a `complete`, to be given to `connect`.
+
+    Requests, replies and failures are values of `messagedb_agent.events.request`. Failures of the
+    world are values; only cancellation and bugs raise.
+    """
 
     async def complete(
         self, request: Request, *, on_delta: OnDelta | None = None
@@ -24,18 +29,25 @@ class Model(Protocol):
 
         Returns:
             The whole reply, or why there is none; each with every attempt made.
+
+        Raises:
+            ConfigurationError: it cannot be asked at all; the call fails as `configuration`.
+            asyncio.CancelledError: the turn was cancelled.
+
+        Whatever else it raises is a fault of its own, and fails the call as `internal`.
         """
         ...
 
 
 class Models(Protocol):
-    """Finds the model that a name stands for."""
+    """Finds the model that a name stands for: any function of the name, asked before each call."""
 
-    def __call__(self, name: str) -> Model:
+    def __call__(self, name: str) -> LanguageModel:
         """Return the model called `name`.
 
         Raises:
-            ConfigurationError: the name cannot be served: no such provider, a key is missing.
+            ConfigurationError: the name cannot be served: no such provider, a key is missing. The
+                call fails as `configuration`.
         """
         ...
 

@@ -9,7 +9,7 @@ from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.llm import vertex
 from messagedb_agent.llm.litellm_library import load
 from messagedb_agent.llm.masking import secrets_of
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.providers import BY_NAME, PROVIDERS, key_of, suggest
 from messagedb_agent.llm.retrying import Retrying, RetryPolicy
 
@@ -42,7 +42,18 @@ class ModelSettings:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     def check(self, name: str) -> None:
-        """Find out, before anything is written, whether a model can be asked; see `check`."""
+        """Find out, before anything is written, whether a model can be asked.
+
+        No request is sent. litellm, which takes seconds to load, is asked only about providers that
+        this package does not know by itself.
+
+        Args:
+            name: the model's name, such as `anthropic/claude-haiku-4-5`.
+
+        Raises:
+            ConfigurationError: no such provider or model name; no key, with the variable that is
+                to hold it; no Google credentials, with the command that gets them.
+        """
         check(name, self)
 
     @property
@@ -57,7 +68,7 @@ class ModelSettings:
         return tuple(name for name in names if name in self.environ)
 
 
-def resolve(name: str, *, settings: ModelSettings) -> Model:
+def resolve(name: str, *, settings: ModelSettings) -> LanguageModel:
     """Return the model called `name`.
 
     Args:
@@ -67,7 +78,7 @@ def resolve(name: str, *, settings: ModelSettings) -> Model:
         settings: how models are reached.
 
     Raises:
-        ConfigurationError: the name cannot be served; see `check`.
+        ConfigurationError: the name cannot be served; see `ModelSettings.check`.
     """
     check(name, settings)
     # Each takes a while, even without litellm, and most commands ask no model at all.
@@ -81,15 +92,7 @@ def resolve(name: str, *, settings: ModelSettings) -> Model:
 
 
 def check(name: str, settings: ModelSettings) -> None:
-    """Find out, before anything is written, whether a model can be asked.
-
-    No request is sent. litellm, which takes seconds to load, is asked only about providers
-    that this package does not know by itself.
-
-    Raises:
-        ConfigurationError: no such provider or model name; no key, with the variable that is
-            to hold it; no Google credentials, with the command that gets them.
-    """
+    """Do nothing if a model can be asked; see `ModelSettings.check`."""
     if name == OFFLINE:
         return
     full_name = _full_name(name, settings)

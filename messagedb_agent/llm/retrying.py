@@ -41,7 +41,7 @@ class RetryPolicy:
 
 
 class Retrying:
-    """A `Model` made of single attempts.
+    """A `LanguageModel` made of single attempts.
 
     Args:
         model: asks once.
@@ -69,7 +69,7 @@ class Retrying:
     async def complete(
         self, request: Request, *, on_delta: OnDelta | None = None
     ) -> Reply | CallFailure:
-        """Answer one request, trying again what is worth it; see `Model.complete`."""
+        """Answer one request, trying again what is worth it; see `LanguageModel.complete`."""
         shown = _Shown(on_delta) if on_delta else None
         ends = self._clock() + self._policy.deadline_ms / 1000
         is_listeners = shown.has_raised if shown else _never

@@ -19,7 +19,11 @@ Answer: TypeAlias = Said | Callable[[Request], Said | Awaitable[Said]]
 
 
 class OutOfAnswers(AssertionError):
-    """A scripted model was asked more often than its script has answers."""
+    """A scripted model was asked more often than its script has answers.
+
+    An engine records it as a failed model call, as it does with any fault of a model: what the test
+    sees is a `ModelError` of kind `internal`, with this text.
+    """
 
 
 class ScriptedModel:
@@ -74,12 +78,25 @@ class ScriptedModel:
 
 
 def call(name: str, /, **arguments: Any) -> RequestedCall:
-    """Return a tool call with these arguments, which must be JSON."""
+    """Return a tool call.
+
+    Args:
+        name: the tool's name.
+        arguments: its arguments, values that JSON can hold.
+
+    Raises:
+        TypeError: JSON cannot hold one of them.
+    """
     return RequestedCall(None, name, json.dumps(arguments))
 
 
 def say(text: str, *calls: RequestedCall) -> Callable[[Request], Reply]:
-    """Return an answer of text, with tool calls if any are given."""
+    """Return an answer of text, with tool calls if any are given.
+
+    Args:
+        text: what the model says; may be empty where there are calls.
+        calls: the tools it asks for, in order.
+    """
     return lambda request: _reply(request, text, calls)
 
 

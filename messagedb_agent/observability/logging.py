@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from messagedb_agent.config import Settings
-    from messagedb_agent.events.schema import Recorded
+    from messagedb_agent.events.recorded import Recorded
 
 LOGGER = "messagedb_agent"
 _MARK = "_messagedb_agent_handler"

@@ -16,6 +16,7 @@ from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.canonical import is_object
 from messagedb_agent.events.chain import GENESIS
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import (
     AskedCall,
     AssistantReply,
@@ -28,7 +29,6 @@ from messagedb_agent.events.schema import (
     ContextCompacted,
     LlmCallFailed,
     LlmResponseReceived,
-    Recorded,
     SessionCompleted,
     SessionStarted,
     ToolExecutionApproved,

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import orjson
 
 from messagedb_agent.agent.state import NOT_STARTED, Stage, State
-from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import SessionStarted
 
 
 def given_results(started: SessionStarted) -> Mapping[str, str]:

@@ -44,7 +44,8 @@ CallOutcome = Literal[
     "unknown",
     "not_run",
 ]
-"""How far a tool call has come. The first four may change; `asked` waits for a person."""
+"""How far a tool call has come. The first four may change; `asked` waits for a person; of an
+`unknown` one nobody knows whether it has taken effect."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import Done, Step, Wait
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionArchived,
     SessionStarted,
     SessionTagged,
@@ -51,6 +51,7 @@ class AgentState:
         turn: number of its turn in the history, from 1; a start has that of the turn before it.
         kind: what it is.
         opened_by: id of the event that began its turn; None for a start.
+        time_ms: when the event happened, in milliseconds since 1970-01-01 UTC.
     """
 
     id: str
@@ -60,6 +61,7 @@ class AgentState:
     turn: int
     kind: StateKind
     opened_by: str | None = None
+    time_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _start(before: Lineage, recorded: Recorded, started: SessionStarted) -> Agen
         position=recorded.position,
         turn=before.current.turn if before.current else 0,
         kind="start",
+        time_ms=recorded.time_ms,
     )
 
 
@@ -140,6 +143,7 @@ def _moved(
         turn=current.turn + 1 if begins else current.turn,
         kind=kind,
         opened_by=recorded.id if begins else current.opened_by,
+        time_ms=recorded.time_ms,
     )
 
 

@@ -7,16 +7,17 @@ from messagedb_agent.agent.counting import counts
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.changing import changed
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LimitReached,
     LlmCallFailed,
     LlmResponseReceived,
-    Recorded,
     SessionContinued,
     ToolApprovalRequested,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import FailureKind, ReachedLimit
+from messagedb_agent.events.values import ReachedLimit
+from messagedb_agent.events.words import FailureKind
 from messagedb_agent.projections.projection import Projection
 
 

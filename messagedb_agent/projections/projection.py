@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from messagedb_agent.events.schema import Recorded
+from messagedb_agent.events.recorded import Recorded
 
 S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
 class Projection(Generic[S]):
-    """A meaning of a thread.
+    """A meaning of a thread; `fold` and `Engine.fold` fold it.
 
     Attributes:
         initial: what it is before any event; must be immutable.
@@ -23,7 +23,18 @@ class Projection(Generic[S]):
 
 
 def fold(projection: Projection[S], events: Iterable[Recorded], start: S | None = None) -> S:
-    """Fold events, in order, on from `start` (an earlier fold's result) or from the beginning."""
+    """Fold events.
+
+    Args:
+        projection: what is folded.
+        events: what happened, in order: a fork's ancestors' events before its own.
+        start: an earlier fold's result to go on from; None begins with `projection.initial`.
+
+    Returns:
+        What the projection is after the last event.
+
+    It raises nothing by itself: what the projection's `evolve` raises comes through.
+    """
     state = projection.initial if start is None else start
     for recorded in events:
         state = projection.evolve(state, recorded)

@@ -1,6 +1,6 @@
 """One line of a list of threads."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
 from messagedb_agent.agent.counting import counts
@@ -19,13 +19,16 @@ from messagedb_agent.agent.steps import (
     Wait,
 )
 from messagedb_agent.changing import changed
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
+    AgentRedefined,
+    LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionStarted,
     SessionTitled,
     UserMessageAdded,
 )
+from messagedb_agent.events.values import AgentDefinition
 from messagedb_agent.projections.projection import Projection
 
 TITLE_CHARS = 60
@@ -42,6 +45,7 @@ Status = Literal[
     "foreign",
     "ended",
     "deleted",
+    "unknown",
 ]
 """How a thread stands.
 
@@ -55,6 +59,7 @@ Status = Literal[
 - `foreign`: was never started as a thread.
 - `ended`: the session is over, until a user speaks again.
 - `deleted`: hidden.
+- `unknown`: not to be told from its newest events, and too long to be read for a list.
 """
 
 
@@ -71,6 +76,7 @@ class Summary:
         started_at_ms: when the thread began, a fork at its own start; milliseconds since
             1970-01-01 UTC; None before any event that counts.
         updated_at_ms: when the newest event that counts happened; likewise.
+        is_partial: whether the state is not known: `status` then says so.
     """
 
     state: State = field(default_factory=State)
@@ -80,6 +86,7 @@ class Summary:
     messages: int = 0
     started_at_ms: int | None = None
     updated_at_ms: int | None = None
+    is_partial: bool = False
 
     @property
     def thread_id(self) -> str:
@@ -89,7 +96,7 @@ class Summary:
     @property
     def status(self) -> Status:
         """How the thread stands."""
-        return status(self.state)
+        return "unknown" if self.is_partial else status(self.state)
 
     @property
     def title(self) -> str:
@@ -162,6 +169,24 @@ def _evolve(before: Summary, recorded: Recorded) -> Summary:
 
 
 summary: Projection[Summary] = Projection(Summary(), _evolve)
+
+
+def ready_for(claim: Recorded, definition: AgentDefinition) -> Summary:
+    """Return what a thread was right before a claim of ours for an answer, from the claim alone.
+
+    Whoever claims an answer has decided to on the whole history: the thread was begun and not
+    ended, nothing was open, failed or blocked, an answer was owed. What is not known here (what
+    was used, whether the context overflowed before, calls on the side, what is unresolved) bears
+    on no status, but for the overflow.
+
+    Args:
+        claim: the claim.
+        definition: the agent in force.
+    """
+    attempt = claim.event.attempt if isinstance(claim.event, LlmCallStarted) else 1
+    state = State(stream=claim.stream, started=True, owed=claim.position, interruptions=attempt - 1)
+    redefined = replace(claim, event=AgentRedefined(definition=definition))
+    return Summary(state=evolve_counted(state, redefined), stream=claim.stream)
 
 
 def _first_line(text: str) -> str:

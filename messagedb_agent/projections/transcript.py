@@ -15,6 +15,7 @@ from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.codec import EVENT_TYPES
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     ContextCompacted,
@@ -22,7 +23,6 @@ from messagedb_agent.events.schema import (
     LimitReached,
     LlmCallFailed,
     LlmResponseReceived,
-    Recorded,
     SessionArchived,
     SessionCompleted,
     SessionContinued,
@@ -40,7 +40,6 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     ToolOutcomeResolved,
     TurnCancelled,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import AgentDefinition, Limits, ToolCall
@@ -160,7 +159,7 @@ def _with_call(after: Transcript, event: Event) -> Transcript:
         case ToolExecutionCompleted(call_id=id, result=text, elapsed_ms=ms):
             return _called(after, id, outcome="completed", result=text, elapsed_ms=ms)
         case ToolExecutionFailed(call_id=id, kind=kind, message=message, elapsed_ms=ms, attempt=n):
-            outcome: CallOutcome = "unknown" if kind == "outcome_unknown" else "failed"
+            outcome: CallOutcome = "unknown" if id in after.state.unknown else "failed"
             ran = ms if n else None
             text = f"{kind}: {message}"
             return _called(after, id, outcome=outcome, result=text, elapsed_ms=ran)

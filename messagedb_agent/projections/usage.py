@@ -13,12 +13,12 @@ from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events import values
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     ContextCompacted,
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionCompleted,
     SessionStarted,
     ToolExecutionCompleted,
@@ -67,7 +67,8 @@ class ToolUse:
         completed: gave a result.
         failed: gave none: refused, raised, timed out or cancelled while running.
         denied: a person did not allow it.
-        unknown: may or may not have taken effect; counted so even when resolved later.
+        unknown: may or may not have taken effect, as `State.unknown` says; counted so even when
+            resolved later.
         not_run: dropped before it started, or left behind by a fork.
         elapsed_ms: milliseconds spent running.
     """
@@ -122,8 +123,8 @@ def _evolve(before: ThreadUsage, recorded: Recorded) -> ThreadUsage:
             return _called(after, _tool(before, call), ToolUse(attempts=1))
         case ToolExecutionCompleted(call_id=call, elapsed_ms=elapsed_ms):
             return _called(after, _tool(before, call), ToolUse(completed=1, elapsed_ms=elapsed_ms))
-        case ToolExecutionFailed(call_id=call, kind=kind, elapsed_ms=elapsed_ms):
-            unknown = int(kind == "outcome_unknown")
+        case ToolExecutionFailed(call_id=call, elapsed_ms=elapsed_ms):
+            unknown = int(call in after.state.unknown)
             use = ToolUse(failed=1 - unknown, unknown=unknown, elapsed_ms=elapsed_ms)
             return _called(after, _tool(before, call), use)
         case ToolExecutionDenied(call_id=call):

@@ -1,9 +1,9 @@
 """Finding streams without reading their messages: what Message DB has no function for."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from messagedb_agent.store.store import StreamHead
+from messagedb_agent.store.store import StreamHead, TypeRows
 
 Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -60,7 +60,16 @@ SELECT (SELECT stream_name FROM messages
         WHERE stream_name > %(stream)s ORDER BY stream_name LIMIT 1)
 """
 
-_MAX_GLOBAL_POSITION = 2**63 - 1
+_TYPES = """
+SELECT type, count(*), min(position), max(position),
+       count(*) FILTER (WHERE jsonb_typeof(data->'text') = 'string'
+                          AND btrim(data->>'text', E' \\t\\n\\r') <> '')
+FROM messages
+WHERE stream_name = %(stream)s AND position <= %(until)s
+GROUP BY type
+"""
+
+_MAX_POSITION = 2**63 - 1
 
 
 async def newest_streams(
@@ -71,7 +80,7 @@ async def newest_streams(
     A stream that is written to between two pages may be missed, or named with its older place.
     """
     found: list[StreamHead] = []
-    lowest = _MAX_GLOBAL_POSITION if before is None else before
+    lowest = _MAX_POSITION if before is None else before
     size = min(max(100, limit * _ROWS_PER_STREAM), _MAX_ROWS)
     while len(found) < limit:
         page = await fetch(
@@ -96,3 +105,10 @@ async def neighbours(fetch: Fetch, stream: str) -> tuple[str | None, str | None]
     """Return the names of the streams just before and just after `stream` in name order."""
     [(before, after)] = await fetch(_NEIGHBOURS, {"stream": stream})
     return before, after
+
+
+async def types(fetch: Fetch, stream: str, until: int | None) -> Mapping[str, TypeRows]:
+    """Return what stands in a stream up to a position, by type."""
+    last = _MAX_POSITION if until is None else until
+    found = await fetch(_TYPES, {"stream": stream, "until": last})
+    return {type: TypeRows(*rows) for type, *rows in found}

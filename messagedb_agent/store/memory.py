@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import md5
@@ -17,7 +17,7 @@ from messagedb_agent.store import jsonb
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.store import Hold, Member, StreamHead
+from messagedb_agent.store.store import Hold, Member, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     cardinal_id_of,
     category_of,
@@ -178,6 +178,18 @@ class MemoryStore:
             self._names[after] if after < len(self._names) else None,
         )
 
+    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+        """Return what stands in a stream, by type; see `Directory.types`."""
+        self._check_open()
+        check_stream(stream)
+        last = self._version(stream) if until is None else until
+        found: dict[str, TypeRows] = {}
+        for message in self._streams.get(stream, [])[: max(0, last + 1)]:
+            rows = found.get(message.type, TypeRows(0, message.position, -1))
+            texts = rows.with_text + _has_text(message)
+            found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
+        return found
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -245,6 +257,12 @@ def _normalised(message: NewMessage) -> NewMessage:
         )
     except jsonb.NumberOutOfRange as error:
         raise RefusedPayload(str(error), field="data") from error
+
+
+def _has_text(message: Message) -> bool:
+    data = None if message.data is None else jsonb.parse(message.data)
+    text = data.get("text") if isinstance(data, dict) else None
+    return isinstance(text, str) and bool(text.strip(" \t\n\r"))
 
 
 def _is_same(standing: Message, message: NewMessage) -> bool:

@@ -1,7 +1,7 @@
 """A store on Message DB: psycopg 3, Message DB's own functions, and nothing held open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from time import monotonic
@@ -27,7 +27,7 @@ from messagedb_agent.store.server_errors import (
     refused_connection,
     translated,
 )
-from messagedb_agent.store.store import BATCH_SIZE, Hold, Member, StreamHead
+from messagedb_agent.store.store import BATCH_SIZE, Hold, Member, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import check_category, check_prefix, check_stream
 
 T = TypeVar("T")
@@ -218,6 +218,11 @@ class MessageDbStore:
         """Return the names of the streams just before and just after in name order."""
         check_stream(stream)
         return await directory.neighbours(self._rows, stream)
+
+    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+        """Return what stands in a stream, by type; see `Directory.types`."""
+        check_stream(stream)
+        return await directory.types(self._rows, stream, until)
 
     async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
         async def fetch(connection: Connection) -> list[Message]:

@@ -15,10 +15,10 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ConnStatus, TransactionStatus
 
-from messagedb_agent.errors import ConfigurationError, StoreUnavailable
+from messagedb_agent.errors import StoreUnavailable
+from messagedb_agent.store.address import parameters
 from messagedb_agent.store.server_errors import Where
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -84,32 +84,16 @@ class Address:
         """Read a `postgresql://` URL or a libpq connection string.
 
         Raises:
-            ConfigurationError: it cannot be read.
+            ConfigurationError: it cannot be read, or may be misread.
         """
-        given = _parsed(url)
-        host, port = str(given.get("host") or ""), str(given.get("port") or "5432")
-        if given == {} or "@" in host or not port.replace(",", "").isdigit():
-            # Nothing of it is shown: a password with `@` or `/` in it is read as host or port.
-            raise ConfigurationError(
-                "MESSAGE_DB_URL is no database URL; percent-encode what is special in a password",
-                field="MESSAGE_DB_URL",
-            )
+        given = parameters(url)
+        host, port = given.get("host") or "the default host", given.get("port") or "5432"
         where = Where(
-            database=str(given.get("dbname") or "the default"),
-            role=str(given.get("user") or "the default"),
-            server=f"{host or 'the default host'}:{port}",
+            database=given.get("dbname") or "the default",
+            role=given.get("user") or "the default",
+            server=f"{host}:{port}",
         )
         return cls({**_KEEPALIVE, "application_name": application_name, **given}, where)
-
-
-def _parsed(url: str) -> dict[str, Any]:
-    """Return the parts of a URL; nothing where it cannot be read.
-
-    An error is not handed on: libpq's text quotes what it cannot read, and so the password.
-    """
-    with suppress(psycopg.ProgrammingError):
-        return dict(conninfo_to_dict(url))
-    return {}
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from messagedb_agent.errors import (
     RefusedPayload,
     StoreUnavailable,
 )
+from messagedb_agent.store.address import MASK, plain_name
 from messagedb_agent.store.report import REMEDY
 
 POOLER_REMEDY = "connect to the server itself, or use the pooler's session mode"
@@ -42,6 +43,12 @@ _REFUSED_CONNECTION = (
     ),
     (re.compile(r"no pg_hba.conf entry|authentication failed"), "the server refuses this login"),
 )
+# Which host was tried: the one value that such a text may quote. libpq also quotes values that it
+# cannot read, whatever they are.
+_HOST_TRIED = re.compile(
+    r"""(?:server at|on socket|resolve host|host:|port:|hostaddr:|option) (["'])[\w./:%,-]*\1"""
+)
+_QUOTE = re.compile(r""""|(?<!\w)'|'(?!\w)""")
 _STARTING = re.compile(
     r"the database system is|too many (clients|connections)|remaining connection slots"
     r"|no more connections allowed"  # PgBouncer's word for it
@@ -57,7 +64,8 @@ class Where:
     server: str
 
     def __str__(self) -> str:
-        return f"database {self.database!r} on {self.server} as role {self.role!r}"
+        database, role = plain_name(self.database), plain_name(self.role)
+        return f"database {database!r} on {self.server} as role {role!r}"
 
 
 def is_transient(error: psycopg.Error) -> bool:
@@ -110,7 +118,7 @@ def translated(error: psycopg.Error, where: Where) -> AgentError:
     if state in _PAYLOAD or isinstance(error, psycopg.DataError):
         return RefusedPayload(f"PostgreSQL cannot hold this: {text}", field="data")
     if state in _ABSENT:
-        return NotMessageDb(where.database, (text,), REMEDY)
+        return NotMessageDb(plain_name(where.database), (text,), REMEDY)
     if state in _LOST_STATEMENT:
         return ConfigurationError(
             f"{where}: {text}; a pooler that keeps no sessions loses it; {POOLER_REMEDY}",
@@ -129,4 +137,18 @@ def refused_connection(error: psycopg.Error, where: Where) -> AgentError:
     for pattern, why in _REFUSED_CONNECTION:
         if pattern.search(text):
             return ConfigurationError(f"{where}: {why}", field="MESSAGE_DB_URL")
-    return StoreUnavailable(f"{where}: {text}")
+    return StoreUnavailable(f"{where}: {_without_values(text)}")
+
+
+def _without_values(text: str) -> str:
+    """Mask what a text quotes, but for the hosts that were tried.
+
+    From the first such quote to the last: a value may hold quotes itself.
+    """
+    known = [found.span() for found in _HOST_TRIED.finditer(text)]
+    quotes = [
+        found.start()
+        for found in _QUOTE.finditer(text)
+        if not any(start <= found.start() < end for start, end in known)
+    ]
+    return f"{text[: quotes[0]]}{MASK}{text[quotes[-1] + 1 :]}" if quotes else text

@@ -57,11 +57,6 @@ class SqlFile:
     text: str
 
 
-def is_carried() -> bool:
-    """Say whether this installation was built with the official SQL."""
-    return _database() is not None
-
-
 def sql_files() -> tuple[SqlFile, ...]:
     """Return the official SQL in the order in which it is installed.
 

@@ -1,4 +1,4 @@
-"""Stream names: build, parse, refuse.
+"""Stream names: build, take apart, refuse.
 
 Message DB's grammar is `category[:type[+type...]][-id[+id...]]`. It cuts at the first `-`, and it
 checks nothing, so a name that its readers would misread is refused here.
@@ -7,7 +7,6 @@ Source: Message DB 1.3.0, `functions/category.sql`, `id.sql`, `cardinal-id.sql`,
 """
 
 import re
-from dataclasses import dataclass
 
 from messagedb_agent.errors import RefusedName
 
@@ -18,38 +17,6 @@ RESERVED_TYPES = frozenset({"command", "position", "snapshot"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamName:
-    """A stream name taken apart; any text can be.
-
-    Attributes:
-        category: all before the first `-`, such as `agent:v0`.
-        entity: the category without its types, such as `agent`.
-        types: what follows the first `:` of the category, such as `("v0", "snapshot")`.
-        id: all after the first `-`; None for a category.
-        cardinal_id: the id up to its first `+`: what consumer groups divide by.
-    """
-
-    category: str
-    entity: str
-    types: tuple[str, ...]
-    id: str | None
-    cardinal_id: str | None
-
-
-def parse(name: str) -> StreamName:
-    """Take any stream or category name apart, as Message DB does."""
-    category = category_of(name)
-    entity, colon, types = category.partition(":")
-    return StreamName(
-        category=category,
-        entity=entity,
-        types=tuple(types.split("+")) if colon else (),
-        id=id_of(name),
-        cardinal_id=cardinal_id_of(name),
-    )
 
 
 def category_of(name: str) -> str:

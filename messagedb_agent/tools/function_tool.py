@@ -9,7 +9,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import pydantic
 
 from messagedb_agent.errors import ToolError, ValidationError
-from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.tools.arguments import complaint
 from messagedb_agent.tools.running import failure_text, in_thread
 from messagedb_agent.tools.signature import read_docs, read_signature
@@ -29,6 +29,9 @@ class FunctionTool(Generic[P, R]):
 
     Attributes:
         spec: what is offered to the model and recorded.
+
+    Raises:
+        ValidationError: the function cannot be a tool, or a property is not what it must be.
     """
 
     __name__: str
@@ -147,8 +150,12 @@ def tool(
         description: for the model; the docstring's first paragraph where it is None.
         name: 1 to 64 letters, digits, `_` or `-`; the function's name where it is None.
         needs_approval: whether a person must allow each call.
-        effect: what to do with a call whose worker died.
-        timeout_s: seconds that one call may take; None for no bound.
+        effect: what to do with a call whose worker died: run it again (`retry`: harmless;
+            `keyed`: the target honours `ToolContext.idempotency_key`), or record its outcome as
+            *unknown* (`never`). `check` is for tools that can be asked what became of a call:
+            none can yet, so for now it ends as *unknown* too. See `Tool`.
+        timeout_s: seconds that one call may take; None for no bound. A call that ran out of time
+            may have taken effect: its outcome is unknown, unless `effect` is `retry`.
 
     Raises:
         ValidationError: the function cannot be a tool; the text names the parameter.

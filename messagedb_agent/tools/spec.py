@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard, get_args
 
 from messagedb_agent.errors import ValidationError
-from messagedb_agent.events.values import EffectPolicy, JsonText, ToolSpec
+from messagedb_agent.events.values import JsonText, ToolSpec
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.tools.running import shortened
 
 _NAME_RULE = "1 to 64 letters, digits, '_' or '-'"
@@ -21,6 +22,15 @@ def make_spec(
     timeout_s: object,
 ) -> ToolSpec:
     """Return the spec of a tool that declares these properties.
+
+    Args:
+        name: 1 to 64 letters, digits, `_` or `-`.
+        description: what it does, for the model.
+        parameters: JSON Schema of the arguments, an object.
+        needs_approval: whether a person must allow each call.
+        effect: `retry`, `keyed`, `check` or `never`, as `Tool` explains them; a call of a `check`
+            tool ends as *unknown* for now, as with `never`: no tool can be asked yet.
+        timeout_s: seconds that one call may take, more than 0; None for no bound.
 
     Raises:
         ValidationError: one of them is not what it must be; `field` is its name.

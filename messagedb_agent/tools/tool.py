@@ -1,10 +1,11 @@
 """The port to tools: what a tool is, what a toolbox does, what comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from messagedb_agent.events.values import CallProblem, JsonText, ToolFailureKind, ToolSpec
+from messagedb_agent.events.values import JsonText, ToolSpec
+from messagedb_agent.events.words import CallProblem, ToolFailureKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,20 @@ class Tool(Protocol):
         description: what it does, for the model.
         parameters: JSON Schema of the arguments, an object.
 
-    A tool may further have `needs_approval`, `effect` and `timeout_s`; without them it needs no
-    approval, is never run again by itself, and has no bound of time.
+    A tool may further have `needs_approval` (bool), `effect` and `timeout_s` (seconds); without
+    them it needs no approval, is never run again by itself, and has no bound of time.
+
+    `effect` says what becomes of a call whose worker died, or whose turn was cancelled, while it
+    ran:
+
+    - `retry`: harmless to repeat. It runs again, at most three times in all.
+    - `keyed`: the target honours `ToolContext.idempotency_key`. It runs again likewise.
+    - `never`: its outcome is recorded as *unknown*, and the model and the person are told.
+    - `check`: for tools that can be asked what became of a call. No tool can be asked yet, so for
+      now its outcome is recorded as *unknown*, as with `never`.
+
+    After a cancel or the end of the session nothing runs again: a `retry` tool's call ends as
+    *cancelled*, any other's as *unknown*.
     """
 
     @property
@@ -48,8 +61,17 @@ class Tool(Protocol):
     async def execute(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
         """Run with checked arguments and return what the model shall see.
 
-        Text is shown as it is, anything else as JSON. Whatever it raises is told to the model:
-        the text of a `ToolError` as it is, of other exceptions with the class's name.
+        Args:
+            arguments: what the model asks for, checked against `parameters`.
+            context: what the tool may know of the call.
+
+        Returns:
+            Text, which is shown as it is, or anything that pydantic can make JSON of; cut at
+            100,000 characters.
+
+        Raises:
+            ToolError: the model is told its text as it is. Of any other exception it is told the
+                class's name too. Neither ends the turn.
         """
         ...
 
@@ -77,6 +99,13 @@ class Problem:
     message: str
 
 
+MayBegin = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """Let a tool begin."""
+
+
 class Tools(Protocol):
     """A set of tools as the engine uses it."""
 
@@ -89,7 +118,19 @@ class Tools(Protocol):
         ...
 
     async def run(
-        self, name: str, arguments: JsonText, context: ToolContext
+        self,
+        name: str,
+        arguments: JsonText,
+        context: ToolContext,
+        *,
+        may_begin: MayBegin = at_once,
     ) -> ToolResult | ToolFailure:
-        """Run a call within its time bound; failures are values, only cancellation raises."""
+        """Run a call within its time bound; failures are values, only cancellation raises.
+
+        Args:
+            name: the tool's name.
+            arguments: what it is called with, JSON text.
+            context: what it is told of the call.
+            may_begin: returns right before the tool's body runs, or never.
+        """
         ...

@@ -8,7 +8,14 @@ from messagedb_agent.tools.arguments import parse_arguments
 from messagedb_agent.tools.function_tool import FunctionTool
 from messagedb_agent.tools.object_tool import AnyTool, ObjectTool, adapt
 from messagedb_agent.tools.running import run_bounded, shortened
-from messagedb_agent.tools.tool import Problem, ToolContext, ToolFailure, ToolResult
+from messagedb_agent.tools.tool import (
+    MayBegin,
+    Problem,
+    ToolContext,
+    ToolFailure,
+    ToolResult,
+    at_once,
+)
 
 MAX_OUTPUT_CHARS = 100_000
 """Where the output of a call is cut, in characters, unless the toolbox is told otherwise."""
@@ -61,7 +68,12 @@ class Toolbox:
         return None
 
     async def run(
-        self, name: str, arguments: JsonText, context: ToolContext
+        self,
+        name: str,
+        arguments: JsonText,
+        context: ToolContext,
+        *,
+        may_begin: MayBegin = at_once,
     ) -> ToolResult | ToolFailure:
         """Run a call within its time bound; failures are values, only cancellation raises.
 
@@ -75,8 +87,13 @@ class Toolbox:
         tool = self._by_name[name]
         values = parse_arguments(arguments)
         timeout_ms = tool.spec.timeout_ms
+
+        async def body() -> object:
+            await may_begin()
+            return await tool.execute(values, context)
+
         return await run_bounded(
-            lambda: tool.execute(values, context),
+            body,
             timeout_s=None if timeout_ms is None else timeout_ms / 1000,
             max_output_chars=self._max_output_chars,
         )

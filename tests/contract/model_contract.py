@@ -1,4 +1,4 @@
-"""What every model keeps, whoever answers: the suite behind the `Model` protocol."""
+"""What every model keeps, whoever answers: the suite behind the `LanguageModel` protocol."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Behaviour:
         can_fail: whether a `failure` can be brought about at all.
     """
 
-    build: Callable[..., Model]
+    build: Callable[..., LanguageModel]
     request: Callable[..., Request]
     can_fail: bool = True
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from messagedb_agent.errors import RefusedName, StoreUnavailable
-from messagedb_agent.store.store import Store, StreamHead
+from messagedb_agent.store.store import Store, StreamHead, TypeRows
 from tests.contract.messages import new
 
 
@@ -165,3 +165,18 @@ async def test_a_closed_store_says_so(store: Store, category: str) -> None:
     with pytest.raises(StoreUnavailable):
         await store.last(f"{category}-1")
     await store.close()
+
+
+async def test_types_say_what_stands_in_a_stream(store: Store, category: str) -> None:
+    stream = f"{category}-1"
+    texts = ['{"text": "a"}', '{"text": " \\t\\n"}', '{"text": 5}', '{"texts": "a"}', None]
+    await store.append(stream, new("A"), *(new("B", text) for text in texts), new("A"))
+    await store.append(f"{category}-2", new("A"))
+    everything = {"A": TypeRows(2, 0, 6, 0), "B": TypeRows(5, 1, 5, 1)}
+    assert await store.types(stream) == everything
+    assert await store.types(stream, until=6) == everything
+    assert await store.types(stream, until=1) == {"A": TypeRows(1, 0, 0), "B": TypeRows(1, 1, 1, 1)}
+    assert await store.types(stream, until=-1) == {}
+    assert await store.types(f"{category}-3") == {}
+    with pytest.raises(RefusedName):
+        await store.types(category)

@@ -12,11 +12,31 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
     assert _is_said(getattr(messagedb_agent, name), name)
 
 
-@pytest.mark.parametrize("name", ["Agent", "Database", "Engine", "Projection"])
+@pytest.mark.parametrize("name", ["Agent", "Database", "Engine", "MemoryStore", "Projection"])
 def test_what_a_public_class_offers_has_docstrings(name: str) -> None:
-    cls = getattr(messagedb_agent, name)
-    offered = {key: value for key, value in vars(cls).items() if _is_offered(key, value)}
+    offered = _offered_by(getattr(messagedb_agent, name))
     assert [key for key, value in offered.items() if not _is_said(value, name)] == []
+
+
+@pytest.mark.parametrize("name", ["Agent", "Engine"])
+def test_what_reaches_the_store_says_what_it_raises(name: str) -> None:
+    offered = _offered_by(getattr(messagedb_agent, name))
+    reaches = {
+        key: inspect.getdoc(value) or ""
+        for key, value in offered.items()
+        if inspect.iscoroutinefunction(value) or key in ("messages", "all_messages")
+    }
+    assert len(reaches) >= 5
+    silent = [key for key, doc in reaches.items() if "Raises:" not in doc]
+    assert silent == (["close"] if name == "Engine" else [])
+    unsaid = [key for key, doc in reaches.items() if "StoreUnavailable" not in doc]
+    assert unsaid == []
+
+
+def _offered_by(cls: type) -> dict[str, object]:
+    """Return what a class offers by itself or by a class of ours that it is made of."""
+    ours = [base for base in reversed(cls.__mro__) if base.__module__.startswith("messagedb_agent")]
+    return {key: value for c in ours for key, value in vars(c).items() if _is_offered(key, value)}
 
 
 def _is_offered(name: str, value: object) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -15,13 +16,11 @@ from types import CodeType
 import pytest
 
 import messagedb_agent
-from messagedb_agent.agents import connecting
+from messagedb_agent.agents.database import default_home
 from messagedb_agent.store import embedded
 from messagedb_agent.store.embedded import EmbeddedSettings
-from messagedb_agent.store.store import Store
 from tests.docs.blocks import PAGES, ROOT, Block, blocks, commands, first_missing
-from tests.scratch_database import scratch_database
-from tests.store_url import StoreUrls
+from tests.store_url import new_home, remove_embedded
 
 BESIDE = tuple(
     ROOT / name for name in ("CHANGELOG.md", "spec.md", "tasks.md", "benchmarks/README.md")
@@ -30,21 +29,29 @@ PATIENCE_S = 60.0  # how long a command may take; it is never measured
 
 
 @pytest.fixture(scope="module")
-def url(store_urls: StoreUrls) -> Iterator[str]:
-    """URL of a database where `last` and `list` see nobody else's threads."""
-    if store_urls.admin_url is None:
-        pytest.skip("TEST_STORE is a URL, where no other database can be made")
-    with scratch_database(store_urls) as made:
-        yield made
+def home() -> Iterator[Path]:
+    """A home in which the user's own embedded server runs, with nobody's threads."""
+    home = new_home()
+    with pytest.MonkeyPatch.context() as patch:
+        _move_to(home, patch)
+        settings = EmbeddedSettings(default_home())
+    asyncio.run(embedded.start(settings, _fsync=False))
+    yield home
+    remove_embedded(settings)
+    shutil.rmtree(home)
+
+
+def _move_to(home: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("HOME", str(home))
+    patch.delenv("XDG_DATA_HOME", raising=False)
 
 
 @pytest.fixture
-def _scratch(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder beside a copy of the examples; what would be the user's store is `url`."""
+def _scratch(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder beside a copy of the examples, in a home of its own."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("MESSAGE_DB_URL", url)
+    _move_to(home, monkeypatch)
     # As a person at a terminal has it, where logs are text from WARNING on.
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
     monkeypatch.setenv("LOG_FORMAT", "text")
@@ -52,12 +59,6 @@ def _scratch(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     psql = embedded.psql(EmbeddedSettings(tmp_path))
     folders = [Path(sys.executable).parent, os.environ["PATH"], psql.parent if psql else ""]
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, filter(None, folders))))
-    whole = connecting._store
-
-    async def store(where: object) -> Store:
-        return await whole(url if where is None else where)  # type: ignore[arg-type]  # passed on
-
-    monkeypatch.setattr(connecting, "_store", store)
 
 
 @pytest.mark.usefixtures("_scratch")

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from messagedb_agent.events import values
+from messagedb_agent.events import values, words
 from messagedb_agent.events.codec import EVENT_TYPES
 from messagedb_agent.events.schema import SCHEMA_VERSION
 from tests.docs.blocks import ROOT
@@ -147,8 +147,8 @@ def test_texts_that_are_listed_are_those_that_are_allowed(name: str) -> None:
 
 
 def test_the_failure_kinds_are_those_published() -> None:
-    assert list(get_args(values.FailureKind)) == MODEL_FAILURES
-    assert list(get_args(values.ToolFailureKind)) == TOOL_FAILURES
+    assert list(get_args(words.FailureKind)) == MODEL_FAILURES
+    assert list(get_args(words.ToolFailureKind)) == TOOL_FAILURES
 
 
 def test_the_failure_kinds_are_those_listed() -> None:

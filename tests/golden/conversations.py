@@ -14,6 +14,7 @@ from typing import Any
 from messagedb_agent.events.chain import GENESIS, hash_text
 from messagedb_agent.events.codec import Envelope, Sealed, decode, seal
 from messagedb_agent.events.metadata import Travelling
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -21,7 +22,6 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionStarted,
     ToolApprovalRequested,
     ToolExecutionCompleted,
@@ -29,7 +29,6 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
     ToolOutcomeResolved,
-    UnknownEvent,
 )
 from messagedb_agent.ids import derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation

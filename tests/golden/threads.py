@@ -7,7 +7,7 @@ from messagedb_agent.events.schema import (
     Event,
     LlmResponseReceived,
 )
-from messagedb_agent.events.values import ToolFailureKind
+from messagedb_agent.events.words import ToolFailureKind
 from tests.given import (
     Call,
     Given,

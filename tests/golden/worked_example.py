@@ -8,7 +8,8 @@ from typing import Any
 from messagedb_agent.events.chain import GENESIS, hash_text
 from messagedb_agent.events.codec import Envelope, Sealed, seal
 from messagedb_agent.events.metadata import Travelling
-from messagedb_agent.events.schema import Recorded, SessionStarted, UserMessageAdded
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import SessionStarted, UserMessageAdded
 from messagedb_agent.events.values import AgentDefinition, ModelParameters, ToolSpec
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold

@@ -17,12 +17,14 @@ class CuttingProxy:
 
     Attributes:
         url: the database's URL, through this proxy.
+        opened: how many connections there have been.
         cuts: how many connections were cut.
         between: called when a connection was cut, before anybody can know.
     """
 
     def __init__(self, target: str, folder: Path) -> None:
         self.url = make_conninfo(target, host=str(folder), port=5432, hostaddr=None)
+        self.opened = 0
         self.cuts = 0
         self.between: Callable[[], Awaitable[object]] | None = None
         self._target = conninfo_to_dict(target)
@@ -47,6 +49,7 @@ class CuttingProxy:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        self.opened += 1
         server_reader, server_writer = await self._open()
         doomed = asyncio.Event()
         ways = [

@@ -12,6 +12,7 @@ import pytest
 
 from messagedb_agent.errors import Refused
 from messagedb_agent.store.embedded import EmbeddedServer, EmbeddedSettings, start, status, stop
+from messagedb_agent.store.embedded.watcher import APPLICATION
 from tests.embedded_server import count, is_running, starter, watcher_of, write
 from tests.store_url import new_home
 from tests.waiting import until
@@ -36,6 +37,21 @@ async def ended(settings: EmbeddedSettings) -> None:
     await until(lambda: status(settings).server is None and not status(settings).is_watched)
 
 
+async def looked(connection: psycopg.Connection, *, times: int) -> None:
+    """Wait until the watcher has looked this often."""
+    looks: set[object] = set()
+
+    def look() -> bool:
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        found = connection.execute(
+            "SELECT query_start FROM pg_stat_activity WHERE application_name = %s", (APPLICATION,)
+        )
+        looks.update(found)
+        return len(looks) > times
+
+    await until(look)
+
+
 async def watch_anew(settings: EmbeddedSettings, *, idle_s: float) -> EmbeddedServer:
     """Replace the watcher: one that rests between two looks would read `idle_s` late."""
     os.kill(watcher_of(settings), signal.SIGKILL)
@@ -58,9 +74,9 @@ async def test_a_server_that_nobody_uses_ends_and_keeps_what_was_written(
 async def test_a_client_of_any_kind_keeps_the_server_up(
     server: EmbeddedServer, settings: EmbeddedSettings
 ) -> None:
-    with psycopg.connect(server.url) as connection:
+    with psycopg.connect(server.admin_url) as connection:
         await watch_anew(settings, idle_s=SHORT_S)
-        connection.execute("SELECT pg_sleep(%s)", (6 * SHORT_S,))
+        await looked(connection, times=8)  # four a `SHORT_S`
         assert status(settings).server == server
     await ended(settings)
 
@@ -83,8 +99,6 @@ async def test_the_idle_time_of_the_latest_start_is_in_force(
 ) -> None:
     await start(replace(settings, idle_s=SHORT_S))
     await start(settings)
-    with psycopg.connect(server.url) as connection:
-        connection.execute("SELECT pg_sleep(%s)", (SHORT_S,))
     assert float((server.data.parent / "lock").read_text()) == 60
 
 

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from messagedb_agent.store.embedded import (
     stop,
 )
 from messagedb_agent.store.embedded.account import Account, server_account
-from messagedb_agent.store.embedded.paths import places
+from messagedb_agent.store.embedded.paths import own_folder, places
 from tests.embedded_server import count, program_of
 from tests.store_url import new_home
 
@@ -185,3 +186,14 @@ def test_root_without_an_account_is_told_what_to_do(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pwd, "getpwnam", unknown)
     with pytest.raises(ConfigurationError, match="useradd"):
         server_account()
+
+
+def test_a_folder_that_many_make_at_once_has_its_owner_from_the_start(tmp_path: Path) -> None:
+    owner = server_account()
+
+    def make(number: int) -> None:
+        own_folder(tmp_path / str(number // 8), owner)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(make, range(400)))  # raises where one was found half made
+    assert sorted(os.listdir(tmp_path), key=int) == [str(n) for n in range(50)]

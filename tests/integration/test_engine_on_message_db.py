@@ -1,9 +1,9 @@
 """The engine on a real Message DB: several processes' stores, real locks, foreign SQL."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import product
 from uuid import uuid4
 
 import psycopg
@@ -12,11 +12,13 @@ from messagedb_agent.agent.commands import Say
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.engine.saying import Saying
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.ownership import lock_keys
+from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
@@ -35,13 +37,51 @@ from tests.unit.engine.world import (
 )
 from tests.waiting import until
 
+COMMITS = 4  # of a turn with one tool call
+
+
+class WatchedStore(MessageDbStore):
+    """A store that says what is asked of it.
+
+    Attributes:
+        tries: how often somebody has tried to own a stream.
+        appends: how many appends have begun.
+        begun: set with the append that brings `appends` to `awaited`.
+    """
+
+    tries = 0
+    appends = 0
+    awaited = 0
+    begun: asyncio.Event
+
+    def own(self, stream: str) -> AbstractAsyncContextManager[Hold | None]:
+        self.tries += 1
+        return super().own(stream)
+
+    async def append(
+        self, stream: str, *messages: NewMessage, expected_version: int | None = None
+    ) -> Appended:
+        self.appends += 1
+        if self.appends == self.awaited:
+            self.begun.set()
+        return await super().append(stream, *messages, expected_version=expected_version)
+
+    def await_append(self, number: int) -> None:
+        """Let `begun` be set with this append from now on, counted from 1."""
+        self.awaited, self.begun = self.appends + number, asyncio.Event()
+
+
+def watched(engine: Engine) -> WatchedStore:
+    assert isinstance(engine.store, WatchedStore)
+    return engine.store
+
 
 @asynccontextmanager
 async def processes(
-    url: str, category: str, count: int, model: Model, *tools: AnyTool
+    url: str, category: str, count: int, model: LanguageModel, *tools: AnyTool
 ) -> AsyncIterator[list[Engine]]:
     """Yield engines that share nothing but the database and the model's script."""
-    stores = [await MessageDbStore.connect(url) for _ in range(count)]
+    stores = [await WatchedStore.connect(url) for _ in range(count)]
     try:
         yield [Engine(store, lambda _: model, Toolbox(*tools), category) for store in stores]
         for store in stores:
@@ -78,8 +118,9 @@ async def test_a_message_from_another_process_during_a_slow_call_is_answered(
             async with under_way(agent.advance("two")) as other:
                 await said(two, agent.thread_id, "two")
                 gate.opened.set()
-                assert await other == await turn
-        assert model_answers(await other) == ["one", "first", "two", "second"]
+                first, second = await turn, await other
+        assert (first.thread_id, first.answer) == (second.thread_id, "first")
+        assert model_answers(second) == ["one", "first", "two", "second"]
         await assert_sound(one, agent.thread_id)
 
 
@@ -87,12 +128,13 @@ async def test_two_processes_that_resume_at_once_do_every_step_once(
     store_url: str, category: str
 ) -> None:
     runs: list[str] = []
+    stores: dict[WatchedStore, int] = {}  # and how often each had tried before
 
     @tool
     async def work(part: str) -> str:
-        """Work."""
+        """Work until every process has tried to take the thread on."""
         runs.append(part)
-        await asyncio.sleep(0.05)
+        await until(lambda: all(store.tries > before for store, before in stores.items()))
         return part
 
     model = ScriptedModel((call("work", part="a"), call("work", part="b")), "done", repeat=True)
@@ -104,6 +146,7 @@ async def test_two_processes_that_resume_at_once_do_every_step_once(
             journal = await journal_of(engines[0], agent.thread_id)
             await journal.claim(Saying(lambda _: (Say("go"),)))
             ready = [await engine.latest(agent.thread_id) for engine in engines]
+            stores.update({watched(engine): watched(engine).tries for engine in engines})
             async with asyncio.timeout(20):
                 ended = await asyncio.gather(*(one.resume() for one in ready))
             assert len(set(ended)) == 1
@@ -179,26 +222,25 @@ async def test_a_message_written_with_psql_is_answered(store_url: str, category:
 async def test_turns_cancelled_at_any_moment_are_finished_and_nothing_stays_in_use(
     store_url: str, category: str
 ) -> None:
-    rng = random.Random(11)
-
     @tool(effect="retry")
     async def look() -> str:
         """Look."""
-        await asyncio.sleep(0.002)
+        await steps(10)
         return "seen"
 
     async with processes(store_url, category, 1, ScriptedModel(), look) as (engine,):
-        store = engine.store
-        assert isinstance(store, MessageDbStore)
+        store = watched(engine)
         await engine.create_agent()  # connections are made
         before = asyncio.all_tasks()
         stopped_at: set[int] = set()
-        for _ in range(40):
+        for number, later in product(range(1, COMMITS + 1), (0, 2, 6, 15, 30, 60)):
             model = ScriptedModel(call("look"), "done", repeat=True)
             here = Engine(store, lambda _, m=model: m, Toolbox(look), category)
             agent = await here.create_agent()
+            store.await_append(number)
             turn = asyncio.create_task(agent.advance("go"))
-            await asyncio.sleep(rng.uniform(0, 0.05))
+            await store.begun.wait()
+            await steps(later)
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)
             there = Engine(
@@ -215,6 +257,12 @@ async def test_turns_cancelled_at_any_moment_are_finished_and_nothing_stays_in_u
                 assert mine
         assert asyncio.all_tasks() == before
         assert len(stopped_at) > 2
+
+
+async def steps(count: int) -> None:
+    """Let everything else go on for some steps of the event loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def said(engine: Engine, thread_id: str, text: str) -> None:

@@ -21,8 +21,10 @@ from messagedb_agent.errors import (
 )
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from tests.integration.cutting_proxy import cutting_proxy
 from tests.scratch_database import scratch_database
 from tests.store_url import StoreUrls
+from tests.waiting import until
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
@@ -232,11 +234,12 @@ async def test_a_server_without_a_free_connection_is_asked_again(admin_url: str)
             only = await psycopg.AsyncConnection.connect(url)
             with pytest.raises(StoreUnavailable, match="too many connections"):
                 await MessageDbStore.connect(url, retry_for_s=0.1)
-            connecting = asyncio.create_task(MessageDbStore.connect(url, retry_for_s=20))
-            await asyncio.sleep(0.1)
-            assert not connecting.done()
-            await only.close()
-            async with await connecting as store:
-                assert await store.stream_version("nothing-1") == -1
+            async with cutting_proxy(url) as proxy:
+                connecting = asyncio.create_task(MessageDbStore.connect(proxy.url, retry_for_s=20))
+                await until(lambda: proxy.opened > 1)  # it was refused once, and asks again
+                assert not connecting.done()
+                await only.close()
+                async with await connecting as store:
+                    assert await store.stream_version("nothing-1") == -1
         finally:
             await admin.execute(sql.SQL("DROP ROLE {}").format(role))

@@ -25,7 +25,6 @@ OFFICIAL_FUNCTIONS = (
 
 
 def test_the_sql_is_carried_with_its_licence_and_version() -> None:
-    assert sql.is_carried()
     carried = files("messagedb_sql")
     assert "MIT" in (carried / "MIT-License.txt").read_text()
     assert (carried / "database" / "VERSION.txt").read_text().strip() == "1.3.0"
@@ -63,7 +62,6 @@ def test_a_package_built_without_the_sql_says_so_and_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sql, "_PACKAGE", "messagedb_sql_that_was_left_out")
-    assert not sql.is_carried()
     with pytest.raises(ConfigurationError, match="built without") as refusal:
         sql.sql_files()
     assert refusal.value.field == "MESSAGE_DB_SOURCE"

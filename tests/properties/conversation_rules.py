@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import CallModel, Compact
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
-from messagedb_agent.events.schema import Recorded, SessionStarted
+from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest

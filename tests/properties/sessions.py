@@ -59,7 +59,13 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.values import Attempt, FailureKind, Limits, ToolCall, Usage
+from messagedb_agent.events.values import (
+    Attempt,
+    Limits,
+    ToolCall,
+    Usage,
+)
+from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.requests import summary_request
 from tests.given import definition, tool

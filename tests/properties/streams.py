@@ -19,6 +19,7 @@ from messagedb_agent.agent.steps import (
     Stop,
     Wait,
 )
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     ContextCompacted,
@@ -27,7 +28,6 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
-    Recorded,
     SessionArchived,
     SessionCompleted,
     SessionContinued,
@@ -45,12 +45,10 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     ToolOutcomeResolved,
     TurnCancelled,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
     Attempt,
-    CallProblem,
     ForkPoint,
     Limits,
     ModelParameters,
@@ -58,6 +56,7 @@ from messagedb_agent.events.values import (
     ToolCall,
     Usage,
 )
+from messagedb_agent.events.words import CallProblem
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.conversation import Conversation, conversation
 from tests.given import definition, tool

@@ -9,9 +9,11 @@ from messagedb_agent.agent.decider import abandoned, decide
 from messagedb_agent.agent.evolution import evolve
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import CallModel, RefuseCalls, RequestApproval, RunTools
-from messagedb_agent.events.schema import Recorded
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold
+from messagedb_agent.projections.transcript import transcript
+from messagedb_agent.projections.usage import usage
 from tests.properties.conversation_rules import broken_fork, broken_request, broken_rule
 from tests.properties.effort import examples
 from tests.properties.streams import SESSIONS, STREAMS
@@ -51,6 +53,20 @@ def test_a_fork_of_any_prefix_folds_to_what_no_provider_would_refuse(
     for recorded in stream:
         shown = conversation.evolve(shown, recorded)
         assert broken_fork(shown, recorded, number) is None
+
+
+@examples(150)
+@given(SESSIONS)
+def test_all_projections_agree_on_the_calls_of_unknown_outcome(
+    stream: tuple[Recorded, ...],
+) -> None:
+    state, ever = State(), set[str]()
+    for recorded in stream:
+        state = evolve(state, recorded)
+        ever |= state.unknown
+    calls = [item.call for item in fold(transcript, stream) if item.call]
+    assert {call.call_id for call in calls if call.outcome == "unknown"} == ever
+    assert fold(usage, stream).tools.unknown == len(ever)
 
 
 @examples(100)

@@ -11,7 +11,8 @@ from messagedb_agent.events.canonical import canonical_text, parse
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import EVENT_TYPES, Envelope, decode, seal
 from messagedb_agent.events.metadata import Cause, Travelling
-from messagedb_agent.events.schema import Event, UnknownEvent
+from messagedb_agent.events.recorded import UnknownEvent
+from messagedb_agent.events.schema import Event
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.store.jsonb import normalised

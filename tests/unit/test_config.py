@@ -1,6 +1,7 @@
 """Settings: where they come from, what they mean, and what is refused."""
 
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_the_five_parts_of_docker_compose_make_its_url() -> None:
         ("DB_HOST=::1", "postgresql://message_store@[::1]:5432/message_store"),
         ("DB_HOST=/var/run/pg", "postgresql://message_store@/message_store?host=%2Fvar%2Frun%2Fpg&port=5432"),
         ("DB_HOST=\nDB_PASSWORD=", None),
+        ("MESSAGE_DB_URL='postgresql://x@y/z '", "postgresql://x@y/z"),
         ("DB_HOST=db\nMESSAGE_DB_URL=postgresql://x@y/z", "postgresql://x@y/z"),
     ],
 )  # fmt: skip
@@ -127,6 +129,10 @@ def test_a_providers_key_may_stand_in_the_file(monkeypatch: pytest.MonkeyPatch) 
         ("LOG_LEVEL=LOUD", "LOG_LEVEL"),
         ("LOG_FORMAT=xml", "LOG_FORMAT"),
         ("EMBEDDED_IDLE_S=soon", "EMBEDDED_IDLE_S"),
+        ("DB_HOST=me:hunter2@db", "DB_HOST"),
+        ("DB_HOST=postgresql://db/x", "DB_HOST"),
+        ("DB_NAME=postgresql://me:hunter2@db/x", "DB_NAME"),
+        ("DB_NAME='user=me password=hunter2'", "DB_NAME"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_place(text: str, name: str) -> None:
@@ -135,6 +141,7 @@ def test_a_wrong_value_is_refused_by_name_and_place(text: str, name: str) -> Non
     assert str(error).startswith(f"{name} is wrong: ")
     assert str(error).endswith("(from .env)")
     assert "Value error" not in str(error)
+    assert "hunter2" not in "".join(format_exception(error))
 
 
 def test_a_refusal_does_not_repeat_a_secret() -> None:

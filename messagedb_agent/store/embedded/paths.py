@@ -16,6 +16,7 @@ Only the server's account may enter `data` and `run`. Folders that are not ours 
 import hashlib
 import os
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +96,18 @@ def own_folder(path: Path, account: Account | None) -> None:
         StoreUnavailable: it is there, and is not ours.
         OSError: it cannot be made.
     """
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        check_own_folder(path, account)
-    else:
+    if not os.path.lexists(path):
+        # Made aside and moved: at no time does another process find it with the wrong owner.
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         if account:
-            os.chown(path, account.uid, account.gid)
+            os.chown(draft, account.uid, account.gid)
+        try:
+            draft.rename(path)
+        except OSError:
+            draft.rmdir()
+            if not os.path.lexists(path):
+                raise
+    check_own_folder(path, account)
 
 
 def check_own_folder(path: Path, account: Account | None) -> None:

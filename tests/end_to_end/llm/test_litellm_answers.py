@@ -20,7 +20,7 @@ from messagedb_agent.events.request import (
 )
 from messagedb_agent.events.values import Price, Usage
 from messagedb_agent.llm.litellm_library import close_connections, load
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from tests.contract.model_contract import Behaviour, ModelContract
 from tests.end_to_end.llm.asking import FORMS, Asker, request
 from tests.model_server import Answer, Body, Call, Fail, ModelServer, Say
@@ -43,7 +43,7 @@ class TestLitellmKeepsTheContract(ModelContract):
             "failure": Fail(400, "no"),
         }
 
-        def build(*wanted: str) -> Model:
+        def build(*wanted: str) -> LanguageModel:
             server.then(*(scripts[each] for each in wanted))
             return asker.model()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.verify import verify
+from messagedb_agent.engine.verify import UncheckedRequest, verify
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import LlmCallStarted, SessionStarted, UserMessageAdded
 from messagedb_agent.projections.conversation import conversation
@@ -62,7 +62,7 @@ async def test_a_request_that_was_folded_from_later_events_is_found(category: st
     assert (await found(store, stream)).what == "its request was folded from what comes later"
 
 
-async def test_a_request_by_an_unknown_projection_is_let_be(category: str) -> None:
+async def test_a_request_by_an_unknown_projection_is_named_and_let_be(category: str) -> None:
     store = MemoryStore()
     stream = await talk(store, category)
     claim = await asked(store, stream)
@@ -71,6 +71,7 @@ async def test_a_request_by_an_unknown_projection_is_let_be(category: str) -> No
     await write(store, stream, claim.model_copy(update=other))
     result = await verify(store, stream)
     assert (result.finding, result.requests) == (None, REQUESTS)
+    assert result.unchecked == (UncheckedRequest(stream, 9, "window", 1),)
 
 
 async def test_a_request_that_was_folded_before_the_thread_began_is_found(category: str) -> None:

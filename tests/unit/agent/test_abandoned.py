@@ -11,7 +11,7 @@ from messagedb_agent.agent.decider import (
     abandoned,
 )
 from messagedb_agent.events.schema import AgentRedefined, Event, SessionDeleted
-from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.events.words import EffectPolicy
 from tests.given import (
     Given,
     cancelled,

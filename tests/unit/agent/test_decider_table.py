@@ -3,11 +3,8 @@
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import CallModel, Compact, Complete, Done, Stop, Wait
-from messagedb_agent.events.schema import (
-    SessionDeleted,
-    SessionTitled,
-    UnknownEvent,
-)
+from messagedb_agent.events.recorded import UnknownEvent
+from messagedb_agent.events.schema import SessionDeleted, SessionTitled
 from messagedb_agent.events.values import Limits, ReachedLimit
 from tests.given import (
     approved,

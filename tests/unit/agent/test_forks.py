@@ -3,8 +3,9 @@
 import pytest
 
 from messagedb_agent.agent.steps import CallModel, Compact, Wait
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.request import AskedCall, AssistantReply, ToolAnswer, UserText
-from messagedb_agent.events.schema import SessionDeleted, UnknownEvent
+from messagedb_agent.events.schema import SessionDeleted
 from messagedb_agent.projections.conversation import NOT_RUN
 from tests.given import (
     FORK,

@@ -7,7 +7,8 @@ import pytest
 from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS
 from messagedb_agent.agent.steps import CallModel, Compact, Complete, Done, Wait
 from messagedb_agent.events.schema import AgentRedefined, LlmCallFailed
-from messagedb_agent.events.values import Attempt, FailureKind, Limits, Usage
+from messagedb_agent.events.values import Attempt, Limits, Usage
+from messagedb_agent.events.words import FailureKind
 from tests.given import (
     History,
     approved,

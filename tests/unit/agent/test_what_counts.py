@@ -2,10 +2,12 @@
 
 import pytest
 
+from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.agent.steps import CallModel, Wait
 from messagedb_agent.events.request import AssistantReply
-from messagedb_agent.events.schema import LlmResponseReceived
-from messagedb_agent.events.values import Purpose, ToolCall
+from messagedb_agent.events.schema import Event, LlmResponseReceived, ToolExecutionStarted
+from messagedb_agent.events.values import ToolCall
+from messagedb_agent.events.words import Purpose
 from tests.given import (
     Given,
     History,
@@ -126,3 +128,29 @@ def test_a_problem_is_closed_by_a_failure_and_by_nothing_else() -> None:
     refused = spoken(replied(call("pay", problem="bad_arguments")))
     assert refused.and_(runs("pay"), done("pay")).shown == refused.shown
     refused.and_(broke("pay", "bad_arguments")).says(CallModel())
+
+
+LARGE = "x" * MAX_TEXT_BYTES
+
+
+def test_a_start_counts_unless_its_key_is_too_large_to_be_written_again() -> None:
+    """What it says it runs with is nothing that anybody writes again; that it runs is."""
+    ready = spoken(replied("pay"))
+
+    def start(history: History) -> Event:
+        return ToolExecutionStarted(
+            call_id=history.call("pay"), tool_name="pay", arguments=LARGE, idempotency_key="k"
+        )
+
+    def keyed(history: History) -> Event:
+        return ToolExecutionStarted(
+            call_id=history.call("pay"), tool_name="pay", arguments="{}", idempotency_key=LARGE
+        )
+
+    ready.and_(start).says(Wait("effect"))
+    assert ready.and_(keyed).state == ready.state
+
+
+def test_an_approval_counts_unless_its_arguments_are_too_large_to_run_with() -> None:
+    assert WAITING.and_(approved("rm", LARGE)).state == WAITING.state
+    assert WAITING.and_(approved("rm", LARGE[:-4])).state != WAITING.state

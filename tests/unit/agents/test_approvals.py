@@ -41,6 +41,22 @@ async def test_a_tool_that_needs_approval_waits_for_it() -> None:
     assert await agent.resume() == agent
 
 
+async def test_an_end_of_an_id_that_names_no_one_call_approves_and_denies_none() -> None:
+    engine, agent, _ = await waiting_for_two("done")
+    first, second = agent.approvals
+    for suffix in ("", "zzz", "_"):
+        with pytest.raises(NotFound):
+            await agent.approve(suffix)
+    rest = await agent.approve("_0")
+    for suffix in ("", first.call_id):
+        with pytest.raises(NotFound):
+            await rest.approve(suffix)
+        with pytest.raises(NotFound):
+            await rest.deny(suffix)
+    assert (rest.approvals, burnt) == ((second,), ["a"])
+    await assert_sound(engine, agent.thread_id)
+
+
 async def test_what_waits_survives_its_engine() -> None:
     engine, _, model = await waiting_for_two("done")
     again = await engine_on(engine.store, model, burn).latest("last")

@@ -5,9 +5,7 @@ import pytest
 from messagedb_agent import Agent, Limits, MemoryStore, connect
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.next_steps import hints, of_limits
-from messagedb_agent.cli.talking import MAX_MESSAGE_BYTES
 from messagedb_agent.errors import LimitReached
-from messagedb_agent.store import encoding
 
 
 async def test_a_limit_of_the_thread_is_raised_in_python_as_no_setting_makes_it() -> None:
@@ -23,7 +21,3 @@ async def test_a_limit_of_the_thread_is_raised_in_python_as_no_setting_makes_it(
         assert "agent.resume(limits=Limits(" in go_on
         raised = await agent.resume(limits=Limits(tokens_per_thread=1000))
         assert raised.answer == "42 * 7 = 294."
-
-
-def test_a_message_is_read_as_far_as_the_store_takes_one() -> None:
-    assert MAX_MESSAGE_BYTES == encoding.MAX_MESSAGE_BYTES

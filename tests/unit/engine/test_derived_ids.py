@@ -14,8 +14,9 @@ from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.errors import ModelError
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.request import CallFailure
-from messagedb_agent.events.schema import Event, Recorded, UnknownEvent
+from messagedb_agent.events.schema import Event
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.tools.function_tool import tool
 from tests.unit.engine.world import (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
-from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.tools.function_tool import tool

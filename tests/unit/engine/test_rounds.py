@@ -15,12 +15,12 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
 )
 from messagedb_agent.events.values import Usage
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.scripted import ScriptedModel, call, say
 from messagedb_agent.projections.usage import usage
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.tools.function_tool import tool
-from messagedb_agent.tools.tool import ToolContext, ToolFailure, ToolResult
+from messagedb_agent.tools.tool import MayBegin, ToolContext, ToolFailure, ToolResult, at_once
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.unit.engine.world import (
     Gate,
@@ -277,7 +277,7 @@ async def test_an_adapter_that_raises_fails_the_turn_and_is_recorded(
 
 
 async def test_an_unknown_model_fails_the_turn_and_is_recorded() -> None:
-    def nobody(name: str) -> Model:
+    def nobody(name: str) -> LanguageModel:
         raise ConfigurationError(f"no model {name}", field="model")
 
     engine = Engine(MemoryStore(), nobody, Toolbox())
@@ -316,7 +316,12 @@ async def test_halves_of_surrogates_and_nul_in_replies_and_results_are_mended() 
 async def test_a_toolbox_with_a_bug_is_an_outcome(error: BaseException) -> None:
     class Leaky(Toolbox):
         async def run(
-            self, name: str, arguments: str, context: ToolContext
+            self,
+            name: str,
+            arguments: str,
+            context: ToolContext,
+            *,
+            may_begin: MayBegin = at_once,
         ) -> ToolResult | ToolFailure:
             raise error
 

@@ -14,7 +14,7 @@ from messagedb_agent.engine.saying import Saying
 from messagedb_agent.errors import ModelError, StoreUnavailable
 from messagedb_agent.events.request import Reply, Request, RequestedCall
 from messagedb_agent.events.schema import LlmCallFailed, SessionTitled, ToolExecutionFailed
-from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.message import NewMessage

@@ -13,7 +13,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.values import EffectPolicy
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool

@@ -11,9 +11,9 @@ from messagedb_agent.agents.view import view
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.events.codec import Decoded, decode
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import Request
-from messagedb_agent.events.schema import Recorded
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.scripted import Answer, Said, ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Appended, NewMessage
@@ -113,7 +113,7 @@ def look(where: str = "the box") -> str:
 
 def engine_on(
     store: Store,
-    model: Model | None = None,
+    model: LanguageModel | None = None,
     *tools: AnyTool,
     category: str = "agent",
 ) -> Engine:

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import EVENT_TYPES, Envelope, Sealed, clean_text, decode, seal
 from messagedb_agent.events.metadata import Cause, Travelling
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import (
     Event,
     SessionContinued,
     SessionTitled,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import DecimalText, Limits, Value

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from messagedb_agent.events.codec import EVENT_TYPES, decode
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     LlmCallFailed,
@@ -14,7 +15,7 @@ from messagedb_agent.events.schema import (
     LlmResponseReceived,
     ToolExecutionCompleted,
     ToolExecutionFailed,
-    UnknownEvent,
+    ToolOutcomeResolved,
 )
 from tests.rows import Row
 
@@ -28,6 +29,8 @@ DEFINITION = {"name": "a", "systemPrompt": "", "model": "m"}
 FAILED_CALL = {"llmCallId": "c", "kind": NEW, "message": ""}
 FAILED_TOOL = {"callId": "c_0", "attempt": 1, "kind": NEW, "message": "", "elapsedMs": 1}
 RESULT = {"callId": "c_0", "result": "seen", "elapsedMs": 1}
+
+RESOLVED = {"callId": "c_0", "status": NEW, "text": "half of it"}
 
 
 def read(type: str, data: dict[str, Any], metadata: str | None = None) -> Any:
@@ -64,9 +67,15 @@ class TestClosedSets:
         assert isinstance(event, AgentRedefined)
         assert [tool.effect for tool in event.definition.tools] == ["never"]
 
+    def test_what_became_of_a_call_is_that_it_failed(self) -> None:
+        event = read("ToolOutcomeResolved", RESOLVED)
+        assert isinstance(event, ToolOutcomeResolved)
+        assert (event.status, event.text) == ("failed", "half of it")
+
     @pytest.mark.parametrize(
         ("type", "data"),
         [
+            ("ToolOutcomeResolved", RESOLVED),
             ("LlmCallStarted", CLAIM),
             ("LlmCallFailed", FAILED_CALL),
             ("LlmCallFailed", {**FAILED_CALL, "kind": "internal", "attempts": [ATTEMPT]}),
@@ -102,21 +111,26 @@ class TestNewerShapes:
 class TestWholeNumbers:
     """Counts go up to what every reader of JSON holds without loss."""
 
-    @pytest.mark.parametrize("number", ["0", "9007199254740992"])
+    @pytest.mark.parametrize("number", ["0", "9007199254740992", "1.0", "25e1"])
     def test_a_number_that_all_hold_is_read(self, number: str) -> None:
         event = decode(counted(number)).recorded.event
         assert isinstance(event, ToolExecutionCompleted)
-        assert event.elapsed_ms == int(number)
+        assert event.elapsed_ms == float(number)
+        assert isinstance(event.elapsed_ms, int)
 
     @pytest.mark.parametrize(
         "number",
-        ["9007199254740993", "1" + "0" * 30, "1" + "0" * 5_000, "1e400", "-1", "1.5"],
+        ["9007199254740993", "1" + "0" * 30, "1" + "0" * 5_000, "1e400", "1e300", "-1", "1.5"],
     )
     def test_a_number_that_some_would_round_makes_no_event(self, number: str) -> None:
         event = decode(counted(number)).recorded.event
         assert isinstance(event, UnknownEvent)
         assert event.reason.startswith("elapsedMs: ")
         assert not event.critical
+
+    @pytest.mark.parametrize("value", ["true", "false", '"1"', "null", "[1]", "{}"])
+    def test_what_is_no_number_makes_no_event(self, value: str) -> None:
+        assert isinstance(decode(counted(value)).recorded.event, UnknownEvent)
 
     def test_this_code_writes_none(self) -> None:
         with pytest.raises(ValidationError, match="less than or equal to 9007199254740992"):
@@ -126,3 +140,16 @@ class TestWholeNumbers:
 def counted(number: str) -> Row:
     data = json.dumps({**RESULT, "elapsedMs": "?"}).replace('"?"', number)
     return Row(type="ToolExecutionCompleted", data=data)
+
+
+@pytest.mark.parametrize("cost", [True, False])
+def test_true_and_false_are_no_money(cost: bool) -> None:
+    data = {**REPLY, "finishReason": "stop", "costUsd": cost}
+    assert isinstance(read("LlmResponseReceived", data), UnknownEvent)
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes", "no", "true", None])
+def test_whether_a_tool_needs_approval_is_true_or_false(value: object) -> None:
+    tool = {**TOOL, "needsApproval": value}
+    event = read("AgentRedefined", {"definition": {**DEFINITION, "tools": [tool]}})
+    assert isinstance(event, UnknownEvent)

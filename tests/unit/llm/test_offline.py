@@ -19,7 +19,7 @@ from messagedb_agent.events.request import (
     UserText,
 )
 from messagedb_agent.events.values import ToolSpec
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.offline import WHAT_IT_IS, OfflineModel
 from messagedb_agent.llm.questions import MOST_CALCULATIONS, calculations, time_questions
 from messagedb_agent.llm.scripted import call
@@ -41,7 +41,7 @@ async def asked(said: str, offered: tuple[str, ...] = OFFERED) -> list[tuple[str
 
 async def turn(said: str, results: dict[str, str]) -> list[Reply]:
     """Run a turn to its end, every call answered by the result of its tool."""
-    model: Model = OfflineModel()
+    model: LanguageModel = OfflineModel()
     messages: list[RequestMessage] = [UserText("What is 1 + 1?"), UserText(said)]
     replies: list[Reply] = []
     while not replies or replies[-1].calls:

@@ -12,7 +12,7 @@ from messagedb_agent.events.request import (
     RequestedCall,
     UserText,
 )
-from messagedb_agent.llm.model import Model
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.scripted import OutOfAnswers, ScriptedModel, call, say
 
 
@@ -69,7 +69,7 @@ async def test_it_keeps_every_request() -> None:
 
 
 async def test_running_out_fails_the_test_and_says_where() -> None:
-    model: Model = ScriptedModel("only")
+    model: LanguageModel = ScriptedModel("only")
     await model.complete(request())
     with pytest.raises(
         OutOfAnswers, match="1 answers, and this is request 2; the user said last: 'hello there'"

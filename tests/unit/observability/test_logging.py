@@ -11,11 +11,10 @@ import pytest
 import structlog
 
 from messagedb_agent.config import Settings
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
-    Recorded,
     ToolExecutionCompleted,
     ToolExecutionStarted,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.observability.logging import EventLog, configure

@@ -2,6 +2,7 @@
 
 import pytest
 
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     SessionArchived,
@@ -9,7 +10,6 @@ from messagedb_agent.events.schema import (
     SessionTagged,
     SessionTitled,
     SessionUnarchived,
-    UnknownEvent,
 )
 from messagedb_agent.events.values import Limits
 from messagedb_agent.projections.lineage import AgentState, Lineage, lineage

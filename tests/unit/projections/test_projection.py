@@ -1,6 +1,6 @@
 """Folding."""
 
-from messagedb_agent.events.schema import Recorded
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.projections.projection import Projection, fold
 from tests.given import given, started, user
 

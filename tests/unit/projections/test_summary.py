@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from messagedb_agent.events.schema import (
-    Recorded,
-    SessionArchived,
-    SessionDeleted,
-    SessionTitled,
-    UnknownEvent,
-)
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
+from messagedb_agent.events.schema import SessionArchived, SessionDeleted, SessionTitled
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.summary import Summary, summary
 from tests.given import (

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import (
     AgentRedefined,
     Event,
@@ -13,7 +14,6 @@ from messagedb_agent.events.schema import (
     SessionTitled,
     SessionUnarchived,
     ToolExecutionFailed,
-    UnknownEvent,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import Limits
@@ -116,6 +116,12 @@ def test_a_call_shows_how_far_it_has_come() -> None:
     assert outcomes(history) == {"look": "failed", "rm": "unknown"}
     history = history.and_(resolved("rm"))
     assert texts(history)[-1] == ("note", "completed: it went through")
+
+
+def test_a_timeout_may_have_taken_effect_unless_the_tool_may_run_again() -> None:
+    history = spoken(replied("look", "pay"), runs("look"), runs("pay"))
+    history = history.and_(broke("look", "timed_out"), broke("pay", "timed_out"))
+    assert outcomes(history) == {"look": "failed", "pay": "unknown"}
 
 
 def test_a_refused_call_has_failed_without_running() -> None:

@@ -150,6 +150,15 @@ def test_a_failed_tool_call_is_counted() -> None:
     assert total.tools == ToolUse(calls=1, attempts=1, failed=1)
 
 
+def test_a_timeout_may_have_taken_effect_unless_the_tool_may_run_again() -> None:
+    history = spoken(replied("look", "pay"), runs("look"), runs("pay"))
+    total = used(history.and_(broke("look", "timed_out"), broke("pay", "timed_out")))
+    assert total.by_tool == {
+        "look": ToolUse(calls=1, attempts=1, failed=1),
+        "pay": ToolUse(calls=1, attempts=1, unknown=1),
+    }
+
+
 def test_calls_that_a_cancel_drops_are_not_run() -> None:
     dropped = spoken(replied("look", "rm"), asked("rm"), approved("rm"), runs("look"), cancelled())
     assert used(dropped).by_tool["rm"] == ToolUse(calls=1, not_run=1)

@@ -1,0 +1,161 @@
+"""Reading threads of one category: finding them, folding them, checking them."""
+
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from messagedb_agent.agents.finding import (
+    Listed,
+    find_thread,
+    list_threads,
+    shortest_prefix,
+)
+from messagedb_agent.engine.history import read_events
+from messagedb_agent.engine.verify import Verification, verify
+from messagedb_agent.projections.projection import Projection
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.store import Store
+from messagedb_agent.store.stream_name import thread_category, thread_stream
+
+S = TypeVar("S")
+
+
+class Reading:
+    """What can be read of the threads of one category; nothing here writes.
+
+    Attributes:
+        store: where the threads are kept.
+        category: category of the threads, normalised.
+        version: version in their stream names.
+    """
+
+    store: Store
+    category: str
+    version: str
+
+    async def find_thread(self, name: str) -> str:
+        """Return the id of the thread that a person means.
+
+        Args:
+            name: its id, a unique prefix of it, or `last` for the thread with the newest event.
+
+        Raises:
+            NotFound: there is no such thread.
+            AmbiguousName: the prefix fits several; `candidates` holds some of their ids.
+            RefusedName: the name is empty.
+            StoreUnavailable: the store was not reached.
+        """
+        return await find_thread(self.store, self._stream_category, name)
+
+    async def shortest_prefix(self, thread_id: str) -> str:
+        """Return the shortest beginning of a thread's id that names no other thread.
+
+        Args:
+            thread_id: its id; whether there is such a thread is not asked.
+
+        Returns:
+            At least six characters of it, or all where it has fewer.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            StoreUnavailable: the store was not reached.
+        """
+        return await shortest_prefix(self.store, self._stream_category, self._stream(thread_id))
+
+    async def threads(self, limit: int = 10) -> tuple[Listed, ...]:
+        """Return the threads with the newest events, newest first.
+
+        Args:
+            limit: how many at most; none where it is below 1.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        return await list_threads(self.store, self._stream_category, limit)
+
+    async def fold(self, thread_id: str, projection: Projection[S], *, at: int | None = None) -> S:
+        """Fold a thread, a fork's ancestors first.
+
+        Args:
+            thread_id: its id, in full.
+            projection: what is folded.
+            at: position of the last event to fold, from 0, in the thread's own stream; None folds
+                all there are.
+
+        Returns:
+            What the projection is then; `projection.initial` for a thread without events.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+
+        What the projection's `evolve` raises comes through.
+        """
+        state = projection.initial
+        async for recorded in read_events(self.store, self._stream(thread_id), until=at):
+            state = projection.evolve(state, recorded)
+        return state
+
+    def messages(
+        self, thread_id: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Read a thread's own messages, without a fork's ancestors', as they stand in the store.
+
+        Args:
+            thread_id: its id, in full; a thread that is not there has no messages.
+            position: position of the first to read, from 0.
+            until: position of the last to read, inclusive; None reads to the end there is.
+
+        Raises:
+            RefusedName: no thread can have this id (at once).
+            StoreUnavailable: the store was not reached (while reading).
+        """
+        return self.store.read(self._stream(thread_id), position=position, until=until)
+
+    def all_messages(self, *, global_position: int = 1) -> AsyncIterator[Message]:
+        """Read the messages of all threads in the order of the store, up to the newest now.
+
+        Args:
+            global_position: global position of the first to read, from 1.
+
+        Raises:
+            StoreUnavailable: the store was not reached (while reading).
+        """
+        return self.store.read_category(self._stream_category, global_position=global_position)
+
+    async def newest(self, thread_id: str) -> Message | None:
+        """Return the newest message of a thread; None where there is none.
+
+        Args:
+            thread_id: its id, in full.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            StoreUnavailable: the store was not reached.
+        """
+        return await self.store.last(self._stream(thread_id))
+
+    async def verify(self, thread_id: str) -> Verification:
+        """Check that a thread's log says what was written; no model and no tool is called.
+
+        Positions, the hash chain, ids, causes, outcomes and where a fork branched off are checked,
+        a fork's ancestors' too, and every model request is folded again and compared with its
+        digest. What is wrong is a finding and no error. What no chain can show: a tail that was
+        cut off or, behind the last hash, changed; a chain that was made anew as a whole; another
+        `time` or global position.
+
+        Args:
+            thread_id: its id, in full; a thread without events has nothing wrong with it.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            StoreUnavailable: the store was not reached.
+        """
+        return await verify(self.store, self._stream(thread_id))
+
+    @property
+    def _stream_category(self) -> str:
+        return thread_category(self.category, self.version)
+
+    def _stream(self, thread_id: str) -> str:
+        return thread_stream(self.category, self.version, thread_id)

@@ -1,0 +1,55 @@
+"""The commands of `db`: how they are called. What they do stands in `operations`."""
+
+from typing import Annotated
+
+import typer
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.shape import command, new_group
+
+Admin = Annotated[bool, typer.Option("--admin", help="As the owner of the embedded server.")]
+
+group = new_group("The database: the embedded server, or one that settings name.")
+
+
+@command(group, "status")
+def _status(common: Common) -> int:
+    """Say where threads are kept and whether that works; starts nothing."""
+    from messagedb_agent.cli import operations
+
+    return operations.status(common)
+
+
+@command(group, "install")
+def _install(common: Common) -> int:
+    """Put Message DB into the database that the settings name."""
+    from messagedb_agent.cli import operations
+
+    return operations.install(common)
+
+
+@command(group, "url")
+def _url(common: Common, admin: Admin = False) -> int:
+    """Print a URL for any client."""
+    from messagedb_agent.cli import operations
+
+    return operations.url(common, admin=admin)
+
+
+@command(group, "shell")
+def _shell(common: Common, admin: Admin = False) -> int:
+    """Open psql on the database."""
+    from messagedb_agent.cli import operations
+
+    return operations.shell(common, admin=admin)
+
+
+@command(group, "stop")
+def _stop(
+    common: Common,
+    force: Annotated[bool, typer.Option("--force", help="Even while others use it.")] = False,
+) -> int:
+    """End the embedded server."""
+    from messagedb_agent.cli import operations
+
+    return operations.stop(common, force=force)

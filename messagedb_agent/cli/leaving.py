@@ -1,0 +1,49 @@
+"""The end of the process, whatever tools have left running in it."""
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from time import sleep
+from typing import NoReturn
+
+from messagedb_agent.cli.streams import answers, notes
+
+_left: list[object] = []
+
+
+def leave_behind(work: object) -> None:
+    """Take note of work that will not end; it is kept, as what is thrown away then complains."""
+    _left.append(work)
+
+
+def leave(code: int) -> None:
+    """Let the process end with `code` now, or soon after the interpreter has begun to end.
+
+    The interpreter waits at its end for every thread that is no daemon, and throws away what is
+    left of tasks, which then run once more and complain. Nothing of ours is lost when that is cut
+    short: the store is closed by now, and what was written is flushed. Where a tool left nothing
+    behind, the interpreter ends as ever.
+    """
+    if _left:
+        _end(code)
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not _this()):
+        threading.Thread(target=_end_soon, args=(code,), daemon=True).start()
+
+
+def _this() -> threading.Thread:
+    return threading.current_thread()
+
+
+def _end_soon(code: int) -> None:
+    from messagedb_agent.containing import GRACE_S
+
+    sleep(GRACE_S)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    for stream in (answers(), notes(), sys.stdout, sys.stderr):
+        with suppress(Exception):  # theirs may be closed, or anything
+            stream.flush()
+    os._exit(code)

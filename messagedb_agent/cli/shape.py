@@ -1,0 +1,42 @@
+"""What commands are made of: groups, the global options, and arguments that several take."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import typer
+
+from messagedb_agent.cli.common import group_callback, taking_common
+from messagedb_agent.cli.help import PanelCommand, PanelGroup
+
+Thread = Annotated[
+    str, typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`.")
+]
+Message = Annotated[
+    str, typer.Argument(metavar="MESSAGE", help="What you say; `-` reads it from standard input.")
+]
+Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
+
+
+def new_group(doc: str, *, epilog: str | None = None) -> typer.Typer:
+    """Return a group of commands that takes the global options; without a command, it helps."""
+    group = typer.Typer(
+        cls=PanelGroup,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        invoke_without_command=True,
+        epilog=epilog,
+    )
+    group.callback()(group_callback(doc))
+    return group
+
+
+def command(
+    group: typer.Typer, name: str, panel: str | None = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Put a function into a group as a command, with the global options."""
+
+    def put(function: Callable[..., int]) -> Callable[..., int]:
+        group.command(name, cls=PanelCommand, rich_help_panel=panel)(taking_common(function))
+        return function
+
+    return put

@@ -1,0 +1,128 @@
+"""The commands on threads, and `config`: how they are called. What they do stands beside this."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import MEANINGS
+from messagedb_agent.cli.shape import Form, Message, Thread, command, new_group
+
+_MAX_POSITION = 2**63 - 1
+_MAX_LISTED = 10_000  # each of them is read
+
+group = new_group(
+    "Agents whose whole life is an event log in Message DB.\n\n"
+    'Begin with: messagedb-agent start "What is 42 * 7?"',
+    epilog="\n".join(f"{code:d}\t{meaning}" for code, meaning in MEANINGS.items()),
+)
+
+
+@command(group, "start", "Talk")
+def _start(common: Common, message: Message, form: Form = "text") -> int:
+    """Begin a thread with a message."""
+    from messagedb_agent.cli import talking
+
+    return talking.start(common, message, form)
+
+
+@command(group, "message", "Talk")
+def _message(common: Common, thread: Thread, message: Message, form: Form = "text") -> int:
+    """Say something in a thread."""
+    from messagedb_agent.cli import talking
+
+    return talking.message(common, thread, message, form)
+
+
+@command(group, "continue", "Talk")
+def _continue(common: Common, thread: Thread, form: Form = "text") -> int:
+    """Let a thread go on where it stopped: interrupted, failed, or at a limit."""
+    from messagedb_agent.cli import talking
+
+    return talking.continue_(common, thread, form)
+
+
+@command(group, "end", "Talk")
+def _end(
+    common: Common,
+    thread: Thread,
+    reason: Annotated[str | None, typer.Option(help="Why it ends.")] = None,
+) -> int:
+    """End a thread; a later message reopens it."""
+    from messagedb_agent.cli import talking
+
+    return talking.end(common, thread, reason)
+
+
+@command(group, "show", "Look")
+def _show(
+    common: Common,
+    thread: Thread,
+    form: Form = "text",
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing short.")] = False,
+    view: Annotated[
+        Literal["events", "conversation", "state", "usage", "lineage"] | None,
+        typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
+    ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(min=0, max=_MAX_POSITION, metavar="POSITION", help="As it was at this event."),
+    ] = None,
+) -> int:
+    """Show a thread."""
+    from messagedb_agent.cli import viewing
+
+    return viewing.show(common, thread, viewing.Showing(view, form, full, at))
+
+
+@command(group, "list", "Look")
+def _list(
+    common: Common,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 10,
+    form: Form = "text",
+) -> int:
+    """List the threads with the newest events."""
+    from messagedb_agent.cli import viewing
+
+    return viewing.list_threads(common, limit, form)
+
+
+@command(group, "tail", "Look")
+def _tail(
+    common: Common,
+    thread: Annotated[
+        str | None, typer.Argument(metavar="THREAD", help="All threads where it is left out.")
+    ] = None,
+    start: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            min=0,
+            max=_MAX_POSITION,
+            metavar="POSITION",
+            help="First position in the thread, or global position without one; news alone"
+            " where it is left out.",
+        ),
+    ] = None,
+    form: Form = "text",
+) -> int:
+    """Follow a thread, or all, as events are written; ends on Ctrl-C."""
+    from messagedb_agent.cli import tailing
+
+    return tailing.tail(common, thread, start, form)
+
+
+@command(group, "verify", "Look")
+def _verify(common: Common, thread: Thread, form: Form = "text") -> int:
+    """Check that a thread's log is what was written."""
+    from messagedb_agent.cli import verifying
+
+    return verifying.verify(common, thread, form)
+
+
+@command(group, "config", "Set up")
+def _config(common: Common, form: Form = "text") -> int:
+    """Show the settings in force and where each came from."""
+    from messagedb_agent.cli import configuring
+
+    return configuring.config(common, form)
