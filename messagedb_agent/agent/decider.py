@@ -88,6 +88,8 @@ def decide(state: State) -> Step:
 
 
 def _next_of_round(state: State) -> Step | None:
+    if not state.calls:  # asked at every event, and nearly always so
+        return Wait("effect") if state.has_open_claims else None
     if refused := state.at(Stage.PROBLEM):
         return RefuseCalls(refused)
     if unasked := state.at(Stage.NEEDS_APPROVAL):

@@ -19,8 +19,9 @@ from messagedb_agent.cli.streams import give_back, prepare
 from messagedb_agent.cli.terminal import note
 
 PROGRAM = "messagedb-agent"
-# What is imported stays: looking through it for garbage every 700 objects is lost time.
-_GC_THRESHOLD = 50_000
+# What is imported stays, more than 50,000 objects: looking through it for garbage every 700 is
+# lost time.
+_GC_THRESHOLD = 200_000
 
 threads.group.add_typer(db.group, name="db", rich_help_panel="Set up")
 

@@ -1,7 +1,6 @@
 """What acts on the world: asks the model, runs the tools, and says what came of it as a fact."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
@@ -11,7 +10,7 @@ from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import AskModel, Effect, RunTool
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
-from messagedb_agent.events.codec import clean_text
+from messagedb_agent.events.codec import size_bytes
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -175,9 +174,7 @@ class Effects:
 
 def _is_too_large(event: Event) -> bool:
     """Say whether an event's data are too large as JSON, which may be six times its text."""
-    data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    written = clean_text(json.dumps(data, ensure_ascii=False))
-    return len(written.encode()) > MAX_TEXT_BYTES
+    return size_bytes(event) > MAX_TEXT_BYTES
 
 
 def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:

@@ -130,6 +130,11 @@ def _clean(event: Event) -> tuple[bytes, Event]:
     return text, event if mended == data else type(event).model_validate(mended)
 
 
+def size_bytes(event: Event) -> int:
+    """Return how many bytes an event's data have as they are written."""
+    return len(_clean(event)[0])
+
+
 def _mend(value: Any) -> Any:
     match value:
         case str():
