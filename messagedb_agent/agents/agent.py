@@ -176,7 +176,8 @@ class Agent:
                 are always the engine's.
 
         Returns:
-            The state that answers the text, or where the turn waits for an approval.
+            The state that answers the text, or where the turn waits for an approval. Where others
+            have spoken meanwhile it is not the thread's newest one, and forks when it advances.
 
         Raises:
             ModelError: the model call failed for good; `agent` is the recorded state.

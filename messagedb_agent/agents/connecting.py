@@ -42,7 +42,8 @@ def connect(
 ) -> Connecting:
     """Return an engine, to be awaited or entered with `async with`, which closes it at the end.
 
-    Closing it closes the store and the models, also those that were given here.
+    Closing it closes the store and the models, also a store and a model that were given here; not
+    the models that a function given here returns.
 
     Args:
         where: a `postgresql://` URL of a Message DB, a `Database`, or a store such as

@@ -19,7 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
 """What an agent is where nothing else is said."""
 
 
-ALL = "all"
+_SHOW_ALL = "all"
 
 
 def check_strategy(strategy: object) -> None:
@@ -31,9 +31,9 @@ def check_strategy(strategy: object) -> None:
     Raises:
         ValidationError: it is another than `all`; None is not asked for.
     """
-    if strategy not in (None, ALL):
+    if strategy not in (None, _SHOW_ALL):
         raise ValidationError(
-            f"context_strategy: {strategy!r} is not known; there is {ALL!r} alone",
+            f"context_strategy: {strategy!r} is not known; there is {_SHOW_ALL!r} alone",
             field="context_strategy",
         )
 

@@ -5,7 +5,11 @@ from bisect import bisect_left
 
 from messagedb_agent.agents.view import View
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.events.schema import LlmResponseReceived
+from messagedb_agent.events.schema import (
+    LlmResponseReceived,
+    SessionCompleted,
+    TurnCancelled,
+)
 
 
 class Settled:
@@ -13,7 +17,8 @@ class Settled:
 
     A reply without calls answers all that stood before its request. What is said while a model is
     asked is answered by a later one, in the same turn. A call that failed and a limit settle
-    nothing: what goes on from them does.
+    nothing: what goes on from them does. A cancel settles what stood before it, once the claims
+    that it cancelled are closed.
 
     Args:
         stream: full name of the stream.
@@ -21,6 +26,7 @@ class Settled:
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
+        self._dropped: int | None = None  # by a cancel whose claims are still open
         self._up_to = array("q")  # all that stands before this position ...
         self._positions = array("q")  # ... is settled by the event at that one
 
@@ -32,8 +38,10 @@ class Settled:
             recorded: the event.
             after: the fold after it.
         """
-        up_to = _settled_by(before, recorded, after)
-        if up_to is not None and recorded.stream == self._stream:
+        if recorded.stream != self._stream or after.conversation is before.conversation:
+            return  # an ancestor's, or it does not count
+        up_to = self._settled_by(before, recorded, after)
+        if up_to is not None:
             self._up_to.append(up_to)
             self._positions.append(recorded.position)
 
@@ -42,19 +50,19 @@ class Settled:
         index = bisect_left(self._up_to, position)
         return self._positions[index] if index < len(self._positions) else None
 
-
-def _settled_by(before: View, recorded: Recorded, after: View) -> int | None:
-    """Return the position up to which an event settles what was said; None for nothing."""
-    call, rest = before.conversation.state.model_call, after.lineage.current
-    if after.conversation is before.conversation:  # it does not count
-        return None
-    match recorded.event:
-        case LlmResponseReceived(llm_call_id=claim) if call and call.id == claim:
+    def _settled_by(self, before: View, recorded: Recorded, after: View) -> int | None:
+        """Return the position up to which an event settles what was said; None for nothing."""
+        rest, event = after.lineage.current, recorded.event
+        if isinstance(event, TurnCancelled | SessionCompleted):
+            self._dropped = recorded.position
+        if rest and rest.id == recorded.id and rest.kind in ("cancelled", "ended", "deleted"):
+            self._dropped = None
+            return recorded.position
+        if self._dropped is not None and not after.conversation.state.to_cancel:
+            dropped, self._dropped = self._dropped, None
+            return dropped
+        call = before.conversation.state.model_call
+        if isinstance(event, LlmResponseReceived) and call and call.id == event.llm_call_id:
             is_final = not call.cancelled and not after.conversation.state.calls
-            if is_final:
-                return call.position
-        case _:
-            pass
-    if rest and rest.id == recorded.id and rest.kind in ("cancelled", "ended", "deleted"):
-        return recorded.position
-    return None
+            return call.position if is_final else None
+        return None

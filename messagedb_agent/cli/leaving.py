@@ -8,6 +8,7 @@ from time import sleep
 from typing import NoReturn
 
 from messagedb_agent.cli.streams import answers, notes
+from messagedb_agent.containing import GRACE_S
 
 _left: list[object] = []
 
@@ -36,8 +37,6 @@ def _this() -> threading.Thread:
 
 
 def _end_soon(code: int) -> None:
-    from messagedb_agent.containing import GRACE_S
-
     sleep(GRACE_S)
     _end(code)
 

@@ -118,7 +118,8 @@ def give_back() -> None:
         kept.answers.flush()
     os.dup2(kept.answers.fileno(), _STDOUT_FD)
     with suppress(OSError):
-        kept.answers.close()  # not the other one, which the log may go on writing to
+        kept.answers.close()
+    # The other one stays open: the log may go on writing to it.
 
 
 def has_no_reader() -> bool:

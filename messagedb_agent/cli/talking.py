@@ -192,13 +192,9 @@ async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:
 
 
 async def _outcome(turn: Turn, engine: "Engine", live: Live) -> tuple[ExitCode, "Agent"]:
-    from messagedb_agent import Agent
-
     try:
         agent = await turn(engine, live)
     except (ModelError, LimitReached) as error:
-        if not isinstance(error.agent, Agent):
-            raise
         live.break_line()
         note(f"error: {error}{of_limits(error.agent) if isinstance(error, LimitReached) else ''}")
         return exit_code_of(error), error.agent

@@ -36,7 +36,7 @@ def _lines(thread_id: str, found: "Verification") -> list[str]:
     checked = f"{ours} events, {found.requests} model requests"
     foreign = [f"not ours, not checked: {r.stream}/{r.position} {r.type}" for r in found.foreign]
     unchecked = [
-        f"request not checked, newer code folded it: {r.stream}/{r.position}"
+        f"request not checked, its projection is not known here: {r.stream}/{r.position}"
         f" {r.projection} {r.version}"
         for r in found.unchecked
     ]

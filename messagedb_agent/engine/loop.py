@@ -11,7 +11,6 @@ from messagedb_agent.engine.journal import Journal, Plan
 from messagedb_agent.engine.plan import Effect, plan
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.takeover import close_abandoned
-from messagedb_agent.errors import AgentError
 from messagedb_agent.store.store import Hold
 
 Perform = Callable[[Effect, Hold], Awaitable[Draft]]
@@ -77,7 +76,7 @@ async def run(
                 await journal.catch_up()
                 running.start(await journal.claim(plan))
     except BaseException:
-        with suppress(AgentError):  # what ended the run is what its caller hears of
+        with suppress(Exception):  # what ended the run is what its caller hears of
             await _record_known(journal, running)
         raise
     finally:

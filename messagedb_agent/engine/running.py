@@ -41,11 +41,11 @@ class Running:
         done, _ = await asyncio.wait(
             (*self._tasks, news), timeout=wake_s, return_when=asyncio.FIRST_COMPLETED
         )
-        ended = [task for task in self._tasks if task in done]
-        self._tasks = [task for task in self._tasks if task not in done]
-        self._begun.difference_update(ended)
-        self._cancelled.difference_update(ended)
-        self._facts += tuple(task.result() for task in ended)
+        self._begun -= done
+        self._cancelled -= done
+        for task in [task for task in self._tasks if task in done]:
+            self._tasks.remove(task)
+            self._facts += (task.result(),)  # where one raises, the others are not lost
         return self._facts
 
     def recorded(self) -> None:

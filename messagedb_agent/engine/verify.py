@@ -87,8 +87,8 @@ class Verification:
         requests: model requests folded again and found the same.
         foreign: rows of other writers among them, in order.
         finding: the first row that does not follow; None where all do.
-        unchecked: model requests that newer code folded, in order; their digests were not looked
-            at, all else about their rows was.
+        unchecked: model requests of projections that are not known here, in order; their digests
+            were not looked at, all else about their rows was.
     """
 
     events: int

@@ -2,8 +2,8 @@
 
 A password with `@` or `/` in it that is not percent-encoded makes a URL whose parts libpq finds
 elsewhere than its writer: the password's tail becomes a host or a database name, and would stand
-in every error. Such a URL is refused, and so is a value that libpq would refuse and repeat; nothing
-of it is shown.
+in every error. Such a URL is refused where that can be told, and so is a value that libpq would
+refuse and repeat; nothing of it is shown.
 """
 
 import re
@@ -21,6 +21,7 @@ _IS_MEANT_AS_URL = re.compile(r"[\w+.-]*://")
 # libpq where a part would be another one if what is special in a password were encoded.
 _URL = re.compile(
     r"postgres(?:ql)?://"
+    r"(?!\S*\?\S*@\S*\?\S*@)"  # the first `@` or the second may end a password
     r"(?![^@/?:]*\?[^/]*@)"  # libpq would take the query's beginning for a user
     r"(?![^@/?]*:\d*/[^@?]*\?\S*@)"  # `host:1/database?` may be the beginning of a password
     r"(?>(?:[^\s@/:?]*(?::[^\s@/]*)?@)?)"  # atomic: where libpq finds a user, there is one

@@ -59,11 +59,7 @@ class Ownership:
     async def close(self) -> None:
         """Close the lock connection, and so let go of every lock."""
         async with self._turn:
-            connection, self._connection = self._connection, None
-            self._locked.clear()
-            if connection is not None:
-                self._unwatch(connection)
-                await connection.close()
+            self._lose()
 
     async def _lock(self, stream: str) -> Hold | None:
         async with self._turn:

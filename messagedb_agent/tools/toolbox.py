@@ -88,12 +88,9 @@ class Toolbox:
         values = parse_arguments(arguments)
         timeout_ms = tool.spec.timeout_ms
 
-        async def body() -> object:
-            await may_begin()
-            return await tool.execute(values, context)
-
+        await may_begin()
         return await run_bounded(
-            body,
+            lambda: tool.execute(values, context),
             timeout_s=None if timeout_ms is None else timeout_ms / 1000,
             max_output_chars=self._max_output_chars,
         )

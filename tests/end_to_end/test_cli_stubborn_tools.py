@@ -44,6 +44,20 @@ async def cancel_everything() -> str:
         pass
     return "rested"
 
+@tool(effect="retry")
+async def leave_an_exit() -> str:
+    """Leave a task that ends the program, the first time."""
+    async def end() -> None:
+        sys.exit(3)
+
+    try:
+        with open("seen", "x"):
+            asyncio.create_task(end())
+            await asyncio.sleep(3600)
+    except FileExistsError:
+        pass
+    return "rested"
+
 @tool(timeout_s=0.2)
 async def swallow() -> str:
     """Take no notice of being cancelled."""
@@ -106,17 +120,18 @@ def test_a_tool_that_closes_standard_output_keeps_no_answer_back(
     assert len(log) == 2  # the log goes on as well
 
 
-def test_a_tool_that_cancels_every_task_leaves_a_thread_that_continue_takes_up(
-    cli: CommandLine, tools: str
+@pytest.mark.parametrize("name", ["cancel_everything", "leave_an_exit"])
+def test_a_tool_that_ends_the_command_leaves_a_thread_that_continue_takes_up(
+    cli: CommandLine, tools: str, name: str
 ) -> None:
-    running = cli.process("start", "call cancel_everything {}", "--tools", tools)
+    running = cli.process("start", f"call {name} {{}}", "--tools", tools)
     ended = without_traceback(finished(running))
     assert (ended.code, ended.out) == (130, "")
-    *_, line = ended.notes
-    assert line.startswith("error: the command was cancelled from within, as by a tool; ")
+    told = "error: the command was cancelled from within, as by a tool; "
+    (line,) = [note for note in ended.notes if note.startswith(told)]
     thread = line.split()[-1]
     continued = cli("continue", thread, "--tools", tools)
-    assert (continued.code, continued.out) == (0, "cancel_everything: rested\n")
+    assert (continued.code, continued.out) == (0, f"{name}: rested\n")
 
 
 @pytest.mark.parametrize("name", ["swallow", "block_the_pool", "block"])

@@ -43,8 +43,11 @@ async def test_two_stores_own_a_stream_one_after_the_other(store_url: str, categ
 async def test_closing_a_store_lets_go_of_what_it_owned(store_url: str, category: str) -> None:
     one = await MessageDbStore.connect(store_url)
     owning = one.own(f"{category}-1")
-    assert await owning.__aenter__()
+    hold = await owning.__aenter__()
+    assert hold
     await one.close()
+    await hold.confirm()
+    assert hold.lost.is_set()
     async with (
         await MessageDbStore.connect(store_url) as two,
         two.own(f"{category}-1") as owned,

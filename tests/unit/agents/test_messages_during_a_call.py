@@ -1,7 +1,9 @@
 """What is said while a model is asked is answered too, whoever says it."""
 
 import asyncio
+from uuid import uuid4
 
+from messagedb_agent.agent.commands import Cancel, Say
 from messagedb_agent.agents.agent import Progress
 from messagedb_agent.events.schema import LlmResponseReceived, UserMessageAdded
 from messagedb_agent.llm.scripted import call
@@ -122,3 +124,19 @@ async def test_progress_tells_of_every_new_event_and_of_the_words_as_they_come()
     assert seen == [r.id for r in rows if r.position > agent.position]
     assert "".join(words) == answered.answer
     assert len(words) == 3
+
+
+async def test_who_is_interrupted_does_not_get_the_answer_to_who_interrupted() -> None:
+    store, gate, id = WatchedStore(), Gate(), str(uuid4())
+    here = engine_on(store, scripted(gate.answer("never"), "to the second"))
+    async with under_way(here.start("first", message_id=id)) as turn:
+        await gate.entered.wait()
+        there = engine_on(store)
+        newest = await there.latest("last")
+        async with under_way(there.ask(newest, Cancel(), Say("second"))) as other:
+            first, second = await turn, await other
+    assert second.answer == "to the second"
+    assert (first.answer, first.thread_id) == (None, second.thread_id)
+    assert first.position < second.position
+    assert await engine_on(store).start("first", message_id=id) == first
+    await assert_sound(here, first.thread_id)

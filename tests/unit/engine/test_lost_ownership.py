@@ -17,6 +17,7 @@ from tests.unit.engine.world import (
     events,
     scripted,
     stream_of,
+    stubborn,
     types,
     under_way,
 )
@@ -70,16 +71,7 @@ async def test_a_tool_is_cancelled_and_taken_over_by_its_policy(
 async def test_what_ended_all_the_same_is_recorded_as_it_ended() -> None:
     store, gate = WatchedStore(), Gate()
 
-    @tool(effect="never")
-    async def work() -> str:
-        """Work, and do not stop when asked to."""
-        try:
-            await gate.pass_through()
-        except asyncio.CancelledError:
-            return "it was done"
-        return "never"
-
-    engine = engine_on(store, scripted(call("work"), "good"), work)
+    engine = engine_on(store, scripted(call("work"), "good"), stubborn(gate))
     async with under_way(engine.start("go")) as turn:
         await gate.entered.wait()
         thread_id = (await engine.latest("last")).thread_id
@@ -145,3 +137,23 @@ async def test_a_tool_that_runs_once_does_not_begin_where_the_thread_was_lost_un
         outcome,
     ]
     await assert_sound(engine, agent.thread_id)
+
+
+async def test_asking_for_the_thread_takes_nothing_of_a_tools_own_time() -> None:
+    store, runs = WatchedStore(), list[str]()
+
+    @tool(timeout_s=0.05)
+    async def pay() -> str:
+        """Pay."""
+        runs.append("ran")
+        return "paid"
+
+    async def be_slow(stream: str, messages: tuple[NewMessage, ...]) -> None:
+        if messages[-1].type == "ToolExecutionStarted":
+            store.holds[stream].confirm = lambda: asyncio.sleep(0.2)
+
+    store.after = be_slow
+    engine = engine_on(store, scripted(call("pay"), "good"), pay)
+    agent = await engine.start("go")
+    assert runs == ["ran"]
+    assert (await types(engine, agent.thread_id)).count("ToolExecutionCompleted") == 1

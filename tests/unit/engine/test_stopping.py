@@ -7,13 +7,20 @@ import pytest
 
 from messagedb_agent import containing
 from messagedb_agent.agent.commands import Cancel, End
+from messagedb_agent.agents.agent import Progress
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import Effect, RunTool
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.errors import ModelError, StoreUnavailable
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import Reply, Request, RequestedCall
-from messagedb_agent.events.schema import LlmCallFailed, SessionTitled, ToolExecutionFailed
+from messagedb_agent.events.schema import (
+    LlmCallFailed,
+    SessionTitled,
+    ToolExecutionCompleted,
+    ToolExecutionFailed,
+)
 from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.llm.scripted import ScriptedModel, call
@@ -28,6 +35,7 @@ from tests.unit.engine.world import (
     journal_of,
     look,
     scripted,
+    stubborn,
     types,
     under_way,
 )
@@ -135,16 +143,7 @@ async def test_an_effect_that_takes_its_time_to_stop_is_cancelled_once() -> None
 async def test_a_result_that_answers_the_end_of_its_run_is_recorded() -> None:
     store, gate = WatchedStore(), Gate()
 
-    @tool
-    async def work() -> str:
-        """Work, and do not stop when asked to."""
-        try:
-            await gate.pass_through()
-        except asyncio.CancelledError:
-            return "it was done"
-        return "never"
-
-    engine = engine_on(store, scripted(call("work"), "good"), work)
+    engine = engine_on(store, scripted(call("work"), "good"), stubborn(gate))
     async with under_way(engine.start("go")) as turn:
         await gate.entered.wait()
         turn.cancel()
@@ -345,3 +344,18 @@ async def test_two_hundred_turns_cancelled_at_any_moment_are_all_finished_by_res
         assert outcomes in (0, 2)
         await assert_sound(engine, agent.thread_id)
     assert len(stopped_at) >= 6
+
+
+async def test_a_cancel_is_heard_though_the_caller_cannot_be_told_of_events() -> None:
+    gate = Gate()
+    engine = engine_on(WatchedStore(), scripted(call("work"), "good"), stubborn(gate))
+
+    def tell(recorded: Recorded) -> None:
+        if isinstance(recorded.event, ToolExecutionCompleted):
+            raise BrokenPipeError("nobody reads")
+
+    async with under_way(engine.start("go", progress=Progress(on_event=tell))) as turn:
+        await gate.entered.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn

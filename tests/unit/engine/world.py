@@ -13,6 +13,7 @@ from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import Request
+from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.scripted import Answer, Said, ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
@@ -161,6 +162,21 @@ class Gate:
             return said
 
         return wait
+
+
+def stubborn(gate: Gate, *, effect: EffectPolicy = "never") -> AnyTool:
+    """Return a tool, `work`, that waits at a gate and answers its cancellation with a result."""
+
+    @tool(effect=effect)
+    async def work() -> str:
+        """Work, and do not stop when asked to."""
+        try:
+            await gate.pass_through()
+        except asyncio.CancelledError:
+            return "it was done"
+        return "never"
+
+    return work
 
 
 async def types(engine: Engine, thread_id: str) -> tuple[str, ...]:
