@@ -2,7 +2,7 @@
 
 import sys
 
-from messagedb_agent.cli.app import main
+from messagedb_agent.cli.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

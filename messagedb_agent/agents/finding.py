@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from messagedb_agent.agents.glance import Catalogue, glance
+from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
 from messagedb_agent.projections.summary import Summary
 from messagedb_agent.store.store import StreamHead
@@ -73,10 +73,12 @@ async def list_threads(store: Catalogue, category: str, limit: int) -> tuple[Lis
 
     Only the threads that are listed are read, and of each no more than a bounded part.
     """
-    listed = []
+    listed, counts = [], Counts(store)
     async for head in _newest(store, category, limit):
         prefix = await shortest_prefix(store, category, head.stream_name)
-        listed.append(Listed(prefix, await glance(store, head.stream_name, head.position)))
+        seen = await glance(store, head.stream_name, head.position, counts=counts)
+        if seen.stream:  # else it was deleted meanwhile
+            listed.append(Listed(prefix, seen))
     return tuple(listed)
 
 

@@ -1,13 +1,14 @@
 """A thread in a line, from a bounded part of what stands in it.
 
-A short thread is read whole. Of a longer one its newest rows are read, its first ones, and how many
-of each type there are. Its status follows from the newest rows alone, where a claim for an answer
-that this engine made is among them: it was decided on the whole history, so all before it is known.
+A short thread is read whole. Of a longer one its newest rows are read, some of its first ones, and
+how many of each type there are, which the store is asked once for each stream. Its status follows
+from the newest rows alone, where a claim for an answer is among them that an engine made, and none
+newer than this code: it was decided on the whole history, so all before it is known. A newer engine
+goes on behind what this code must not pass.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
 from typing import Protocol
 
 from messagedb_agent.changing import changed
@@ -16,11 +17,14 @@ from messagedb_agent.errors import IntegrityError
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
+    SCHEMA_VERSION,
     AgentRedefined,
     LlmCallStarted,
+    LlmResponseReceived,
     SessionStarted,
     SessionTitled,
     ToolOutcomeResolved,
+    UserMessageAdded,
 )
 from messagedb_agent.events.values import AgentDefinition
 from messagedb_agent.projections.projection import fold
@@ -30,7 +34,7 @@ from messagedb_agent.store.store import Directory, Reader, TypeRows
 SIZES = (128, 1024)
 """How many of the newest rows are read, and how many where those do not tell."""
 
-_FIRST = 32  # rows from which the title and the time of the start are taken
+_FIRST = 32  # rows among which a first message with text, or a first event that counts, is sought
 
 
 class Catalogue(Reader, Directory, Protocol):
@@ -49,8 +53,34 @@ class _Part:
         return self.until + 1
 
 
+class Counts:
+    """How many rows of each type stand in parts of streams; each is asked for once.
+
+    Args:
+        store: where the streams are kept.
+    """
+
+    def __init__(self, store: Directory) -> None:
+        self._store = store
+        self._found: dict[_Part, Mapping[str, TypeRows]] = {}
+
+    async def of(self, part: _Part) -> Mapping[str, TypeRows]:
+        """Return what stands in a part, by type; the server goes through its rows."""
+        if part not in self._found:
+            answers = LlmResponseReceived.__name__
+            self._found[part] = await self._store.types(
+                part.stream, until=part.until, texts_of=answers
+            )
+        return self._found[part]
+
+
 async def glance(
-    store: Catalogue, stream: str, version: int, *, sizes: Sequence[int] = SIZES
+    store: Catalogue,
+    stream: str,
+    version: int,
+    *,
+    sizes: Sequence[int] = SIZES,
+    counts: Counts | None = None,
 ) -> Summary:
     """Return a thread in a line, up to a position of its own.
 
@@ -61,7 +91,12 @@ async def glance(
         stream: full name of its stream.
         version: position of the last event to look at.
         sizes: how many of the newest rows are read, and how many where those do not tell.
+        counts: shared by threads that are looked at together: forks have much in common.
+
+    Returns:
+        The summary; an empty one, without a stream, where all of it is gone by now.
     """
+    counts = counts or Counts(store)
     try:
         parts = await _parts(store, stream, version)
         is_whole = True
@@ -69,13 +104,21 @@ async def glance(
         parts = (_Part(stream, version),)
         is_whole = False  # nobody can have decided anything on a past that is gone
     total = sum(part.size for part in parts)
+    known: Known = ()
     for size in sizes:
         newest = await _newest(store, parts, size)
-        if size >= total:
+        if size >= total or not newest:
             return fold(summary, (row.recorded for row in newest))
-        if is_whole and (found := await _from_claim(store, parts, newest)) is not None:
-            return found
-    return await _partial(store, parts, newest)
+        if not is_whole or not any(map(_is_our_claim, newest)):
+            continue
+        known = known or await _known(counts, parts)
+        if not all(_is_complete(part, types) for part, types in known):
+            break  # what was decided on may be gone
+        if (seen := await _from_claim(store, counts, known, newest)) is not None:
+            return await _with_beginning(store, known, seen)
+    last = newest[-1].recorded
+    seen = Summary(stream=last.stream, updated_at_ms=last.time_ms, is_partial=True)
+    return await _with_beginning(store, known or await _known(counts, parts), seen)
 
 
 async def _parts(store: Reader, stream: str, version: int) -> tuple[_Part, ...]:
@@ -97,36 +140,55 @@ async def _newest(store: Reader, parts: Sequence[_Part], size: int) -> list[Deco
     return found
 
 
+Known = Sequence[tuple[_Part, Mapping[str, TypeRows]]]
+
+
+async def _known(counts: Counts, parts: Sequence[_Part]) -> Known:
+    return [(part, await counts.of(part)) for part in parts]
+
+
+def _is_complete(part: _Part, types: Mapping[str, TypeRows]) -> bool:
+    return sum(rows.count for rows in types.values()) == part.size
+
+
 async def _from_claim(
-    store: Catalogue, parts: Sequence[_Part], newest: Sequence[Decoded]
+    store: Reader, counts: Counts, known: Known, newest: Sequence[Decoded]
 ) -> Summary | None:
-    """Return the summary that follows from the oldest claim in sight; None where none tells."""
-    later = [*dropwhile(lambda row: not _is_our_claim(row), newest)]
-    if not later:
-        return None
+    """Return what follows from a claim in sight, but for the beginning; None where none tells."""
+    later = newest[_telling_claim(newest) :]
     claim = later[0].recorded
-    before = _before(parts, claim.stream, claim.position)
-    known = [(part, await store.types(part.stream, until=part.until)) for part in before]
-    definition = await _definition(store, known)
+    definition = await _definition(store, counts, known, claim)
     if definition is None:
         return None
-    begun = await _with_beginning(store, known, ready_for(claim, definition))
+    begun = ready_for(claim, definition)
     seen = fold(summary, (row.recorded for row in later), _resolving(begun, later))
     again = changed(begun, state=changed(begun.state, overflowed=True))
     other = fold(summary, (row.recorded for row in later), again)
     return seen if seen.status == other.status else None
 
 
+def _telling_claim(newest: Sequence[Decoded]) -> int:
+    """Return the place of the oldest claim of ours for which the agent in force is easily found.
+
+    That is one behind the newest definition in sight; where there is none, the oldest of all.
+    """
+    claims = [i for i, row in enumerate(newest) if _is_our_claim(row)]
+    defined = [i for i, row in enumerate(newest) if _defines(row.recorded)]
+    return next((i for i in claims if not defined or i > defined[-1]), claims[0])
+
+
+def _defines(recorded: Recorded) -> bool:
+    return isinstance(recorded.event, SessionStarted | AgentRedefined)
+
+
 def _is_our_claim(row: Decoded) -> bool:
     event = row.recorded.event
-    is_answer = isinstance(event, LlmCallStarted) and event.purpose == "answer"
-    return is_answer and row.metadata.hash is not None
+    return isinstance(event, LlmCallStarted) and event.purpose == "answer" and _is_ours(row)
 
 
-def _before(parts: Sequence[_Part], stream: str, position: int) -> tuple[_Part, ...]:
-    """Return what stands before a place of a history, oldest first."""
-    index = next(i for i, part in enumerate(parts) if part.stream == stream)
-    return (*parts[:index], _Part(stream, position - 1))
+def _is_ours(row: Decoded) -> bool:
+    """Say whether an engine wrote a row that knew no more than this code does."""
+    return row.metadata.hash is not None and row.metadata.schema_version <= SCHEMA_VERSION
 
 
 def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:
@@ -134,20 +196,23 @@ def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:
     calls = frozenset(
         row.recorded.event.call_id
         for row in later
-        if row.metadata.hash is not None and isinstance(row.recorded.event, ToolOutcomeResolved)
+        if _is_ours(row) and isinstance(row.recorded.event, ToolOutcomeResolved)
     )
     return changed(begun, state=changed(begun.state, unknown=calls))
 
 
-Known = Sequence[tuple[_Part, Mapping[str, TypeRows]]]
-
-
-async def _definition(store: Reader, known: Known) -> AgentDefinition | None:
-    """Return the agent in force: the newest redefinition since the newest start."""
-    for part, types in reversed(known):
+async def _definition(
+    store: Reader, counts: Counts, known: Known, claim: Recorded
+) -> AgentDefinition | None:
+    """Return the agent in force at a claim: the newest redefinition since the newest start."""
+    index = next(i for i, (part, _) in enumerate(known) if part.stream == claim.stream)
+    for part, types in reversed(known[: index + 1]):
+        redefined = types.get(AgentRedefined.__name__)
+        if part.stream == claim.stream and redefined and redefined.last > claim.position:
+            types = await counts.of(_Part(part.stream, claim.position))
+            redefined = types.get(AgentRedefined.__name__)
         if (started := types.get(SessionStarted.__name__)) is None:
             continue
-        redefined = types.get(AgentRedefined.__name__)
         place = max(started.first, redefined.last if redefined else 0)
         row = await _row(store, part.stream, place)
         if row and isinstance(row.event, SessionStarted | AgentRedefined):
@@ -157,33 +222,14 @@ async def _definition(store: Reader, known: Known) -> AgentDefinition | None:
 
 
 async def _with_beginning(store: Reader, known: Known, seen: Summary) -> Summary:
-    """Add what is told by the first rows, and by how many there are of each type."""
-    first, types = known[0]
-    head = await _head(store, first, 0)
-    if not head.first_message and (rows := types.get("UserMessageAdded")):
-        head = changed(head, first_message=(await _head(store, first, rows.first)).first_message)
-    own = known[-1][0]
-    if len(known) > 1:  # a fork's own start
-        head = changed(head, started_at_ms=(await _head(store, own, 0)).started_at_ms)
-    elif not head.state.started and (rows := types.get(SessionStarted.__name__)):
-        begun = await _head(store, own, rows.first)
-        head = changed(head, started_at_ms=begun.started_at_ms)
+    """Put in what does not follow from the newest rows."""
     return changed(
         seen,
         given_title=await _title(store, known),
-        first_message=head.first_message,
+        first_message=await _first_message(store, known),
         messages=sum(_messages(types) for _, types in known),
-        started_at_ms=head.started_at_ms,
+        started_at_ms=await _started_at_ms(store, known),
     )
-
-
-async def _head(store: Reader, part: _Part, start: int) -> Summary:
-    """Return the fold of the first rows of a stream from a position on."""
-    until = min(part.until, start + _FIRST - 1)
-    seen = summary.initial
-    async for row in store.read(part.stream, position=start, until=until):
-        seen = summary.evolve(seen, decode(row).recorded)
-    return seen
 
 
 async def _title(store: Reader, known: Known) -> str:
@@ -195,20 +241,44 @@ async def _title(store: Reader, known: Known) -> str:
     return ""
 
 
+async def _first_message(store: Reader, known: Known) -> str:
+    """Return the first line of the first user message that has one: a fork's past may have none.
+
+    Never one from the newest rows: the title of a thread that goes on must not move.
+    """
+    for part, types in known:
+        if rows := types.get(UserMessageAdded.__name__):
+            head = await _head(store, part, rows.first)
+            if head.first_message:
+                return head.first_message
+    return ""
+
+
+async def _started_at_ms(store: Reader, known: Known) -> int | None:
+    """Return when a thread began, a fork at its own start; else the first event that counts."""
+    own, types = known[-1]
+    if rows := types.get(SessionStarted.__name__):
+        begun = await _row(store, own.stream, rows.first)
+        if begun and isinstance(begun.event, SessionStarted):
+            return begun.time_ms
+    return (await _head(store, own, 0)).started_at_ms
+
+
 def _messages(types: Mapping[str, TypeRows]) -> int:
-    said, answered = types.get("UserMessageAdded"), types.get("LlmResponseReceived")
+    said, answered = types.get(UserMessageAdded.__name__), types.get(LlmResponseReceived.__name__)
     return (said.count if said else 0) + (answered.with_text if answered else 0)
+
+
+async def _head(store: Reader, part: _Part, start: int) -> Summary:
+    """Return the fold of the first rows of a stream from a position on."""
+    until = min(part.until, start + _FIRST - 1)
+    seen = summary.initial
+    async for row in store.read(part.stream, position=start, until=until):
+        seen = summary.evolve(seen, decode(row).recorded)
+    return seen
 
 
 async def _row(store: Reader, stream: str, position: int) -> Recorded | None:
     async for row in store.read(stream, position=position, until=position):
         return decode(row).recorded
     return None
-
-
-async def _partial(store: Catalogue, parts: Sequence[_Part], newest: Sequence[Decoded]) -> Summary:
-    """Return what can be said of a thread whose newest rows do not tell how it stands."""
-    known = [(part, await store.types(part.stream, until=part.until)) for part in parts]
-    last = newest[-1].recorded
-    seen = Summary(stream=last.stream, updated_at_ms=last.time_ms, is_partial=True)
-    return await _with_beginning(store, known, seen)

@@ -21,19 +21,14 @@ def leave_behind(work: object) -> None:
 def leave(code: int) -> None:
     """Let the process end with `code` now, or soon after the interpreter has begun to end.
 
-    The interpreter waits at its end for every thread that is no daemon, and throws away what is
-    left of tasks, which then run once more and complain. Nothing of ours is lost when that is cut
-    short: the store is closed by now, and what was written is flushed. Where a tool left nothing
-    behind, the interpreter ends as ever.
+    The interpreter waits at its end for threads, pools and what `atexit` was told, and throws away
+    what is left of tasks, which then run once more and complain. Nothing of ours is lost when that
+    is cut short: the store is closed by now, and what was written is flushed. Where a tool left
+    nothing behind, the interpreter ends as ever, long before.
     """
     if _left:
         _end(code)
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not _this()):
-        threading.Thread(target=_end_soon, args=(code,), daemon=True).start()
-
-
-def _this() -> threading.Thread:
-    return threading.current_thread()
+    threading.Thread(target=_end_soon, args=(code,), daemon=True).start()
 
 
 def _end_soon(code: int) -> None:

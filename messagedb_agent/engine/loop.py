@@ -1,8 +1,9 @@
 """The one loop: claim, perform, record, until the thread waits or is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
@@ -76,14 +77,23 @@ async def run(
                 await journal.catch_up()
                 running.start(await journal.claim(plan))
     except BaseException:
-        with suppress(Exception):  # what ended the run is what its caller hears of
-            await _record_known(journal, running)
-        raise
+        await _through(_record_known(journal, running))
+        raise  # what ended the run is what its caller hears of
     finally:
         lost.cancel()
         await asyncio.gather(lost, return_exceptions=True)
     await _record_known(journal, running)
     return Wait("effect")
+
+
+async def _through(work: Coroutine[Any, Any, None]) -> None:
+    """See work through, whatever it raises and however often its caller is cancelled."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
 
 
 async def _record_known(journal: Journal, running: Running) -> None:

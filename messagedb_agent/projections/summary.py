@@ -68,15 +68,19 @@ class Summary:
     """The fold.
 
     Attributes:
-        state: what decisions are made on.
+        state: what decisions are made on; of a long thread in a list, only so far as `status`
+            needs it, and nothing of it where `is_partial`.
         stream: stream of the newest event, whether it counts or not: any thread has a name.
         given_title: the title that was given last; empty where there is none.
         first_message: the first line of the first user message that has one.
-        messages: user messages, and answers that have text.
+        messages: user messages, and answers that have text; of a long thread in a list, those
+            that do not count included.
         started_at_ms: when the thread began, a fork at its own start; milliseconds since
             1970-01-01 UTC; None before any event that counts.
-        updated_at_ms: when the newest event that counts happened; likewise.
-        is_partial: whether the state is not known: `status` then says so.
+        updated_at_ms: when the newest event that counts happened; likewise. Where `is_partial`,
+            the newest event at all.
+        is_partial: whether the newest rows of a long thread do not tell how it stands: `status`
+            is then `unknown`. It is false of what a list tells from them, though not all is known.
     """
 
     state: State = field(default_factory=State)
@@ -172,15 +176,16 @@ summary: Projection[Summary] = Projection(Summary(), _evolve)
 
 
 def ready_for(claim: Recorded, definition: AgentDefinition) -> Summary:
-    """Return what a thread was right before a claim of ours for an answer, from the claim alone.
+    """Return what a thread was right before an engine's claim for an answer, from the claim alone.
 
     Whoever claims an answer has decided to on the whole history: the thread was begun and not
-    ended, nothing was open, failed or blocked, an answer was owed. What is not known here (what
+    ended, nothing was open, failed or blocked, an answer was owed. That holds of code that is not
+    newer than this; newer code goes on behind what blocks the thread here. What is not known (what
     was used, whether the context overflowed before, calls on the side, what is unresolved) bears
     on no status, but for the overflow.
 
     Args:
-        claim: the claim.
+        claim: the claim; its row's `schemaVersion` is not above ours.
         definition: the agent in force.
     """
     attempt = claim.event.attempt if isinstance(claim.event, LlmCallStarted) else 1

@@ -60,10 +60,13 @@ SELECT (SELECT stream_name FROM messages
         WHERE stream_name > %(stream)s ORDER BY stream_name LIMIT 1)
 """
 
+# All rows of the stream are gone through. Of a type that is not asked for, data stay as they lie:
+# where they are long, as a tool's results are, unpacking them costs more than all else.
 _TYPES = """
 SELECT type, count(*), min(position), max(position),
-       count(*) FILTER (WHERE jsonb_typeof(data->'text') = 'string'
-                          AND btrim(data->>'text', E' \\t\\n\\r') <> '')
+       count(*) FILTER (WHERE CASE WHEN type = %(texts_of)s THEN
+         jsonb_typeof(data->'text') = 'string'
+         AND btrim(data->>'text', E' \\t\\n\\r') <> '' END)
 FROM messages
 WHERE stream_name = %(stream)s AND position <= %(until)s
 GROUP BY type
@@ -107,8 +110,10 @@ async def neighbours(fetch: Fetch, stream: str) -> tuple[str | None, str | None]
     return before, after
 
 
-async def types(fetch: Fetch, stream: str, until: int | None) -> Mapping[str, TypeRows]:
+async def types(
+    fetch: Fetch, stream: str, until: int | None, texts_of: str | None
+) -> Mapping[str, TypeRows]:
     """Return what stands in a stream up to a position, by type."""
     last = _MAX_POSITION if until is None else until
-    found = await fetch(_TYPES, {"stream": stream, "until": last})
+    found = await fetch(_TYPES, {"stream": stream, "until": last, "texts_of": texts_of})
     return {type: TypeRows(*rows) for type, *rows in found}

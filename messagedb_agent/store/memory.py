@@ -178,7 +178,9 @@ class MemoryStore:
             self._names[after] if after < len(self._names) else None,
         )
 
-    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+    async def types(
+        self, stream: str, *, until: int | None = None, texts_of: str | None = None
+    ) -> Mapping[str, TypeRows]:
         """Return what stands in a stream, by type; see `Directory.types`."""
         self._check_open()
         check_stream(stream)
@@ -186,7 +188,7 @@ class MemoryStore:
         found: dict[str, TypeRows] = {}
         for message in self._streams.get(stream, [])[: max(0, last + 1)]:
             rows = found.get(message.type, TypeRows(0, message.position, -1))
-            texts = rows.with_text + _has_text(message)
+            texts = rows.with_text + (message.type == texts_of and _has_text(message))
             found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
         return found
 

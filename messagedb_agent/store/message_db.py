@@ -219,10 +219,12 @@ class MessageDbStore:
         check_stream(stream)
         return await directory.neighbours(self._rows, stream)
 
-    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+    async def types(
+        self, stream: str, *, until: int | None = None, texts_of: str | None = None
+    ) -> Mapping[str, TypeRows]:
         """Return what stands in a stream, by type; see `Directory.types`."""
         check_stream(stream)
-        return await directory.types(self._rows, stream, until)
+        return await directory.types(self._rows, stream, until, texts_of)
 
     async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
         async def fetch(connection: Connection) -> list[Message]:

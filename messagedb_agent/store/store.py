@@ -61,7 +61,7 @@ class TypeRows:
         first: position of the first of them.
         last: position of the last of them.
         with_text: how many of them have a text under `text` in their data, and not of blanks
-            (space, tab, line ends) alone.
+            (space, tab, line ends) alone; 0 for all types but the one that was asked for.
     """
 
     count: int
@@ -221,12 +221,17 @@ class Directory(Protocol):
         """Return the names of the streams just before and just after `stream` in name order."""
         ...
 
-    async def types(self, stream: str, *, until: int | None = None) -> Mapping[str, TypeRows]:
+    async def types(
+        self, stream: str, *, until: int | None = None, texts_of: str | None = None
+    ) -> Mapping[str, TypeRows]:
         """Return what stands in a stream, by type, without fetching its messages.
+
+        The server goes through all of its rows, and through the data of one type.
 
         Args:
             stream: full stream name; a category is refused.
             until: last position to look at, inclusive; None looks to the end.
+            texts_of: the type whose messages with text are counted; None counts none.
         """
         ...
 

@@ -172,10 +172,13 @@ async def test_types_say_what_stands_in_a_stream(store: Store, category: str) ->
     texts = ['{"text": "a"}', '{"text": " \\t\\n"}', '{"text": 5}', '{"texts": "a"}', None]
     await store.append(stream, new("A"), *(new("B", text) for text in texts), new("A"))
     await store.append(f"{category}-2", new("A"))
-    everything = {"A": TypeRows(2, 0, 6, 0), "B": TypeRows(5, 1, 5, 1)}
+    everything = {"A": TypeRows(2, 0, 6), "B": TypeRows(5, 1, 5)}
     assert await store.types(stream) == everything
-    assert await store.types(stream, until=6) == everything
-    assert await store.types(stream, until=1) == {"A": TypeRows(1, 0, 0), "B": TypeRows(1, 1, 1, 1)}
+    assert await store.types(stream, texts_of="A") == everything
+    with_texts = {"A": TypeRows(2, 0, 6), "B": TypeRows(5, 1, 5, 1)}
+    assert await store.types(stream, texts_of="B") == with_texts
+    assert await store.types(stream, until=6, texts_of="B") == with_texts
+    assert await store.types(stream, until=1) == {"A": TypeRows(1, 0, 0), "B": TypeRows(1, 1, 1)}
     assert await store.types(stream, until=-1) == {}
     assert await store.types(f"{category}-3") == {}
     with pytest.raises(RefusedName):

@@ -197,3 +197,15 @@ def test_a_folder_that_many_make_at_once_has_its_owner_from_the_start(tmp_path: 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(make, range(400)))  # raises where one was found half made
     assert sorted(os.listdir(tmp_path), key=int) == [str(n) for n in range(50)]
+
+
+def test_a_folder_that_cannot_be_given_away_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("not yours to give")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(PermissionError, match="not yours"):
+        own_folder(tmp_path / "run", NOBODY)
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,8 @@
 """Ownership between processes, and when its connection breaks."""
 
 import asyncio
+import time
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.ownership import lock_keys
+from messagedb_agent.store.ownership import Ownership, lock_keys
 
 
 async def terminate(store_url: str, name: str) -> None:
@@ -132,3 +134,33 @@ async def test_who_asks_hears_of_a_lost_lock_that_nobody_has_told(
             assert hold
             await hold.confirm()
             assert not hold.lost.is_set()
+
+
+async def test_an_answer_that_was_read_late_is_asked_for_again(
+    store_url: str, category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner is paused between the server's answer and its reading, and loses the lock."""
+    answer, paused = Ownership._answer, list[str]()
+
+    async def paused_once(self: Ownership, *asked: Any) -> tuple[Any, ...] | None:
+        answered = await answer(self, *asked)
+        if not paused:
+            paused.append(name)
+            with psycopg.connect(store_url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                    " WHERE application_name = %s",
+                    (name,),
+                )
+            time.sleep(0.3)  # noqa: ASYNC251 - the whole process stands still
+        return answered
+
+    name = f"locks-{uuid4().hex}"
+    async with (
+        await MessageDbStore.connect(store_url, application_name=name) as store,
+        store.own(f"{category}-1") as hold,
+    ):
+        assert hold
+        monkeypatch.setattr(Ownership, "_answer", paused_once)
+        await hold.confirm()
+        assert hold.lost.is_set()

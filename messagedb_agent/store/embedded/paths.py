@@ -99,9 +99,9 @@ def own_folder(path: Path, account: Account | None) -> None:
     if not os.path.lexists(path):
         # Made aside and moved: at no time does another process find it with the wrong owner.
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        if account:
-            os.chown(draft, account.uid, account.gid)
         try:
+            if account:
+                os.chown(draft, account.uid, account.gid)
             draft.rename(path)
         except OSError:
             draft.rmdir()

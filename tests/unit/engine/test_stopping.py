@@ -359,3 +359,31 @@ async def test_a_cancel_is_heard_though_the_caller_cannot_be_told_of_events() ->
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
+
+
+async def test_a_second_cancel_loses_no_result() -> None:
+    store, gate, tidying = WatchedStore(), Gate(), asyncio.Event()
+
+    @tool
+    async def tidy() -> str:
+        """Work, and take a while to stop."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            tidying.set()
+            await asyncio.sleep(0.2)
+            raise
+        return "never"
+
+    calls = (call("work"), call("tidy"))
+    engine = engine_on(store, scripted(calls, "good"), stubborn(gate), tidy)
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        turn.cancel()
+        await tidying.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+    thread_id = (await engine.latest("last")).thread_id
+    assert (await types(engine, thread_id))[-1] == "ToolExecutionCompleted"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
