@@ -288,7 +288,7 @@ class Agent:
             reason: why, for the log.
 
         Returns:
-            The thread's head, ended.
+            The thread's head, ended, unless somebody has spoken since, which reopens it.
 
         Raises:
             Refused: the thread was never started or is deleted, or it holds an event that needs
