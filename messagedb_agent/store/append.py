@@ -1,6 +1,7 @@
-"""One append to a Message DB: the statement, and what stands where its answer was lost."""
+"""Appends to a Message DB: the statement, and what stands where its answer was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -9,7 +10,12 @@ import psycopg
 from messagedb_agent.errors import WrongExpectedVersion
 from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.pool import Connection
-from messagedb_agent.store.server_errors import actual_version, duplicate, is_duplicate_id
+from messagedb_agent.store.server_errors import (
+    duplicate,
+    is_duplicate_id,
+    taken_id,
+    wrong_version,
+)
 
 # The messages go as one JSON array: half the cost of text arrays, whose elements are escaped one
 # by one. The join is a nested loop by construction: each row is written before its own global
@@ -17,13 +23,13 @@ from messagedb_agent.store.server_errors import actual_version, duplicate, is_du
 # session's own, whatever writers of other categories do meanwhile.
 _APPEND = """
 SELECT written.position, currval('message_store.messages_global_position_seq')
-FROM (SELECT message, ordinal
+FROM (SELECT message
       FROM jsonb_array_elements(%(messages)s::jsonb) WITH ORDINALITY AS t(message, ordinal)
       ORDER BY ordinal) AS new
 CROSS JOIN LATERAL
-     (SELECT write_message(message->>'id', %(stream)s, message->>'type',
+     (SELECT write_message(message->>'id', message->>'stream', message->>'type',
                            message->'data', message->'metadata',
-                           %(expected)s::bigint + ordinal - 1) AS position
+                           (message->>'expected')::bigint) AS position
       OFFSET 0) AS written
 """
 
@@ -46,6 +52,18 @@ ORDER BY ordinal
 """
 
 
+class InConflict(Exception):
+    """One of several appends that were written together is in conflict; none was written.
+
+    Args:
+        index: which of them.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"append {index} is in conflict")
+        self.index = index
+
+
 class Append:
     """Messages on their way into one stream; may be written any number of times.
 
@@ -58,14 +76,15 @@ class Append:
     def __init__(
         self, stream: str, messages: Sequence[NewMessage], expected_version: int | None
     ) -> None:
-        self._stream = stream
-        self._count = len(messages)
+        self.ids = frozenset(message.id for message in messages)
+        self.count = len(messages)
+        self.stream = stream
         self._expected = expected_version
-        self._parameters = {
-            "stream": stream,
-            "expected": expected_version,
-            "messages": "[" + ",".join(map(_json, messages)) + "]",
-        }
+        self.json = ",".join(_json(stream, expected_version, messages))
+
+    def expects(self, version: int) -> bool:
+        """Say whether one of the messages is to stand right behind a position."""
+        return self._expected is not None and 0 <= version - self._expected < self.count
 
     async def write(self, connection: Connection) -> Appended:
         """Write, or find that an attempt whose answer was lost had written.
@@ -75,29 +94,65 @@ class Append:
             DuplicateMessage: an id is taken, and not by all of these in this stream.
             psycopg.Error: anything else.
         """
+        messages = {"messages": f"[{self.json}]"}
         try:
-            return _appended(await self._rows(connection, _APPEND))
+            return _appended(await _rows(connection, _APPEND, messages))
         except psycopg.Error as error:
-            actual = actual_version(error)
-            if actual is None and not is_duplicate_id(error):
+            wrong = wrong_version(error)
+            if wrong is None and not is_duplicate_id(error):
                 raise
-            standing = await self._rows(connection, _STANDING)
-            if len(standing) == self._count:
+            place = {"stream": self.stream, "expected": self._expected}
+            standing = await _rows(connection, _STANDING, {**messages, **place})
+            if len(standing) == self.count:
                 return _appended(standing)
-            if actual is None or self._expected is None:
-                raise duplicate(error, self._stream) from error
-            raise WrongExpectedVersion(self._stream, self._expected, actual) from error
-
-    async def _rows(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
-        return await (await connection.execute(statement, self._parameters)).fetchall()
+            if wrong is None or self._expected is None:
+                raise duplicate(error, self.stream) from error
+            raise WrongExpectedVersion(self.stream, self._expected, wrong.actual) from error
 
 
-def _json(message: NewMessage) -> str:
-    """Return a checked message as JSON; a key that is absent is stored as SQL NULL."""
-    data = f',"data":{message.data}' if message.data is not None else ""
-    metadata = f',"metadata":{message.metadata}' if message.metadata is not None else ""
-    type = orjson.dumps(message.type).decode()
-    return f'{{"id":"{message.id}","type":{type}{data}{metadata}}}'
+async def write_together(connection: Connection, appends: Sequence[Append]) -> list[Appended]:
+    """Write several appends in one statement, all or none.
+
+    Raises:
+        InConflict: one of them cannot be written, or stands already.
+        psycopg.Error: anything else.
+    """
+    messages = ",".join(append.json for append in appends)
+    try:
+        rows = await _rows(connection, _APPEND, {"messages": f"[{messages}]"})
+    except psycopg.Error as error:
+        index = _in_conflict(error, appends)
+        if index is None:
+            raise
+        raise InConflict(index) from error
+    ends = [*accumulate(append.count for append in appends)]
+    return [_appended(rows[end - a.count : end]) for a, end in zip(appends, ends, strict=True)]
+
+
+def _in_conflict(error: psycopg.Error, appends: Sequence[Append]) -> int | None:
+    wrong, taken = wrong_version(error), taken_id(error) if is_duplicate_id(error) else None
+    for index, append in enumerate(appends):
+        is_late = wrong and append.stream == wrong.stream and append.expects(wrong.expected)
+        if is_late or taken in append.ids:
+            return index
+    return None
+
+
+async def _rows(
+    connection: Connection, statement: str, parameters: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(statement, parameters)).fetchall()
+
+
+def _json(stream: str, expected: int | None, messages: Sequence[NewMessage]) -> Iterator[str]:
+    """Yield checked messages as JSON; a key that is absent is stored as SQL NULL."""
+    name = orjson.dumps(stream).decode()
+    for offset, message in enumerate(messages):
+        place = f',"expected":{expected + offset}' if expected is not None else ""
+        data = f',"data":{message.data}' if message.data is not None else ""
+        metadata = f',"metadata":{message.metadata}' if message.metadata is not None else ""
+        type = orjson.dumps(message.type).decode()
+        yield f'{{"id":"{message.id}","stream":{name},"type":{type}{place}{data}{metadata}}}'
 
 
 def _appended(rows: list[tuple[Any, ...]]) -> Appended:

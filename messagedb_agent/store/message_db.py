@@ -15,6 +15,7 @@ from messagedb_agent.errors import RefusedPayload, StoreUnavailable
 from messagedb_agent.store import directory
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
+from messagedb_agent.store.grouping import Group
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.ownership import Ownership
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
@@ -28,7 +29,12 @@ from messagedb_agent.store.server_errors import (
     translated,
 )
 from messagedb_agent.store.store import BATCH_SIZE, Hold, Member, StreamHead, TypeRows
-from messagedb_agent.store.stream_name import check_category, check_prefix, check_stream
+from messagedb_agent.store.stream_name import (
+    category_of,
+    check_category,
+    check_prefix,
+    check_stream,
+)
 
 T = TypeVar("T")
 
@@ -62,6 +68,7 @@ class MessageDbStore:
         self._max_message_bytes = max_message_bytes
         self._retry_for_s = retry_for_s
         self._ownership = Ownership(pool, where)
+        self._groups: dict[str, Group] = {}  # of categories that are written to at this moment
 
     @classmethod
     async def connect(
@@ -136,7 +143,13 @@ class MessageDbStore:
         for message in messages:
             check_message(message, max_bytes=self._max_message_bytes)
         new = Append(stream, messages, expected_version)
-        return await self._retrying(new.write)
+        category = category_of(stream)
+        group = self._groups.setdefault(category, Group(self._retrying))
+        try:
+            return await group.write(new)
+        finally:
+            if group.is_idle and self._groups.get(category) is group:
+                del self._groups[category]
 
     async def read(
         self, stream: str, *, position: int = 0, until: int | None = None

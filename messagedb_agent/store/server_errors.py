@@ -21,7 +21,9 @@ POOLER_REMEDY = "connect to the server itself, or use the pooler's session mode"
 
 # Message DB's own errors have no codes of their own (all are P0001).
 # Source: Message DB 1.3.0, `functions/write-message.sql`.
-_WRONG_VERSION = re.compile(r"Wrong expected version: -?\d+ \(.*Stream Version: (-?\d+)\)", re.S)
+_WRONG_VERSION = re.compile(
+    r"Wrong expected version: (-?\d+) \(Stream: (.*), Stream Version: (-?\d+)\)", re.S
+)
 _NO_NAME = ("Must be a stream name", "Must be a category", "Correlation must be a category")
 
 # Worth another try at once or soon: nothing was decided against the statement itself.
@@ -84,12 +86,21 @@ def is_transient_refusal(error: psycopg.Error) -> bool:
     return error.sqlstate in _TRANSIENT or bool(_STARTING.search(str(error)))
 
 
-def actual_version(error: psycopg.Error) -> int | None:
-    """Return the stream's version as `Wrong expected version` tells it; None for other errors."""
+@dataclass(frozen=True, slots=True)
+class WrongVersion:
+    """What `Wrong expected version` tells."""
+
+    stream: str
+    expected: int
+    actual: int
+
+
+def wrong_version(error: psycopg.Error) -> WrongVersion | None:
+    """Return what a refusal of an expected version tells; None for other errors."""
     if error.sqlstate != "P0001":
         return None
     found = _WRONG_VERSION.match(error.diag.message_primary or "")
-    return int(found[1]) if found else None
+    return WrongVersion(found[2], int(found[1]), int(found[3])) if found else None
 
 
 def is_duplicate_id(error: psycopg.Error) -> bool:
@@ -102,10 +113,15 @@ def constraint(error: psycopg.Error) -> str | None:
     return error.diag.constraint_name if error.sqlstate == "23505" else None
 
 
-def duplicate(error: psycopg.Error, stream: str) -> DuplicateMessage:
-    """Return the error for a taken id; the server names it in the detail of its message."""
+def taken_id(error: psycopg.Error) -> str | None:
+    """Return the id that is taken, which the server names in the detail of its message."""
     found = re.search(r"\(id\)=\(([0-9a-f-]{36})\)", error.diag.message_detail or "")
-    return DuplicateMessage(stream, found[1] if found else None)
+    return found[1] if found else None
+
+
+def duplicate(error: psycopg.Error, stream: str) -> DuplicateMessage:
+    """Return the error for a taken id."""
+    return DuplicateMessage(stream, taken_id(error))
 
 
 def translated(error: psycopg.Error, where: Where) -> AgentError:

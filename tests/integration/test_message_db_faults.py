@@ -121,12 +121,17 @@ async def test_callers_beyond_the_last_connection_wait_and_then_give_up(
         assert await store.stream_version(f"{category}-1") == 49
     limits = PoolLimits(max_size=2, wait_timeout_s=0.1)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
+        second = f"{category}Second"
         await hold(other, category)
+        await other.execute("SELECT acquire_lock(%s)", (f"{second}-1",))
 
         async def both_in_use() -> bool:
             return store.connections_in_use == 2
 
-        waiting = [asyncio.create_task(store.append(f"{category}-1", new())) for _ in range(2)]
+        # Appends of one category wait behind one statement: two categories take two connections.
+        waiting = [
+            asyncio.create_task(store.append(f"{name}-1", new())) for name in (category, second)
+        ]
         await until(both_in_use)
         with pytest.raises(StoreUnavailable, match="all 2 connections"):
             await store.stream_version(f"{category}-1")

@@ -1,0 +1,134 @@
+"""Group commit: appends of one category that wait at the same time are written together.
+
+Message DB locks the category until a commit, so a category has as many commits a second as the disk
+has flushes, whatever their size. One statement is under way at a time; what arrives meanwhile is
+the next one. There is no timer: a lone append waits for nobody.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from messagedb_agent.store.append import Append, InConflict, write_together
+from messagedb_agent.store.message import Appended
+from messagedb_agent.store.pool import Connection
+
+MOST_TOGETHER = 100
+"""Appends in one statement, at the most."""
+MOST_CHARS = 4 * 1024 * 1024
+"""Characters of the messages in one statement, at the most, where it has more than one append."""
+
+Retrying = Callable[[Callable[[Connection], Awaitable[list[Appended]]]], Awaitable[list[Appended]]]
+"""Does work on a connection, again on a fresh one where its own was lost."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    append: Append
+    done: "asyncio.Future[Appended]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Group:
+    """The appends of one category.
+
+    Args:
+        retrying: does work on a connection.
+    """
+
+    def __init__(self, retrying: Retrying) -> None:
+        self._retrying = retrying
+        self._is_writing = False
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is written and nothing waits."""
+        return not self._is_writing
+
+    async def write(self, append: Append) -> Appended:
+        """Write an append, with those that wait beside it where something is being written.
+
+        Raises:
+            Conflict: see `Append.write`; that of another append is not told here.
+            StoreError: as a statement of its own would have raised it.
+        """
+        if self._is_writing:
+            waiting = _Waiting(append)
+            self._waiting.append(waiting)
+            try:
+                return await waiting.done
+            except asyncio.CancelledError:
+                if waiting in self._waiting:  # else it is being written, as any that is cancelled
+                    self._waiting.remove(waiting)
+                raise
+        self._is_writing = True
+        try:
+            return await self._alone(append)
+        finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Write what has come meanwhile."""
+        batch = self._next_batch()
+        self._is_writing = bool(batch)
+        if batch:  # in a task of its own: no caller's cancel may stop the others' appends
+            self._writing = asyncio.create_task(self._write(batch))
+
+    def _next_batch(self) -> list[_Waiting]:
+        size, count = 0, 0
+        for waiting in self._waiting[:MOST_TOGETHER]:
+            size += len(waiting.append.json)
+            if count and size > MOST_CHARS:
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            for alone in await self._together(batch):
+                await self._settle(alone)
+        finally:
+            self._go_on()
+
+    async def _together(self, batch: list[_Waiting]) -> Sequence[_Waiting]:
+        """Write a batch; return those that are to be written alone, each to hear its own error."""
+        alone: list[_Waiting] = []
+        left = batch
+        while len(left) > 1:
+            appends = [waiting.append for waiting in left]
+            try:
+                written = await self._retrying(partial(write_together, appends=appends))
+            except InConflict as conflict:
+                alone.append(left[conflict.index])
+                left = [*left[: conflict.index], *left[conflict.index + 1 :]]
+                continue
+            except Exception:  # noqa: BLE001 - each hears of it by its own statement
+                return [*alone, *left]
+            for waiting, appended in zip(left, written, strict=True):
+                _tell(waiting, appended)
+            return alone
+        return [*alone, *left]
+
+    async def _settle(self, waiting: _Waiting) -> None:
+        try:
+            _tell(waiting, await self._alone(waiting.append))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+
+    async def _alone(self, append: Append) -> Appended:
+        async def work(connection: Connection) -> list[Appended]:
+            return [await append.write(connection)]
+
+        [appended] = await self._retrying(work)
+        return appended
+
+
+def _tell(waiting: _Waiting, appended: Appended) -> None:
+    if not waiting.done.done():  # its caller may have been cancelled
+        waiting.done.set_result(appended)

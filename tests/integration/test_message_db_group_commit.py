@@ -1,0 +1,157 @@
+"""Appends of one category that wait together are one commit, and each hears what became of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from messagedb_agent.errors import DuplicateMessage, RefusedPayload, WrongExpectedVersion
+from messagedb_agent.store.grouping import MOST_TOGETHER
+from messagedb_agent.store.message import Appended, NewMessage
+from messagedb_agent.store.message_db import MessageDbStore
+from tests.contract.messages import ids_of, new
+from tests.integration.cutting_proxy import cutting_proxy
+
+Other = psycopg.AsyncConnection[tuple[object, ...]]
+
+
+@pytest.fixture
+async def other(store_url: str) -> AsyncIterator[Other]:
+    url = make_conninfo(store_url, options="-csearch_path=message_store")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[MessageDbStore]:
+    async with await MessageDbStore.connect(store_url) as store:
+        yield store
+
+
+@asynccontextmanager
+async def held(other: Other, category: str) -> AsyncIterator[None]:
+    """Hold a category's lock, so that what is appended meanwhile waits behind one statement."""
+    await other.execute("BEGIN")
+    await other.execute("SELECT acquire_lock(%s)", (f"{category}-held",))
+    try:
+        yield
+    finally:
+        await other.execute("ROLLBACK")
+
+
+def appending(
+    store: MessageDbStore, stream: str, *messages: NewMessage, expected: int | None = None
+) -> "asyncio.Task[Appended]":
+    return asyncio.create_task(store.append(stream, *messages, expected_version=expected))
+
+
+async def commits(other: Other, category: str) -> list[int]:
+    """Return how many messages each transaction wrote, oldest first."""
+    rows = await other.execute(
+        "SELECT count(*) FROM messages WHERE category(stream_name) = %s"
+        " GROUP BY xmin::text ORDER BY min(global_position)",
+        (category,),
+    )
+    return [int(str(count)) for (count,) in await rows.fetchall()]
+
+
+async def test_what_arrives_during_a_statement_is_the_next_one(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    async with held(other, category):
+        waiting = [
+            appending(store, f"{category}-{n}", new(), new(), expected=-1) for n in range(60)
+        ]
+        await asyncio.sleep(0)
+        assert store.connections_in_use <= 1
+    written = await asyncio.gather(*waiting)
+    assert await commits(other, category) == [2, 118]
+    assert {appended.position for appended in written} == {1}
+    for n, appended in enumerate(written):
+        found = [row.global_position async for row in store.read(f"{category}-{n}")]
+        assert tuple(found) == appended.global_positions
+
+
+async def test_a_statement_holds_no_more_than_its_most(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    count = MOST_TOGETHER + 20
+    async with held(other, category):
+        waiting = [appending(store, f"{category}-{n}", new()) for n in range(1 + count)]
+        large = [
+            appending(store, f"{category}-large", new(data=f'{{"text": "{"x" * 900_000}"}}'))
+            for _ in range(6)
+        ]
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting, *large)
+    assert await commits(other, category) == [1, MOST_TOGETHER, 24, 2]
+
+
+async def test_one_in_conflict_hears_of_it_and_the_others_are_written(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    taken = new()
+    await store.append(f"{category}-2", taken)
+    async with held(other, category):
+        waiting = [
+            appending(store, f"{category}-0", new(), expected=-1),
+            appending(store, f"{category}-1", new(), expected=-1),
+            appending(store, f"{category}-2", new(), expected=-1),  # the stream has moved on
+            appending(store, f"{category}-3", new(), taken, expected=-1),
+            appending(store, f"{category}-4", new(), expected=-1),
+            appending(store, f"{category}-4", new(), expected=-1),  # a rival in this process
+            appending(store, f"{category}-5", new(data=r'{"text": "\u0000"}')),
+            appending(store, f"{category}-6", new(), expected=-1),
+        ]
+        await asyncio.sleep(0)
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    kinds = [type(one) for one in told]
+    assert kinds[:4] == [Appended, Appended, WrongExpectedVersion, DuplicateMessage]
+    assert sorted(kind.__name__ for kind in kinds[4:6]) == ["Appended", "WrongExpectedVersion"]
+    assert kinds[6:] == [RefusedPayload, Appended]
+    assert await store.stream_version(f"{category}-3") == -1
+    assert await store.stream_version(f"{category}-4") == 0
+
+
+async def test_a_cancelled_append_takes_no_other_with_it(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    async with held(other, category):
+        waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
+        await asyncio.sleep(0)
+        for cancelled in (waiting[0], waiting[3]):  # the one under way, and one that waits
+            cancelled.cancel()
+        await asyncio.wait([waiting[3]])
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [isinstance(one, Appended) for one in told] == [False, True, True, False, True, True]
+    assert await store.stream_version(f"{category}-3") == -1
+    assert store.connections_in_use == 0
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_batch_whose_answer_was_lost_stands_once(
+    store_url: str, other: Other, category: str, moment: str
+) -> None:
+    async with (
+        cutting_proxy(store_url) as proxy,
+        await MessageDbStore.connect(proxy.url, prepare_threshold=None) as store,
+    ):
+        async with held(other, category):
+            first = appending(store, f"{category}-first", new())
+            await asyncio.sleep(0)
+            messages = [[new(), new()] for _ in range(5)]
+            waiting = [
+                appending(store, f"{category}-{n}", *pair, expected=-1 if n % 2 else None)
+                for n, pair in enumerate(messages)
+            ]
+            await asyncio.sleep(0.05)  # the first request is on its way
+            proxy.cut(b"write_message(message", moment="after" if moment == "after" else "before")
+        await first
+        written = await asyncio.gather(*waiting)
+        assert proxy.cuts == 1
+        for n, (pair, appended) in enumerate(zip(messages, written, strict=True)):
+            assert await ids_of(store.read(f"{category}-{n}")) == [m.id for m in pair]
+            assert appended.position == 1
