@@ -42,6 +42,7 @@ class Group:
         self._retrying = retrying
         self._is_writing = False
         self._waiting: list[_Waiting] = []
+        self._batch: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
     @property
@@ -62,8 +63,7 @@ class Group:
             try:
                 return await waiting.done
             except asyncio.CancelledError:
-                if waiting in self._waiting:  # else it is being written, as any that is cancelled
-                    self._waiting.remove(waiting)
+                await self._forget(waiting)
                 raise
         self._is_writing = True
         try:
@@ -71,12 +71,27 @@ class Group:
         finally:
             self._go_on()
 
+    async def _forget(self, waiting: _Waiting) -> None:
+        """Leave out an append that nobody waits for; a statement that nobody waits for is ended."""
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+        elif self._writing and all(other.done.done() for other in self._batch):
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
+
     def _go_on(self) -> None:
         """Write what has come meanwhile."""
-        batch = self._next_batch()
-        self._is_writing = bool(batch)
-        if batch:  # in a task of its own: no caller's cancel may stop the others' appends
-            self._writing = asyncio.create_task(self._write(batch))
+        self._batch = self._next_batch()
+        self._is_writing = bool(self._batch)
+        self._writing = None
+        if self._batch:
+            # In a task of its own: one caller's cancel may not stop the others' appends.
+            self._writing = asyncio.create_task(self._write(self._batch))
+            self._writing.add_done_callback(self._go_on_if_cancelled)
+
+    def _go_on_if_cancelled(self, writing: "asyncio.Task[None]") -> None:
+        if writing.cancelled():
+            self._go_on()
 
     def _next_batch(self) -> list[_Waiting]:
         size, count = 0, 0
@@ -89,11 +104,9 @@ class Group:
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
-        try:
-            for alone in await self._together(batch):
-                await self._settle(alone)
-        finally:
-            self._go_on()
+        for alone in await self._together(batch):
+            await self._settle(alone)
+        self._go_on()
 
     async def _together(self, batch: list[_Waiting]) -> Sequence[_Waiting]:
         """Write a batch; return those that are to be written alone, each to hear its own error."""

@@ -131,6 +131,24 @@ async def test_a_cancelled_append_takes_no_other_with_it(
     assert store.connections_in_use == 0
 
 
+async def test_a_batch_that_nobody_waits_for_is_given_up_and_the_next_goes_on(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    async with held(other, category):
+        waiting = [appending(store, f"{category}-{n}", new()) for n in range(4)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # the next statement is that of all the others
+        await asyncio.wait([waiting[0]])
+        last = appending(store, f"{category}-last", new())
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+    assert (await last).position == 0
+    assert store.connections_in_use == 0
+    assert await commits(other, category) == [1]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_a_batch_whose_answer_was_lost_stands_once(
     store_url: str, other: Other, category: str, moment: str
