@@ -8,7 +8,6 @@ from time import sleep
 from typing import NoReturn
 
 from messagedb_agent.cli.streams import answers, notes
-from messagedb_agent.containing import GRACE_S
 
 _left: list[object] = []
 
@@ -28,11 +27,14 @@ def leave(code: int) -> None:
     """
     if _left:
         _end(code)
-    threading.Thread(target=_end_soon, args=(code,), daemon=True).start()
+    # Where it was not imported no tool has run; to import it here costs `--help` half its time.
+    if containing := sys.modules.get("messagedb_agent.containing"):
+        ending = threading.Thread(target=_end_soon, args=(code, containing.GRACE_S), daemon=True)
+        ending.start()
 
 
-def _end_soon(code: int) -> None:
-    sleep(GRACE_S)
+def _end_soon(code: int, grace_s: float) -> None:
+    sleep(grace_s)
     _end(code)
 
 
