@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.database import Bench
+from benchmarks.database import Bench, empty_home
 from messagedb_agent import connect
 
 PROGRAM = Path(sys.executable).parent / "messagedb-agent"
@@ -57,7 +57,16 @@ class Took:
 
 def took(bench: Bench, *arguments: str, times: int) -> Took:
     """Return the medians of a command, after one run that is not counted."""
-    runs = [_run(bench, arguments) for _ in range(times + 1)][1:]
+    runs = [_run(bench.home, arguments) for _ in range(times + 1)][1:]
+    return Took(median(run.elapsed_ms for run in runs), median(run.cpu_ms for run in runs))
+
+
+async def took_first(*arguments: str, times: int) -> Took:
+    """Return the medians of a command in homes where there is no server yet."""
+    runs = []
+    for _ in range(times):
+        async with empty_home() as home:
+            runs.append(_run(home, arguments))
     return Took(median(run.elapsed_ms for run in runs), median(run.cpu_ms for run in runs))
 
 
@@ -87,10 +96,10 @@ def _insert(bench: Bench, query: str, values: Mapping[str, Any]) -> None:
         connection.execute("VACUUM ANALYZE message_store.messages")
 
 
-def _run(bench: Bench, arguments: tuple[str, ...]) -> Took:
+def _run(home: Path, arguments: tuple[str, ...]) -> Took:
     before_s, began_s = _children_cpu_s(), perf_counter()
     done = subprocess.run(
-        [PROGRAM, *arguments], env=_environment(bench), cwd=bench.home, capture_output=True
+        [PROGRAM, *arguments], env=_environment(home), cwd=home, capture_output=True
     )
     elapsed_s = perf_counter() - began_s
     if done.returncode:
@@ -103,7 +112,7 @@ def _children_cpu_s() -> float:
     return used.children_user + used.children_system
 
 
-def _environment(bench: Bench) -> Mapping[str, str]:
+def _environment(home: Path) -> Mapping[str, str]:
     """Return what a command is run with: its home, and nothing that names a model or a database."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "MESSAGEDB_AGENT_HOME": str(bench.home)}
+    return {**kept, "MESSAGEDB_AGENT_HOME": str(home)}

@@ -50,6 +50,17 @@ async def private_server() -> AsyncIterator[Bench]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@asynccontextmanager
+async def empty_home() -> AsyncIterator[Path]:
+    """Make a folder without a server; end the one that comes to be in it, and remove it."""
+    home = _new_folder()
+    try:
+        yield home
+    finally:
+        await stop(EmbeddedSettings(home, idle_s=IDLE_S), force=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
 async def second_database(bench: Bench, name: str) -> str:
     """Make another Message DB on the same server, and return its URL."""
     with psycopg.connect(bench.admin_url, autocommit=True) as connection:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -39,6 +39,17 @@ def _host(value: str) -> str:
     return value
 
 
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        is_one = False
+    if not is_one or any(character.isspace() for character in value):
+        raise ValueError("it is no address of the form http://host:port/path, or https")
+    return value
+
+
 def _name(value: str) -> str:
     if address.is_connection_string(value):
         raise ValueError("it is a connection string; MESSAGE_DB_URL takes one")
@@ -57,7 +68,8 @@ class Settings(BaseSettings):
         db_user: role.
         db_password: its password.
         model_name: the model; None for `offline`.
-        model_api_base: address of a server that stands in for the provider.
+        model_api_base: `http://` or `https://` address of a server that stands in for the
+            provider.
         gcp_project: project on Google Cloud.
         gcp_location: its region.
         max_iterations: model calls per turn, at most.
@@ -86,7 +98,7 @@ class Settings(BaseSettings):
     db_user: str | None = None
     db_password: SecretStr | None = None
     model_name: str | None = None
-    model_api_base: str | None = None
+    model_api_base: Annotated[str, AfterValidator(_web_address)] | None = None
     gcp_project: str | None = None
     gcp_location: str | None = None
     max_iterations: Annotated[int, Field(ge=1, le=_MAX_CALLS)] = 100

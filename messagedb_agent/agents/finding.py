@@ -51,7 +51,9 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
     if name == "last":
         async for head in _newest(store, category, 1):
             return _thread_id(category, head.stream_name)
-        raise NotFound("thread", name)
+        none = NotFound("thread", name)
+        none.args = ("there are no threads yet",)
+        raise none
     try:
         prefix = f"{category}-{checked_thread_id(name)}"
     except RefusedName as error:

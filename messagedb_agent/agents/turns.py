@@ -6,6 +6,8 @@ from typing import Any
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
+from messagedb_agent.agent.decider import accept
+from messagedb_agent.agent.state import State
 from messagedb_agent.agents.agent import Agent, Progress
 from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.kept import KeptRuns
@@ -14,12 +16,17 @@ from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.engine.saying import Saying
+from messagedb_agent.errors import Refused
 from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.summary import status
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.tools.tool import Tools
+
+_WITH_WORK = ("ready", "running", "foreign")
+"""How a thread stands that can be taken on without a word from outside, as after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class Turns:
         run = self._run(agent.thread_id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            goes_on = any(isinstance(command, Say | Continue) for command in commands)
+            goes_on = any(_moves(shown.state, command) for command in commands)
             redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
             return (*redefinition, *commands)
 
@@ -188,6 +195,24 @@ class Turns:
         run = Run(self.store, stream, thread_id, self.writing)
         await run.journal.branch_off(parent, agent.position)
         return await self._see_through(run, Saying(asked, message_id), progress)
+
+
+def _moves(state: State, command: Command) -> bool:
+    """Say whether a thread goes on after a command; one that stays as it is keeps its agent."""
+    match command:
+        case Say():
+            return True
+        case Continue():
+            return status(state) in _WITH_WORK or _is_taken(state, command)
+        case _:
+            return False
+
+
+def _is_taken(state: State, command: Command) -> bool:
+    try:
+        return bool(accept(state, command))
+    except Refused:  # perhaps not of the agent to come; it is asked again, and refused, then
+        return True
 
 
 class _MovedOn(Exception):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from messagedb_agent.cli.guard import guarded
+from messagedb_agent.errors import AgentError
 
 P = ParamSpec("P")
 
@@ -82,9 +83,20 @@ def taking_common(function: Callable[Concatenate[Common, P], int]) -> Callable[.
     def command(ctx: typer.Context, **given: Any) -> int:
         common = _merged(ctx, given)
         # Here too: typer would end the process on what a broken pipe or Ctrl-C raises.
-        return guarded(lambda: function(common, **given))  # type: ignore[call-arg]  # its own
+        return guarded(lambda: _with_remedy(function, common, given))
 
     return _with_options(command, own, function)
+
+
+def _with_remedy(function: Callable[..., int], common: Common, given: dict[str, Any]) -> int:
+    """Run a command; what its error says to type works where the command was typed."""
+    try:
+        return function(common, **given)
+    except AgentError as error:
+        from messagedb_agent.cli.next_steps import with_remedy
+
+        with_remedy(common, error)
+        raise
 
 
 def group_callback(doc: str) -> Callable[..., None]:

@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     INTERNAL = 10
     OUTPUT = 11
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANINGS = {
@@ -47,6 +48,7 @@ MEANINGS = {
     ExitCode.INTERNAL: "an error in the program",
     ExitCode.OUTPUT: "standard output, or a file, cannot be written to",
     ExitCode.INTERRUPTED: "interrupted; continue takes the thread up",
+    ExitCode.TERMINATED: "interrupted by SIGTERM; continue takes the thread up",
 }
 
 # The first that fits counts.

@@ -18,6 +18,16 @@ class Cancelled(Exception):
     """The command's work was cancelled from within: a tool may cancel every task there is."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM; the work was cancelled, as on Ctrl-C."""
+
+
+def exit_code_of_interrupt(interrupt: KeyboardInterrupt) -> ExitCode:
+    """Return the code that stands for what ended a command from outside."""
+    is_term = isinstance(interrupt, Terminated)
+    return ExitCode.TERMINATED if is_term else ExitCode.INTERRUPTED
+
+
 def guarded(command: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens."""
     try:
@@ -30,9 +40,9 @@ def guarded(command: Callable[[], int]) -> int:
         note(f"error: {error}")
         _show_traceback_where_asked(error)
         return exit_code_of(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         note("interrupted")
-        return ExitCode.INTERRUPTED
+        return exit_code_of_interrupt(interrupt)
     except Cancelled as error:
         note(f"error: {error}")
         _show_traceback_where_asked(error)

@@ -1,13 +1,23 @@
 """What a person may type next."""
 
+import os
+import re
 import shlex
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.errors import AgentError, ConfigurationError, NotFound, StoreError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent
+
+E = TypeVar("E", bound=AgentError)
+
+_GROUPS = ("db",)
+_COMMAND = re.compile(r"\bmessagedb-agent db (\w+)")
 
 
 def command(common: Common, *words: str) -> str:
@@ -18,7 +28,40 @@ def command(common: Common, *words: str) -> str:
         *(["--version", common.version] if common.version != "v0" else []),
         *(word for name in common.tools for word in ("--tools", name)),
     ]
-    return " ".join(["messagedb-agent", *map(shlex.quote, [*words[:1], *given, *words[1:]])])
+    named = 2 if words[0] in _GROUPS else 1
+    return " ".join([_program(), *map(shlex.quote, [*words[:named], *given, *words[named:]])])
+
+
+def _program() -> str:
+    """Return how the program is called here: in a checkout, `uv run` alone may find it.
+
+    `uv run` puts the checkout's environment on the path of what it runs, and of nothing else. It
+    says so by this variable, which what runs below it inherits: hence the look at the folders.
+    """
+    is_by_uv = "UV_RUN_RECURSION_DEPTH" in os.environ and _is_in_checkout()
+    return "uv run messagedb-agent" if is_by_uv else "messagedb-agent"
+
+
+def _is_in_checkout() -> bool:
+    """Say whether the environment that runs us is that of the folder, as uv makes it there."""
+    try:
+        return Path.cwd().is_relative_to(Path(sys.prefix).parent)
+    except OSError:  # the folder is gone
+        return False
+
+
+def begin(common: Common) -> str:
+    """Say how to begin a thread."""
+    return f'begin one with: {command(common, "start")} "..."'
+
+
+def with_remedy(common: Common, error: E) -> E:
+    """Return an error whose text says what to type, where that is a command of ours."""
+    if isinstance(error, NotFound) and (error.what, error.name) == ("thread", "last"):
+        error.args = (f"{error}; {begin(common)}",)
+    if isinstance(error, StoreError | ConfigurationError):
+        error.args = (_COMMAND.sub(lambda m: command(common, "db", m[1]), str(error)),)
+    return error
 
 
 _SETTINGS = {"callsPerTurn": "MAX_ITERATIONS"}

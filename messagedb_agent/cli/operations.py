@@ -4,6 +4,7 @@ import os
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.next_steps import with_remedy
 from messagedb_agent.cli.opening import set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import give_back
@@ -17,7 +18,7 @@ def status(common: Common) -> int:
         out(line)
     if found.problem is None:
         return ExitCode.OK
-    note(f"error: {found.problem}")
+    note(f"error: {with_remedy(common, found.problem)}")
     return exit_code_of(found.problem)
 
 

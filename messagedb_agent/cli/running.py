@@ -1,11 +1,15 @@
 """Running a command's work in an event loop, and ending though a tool's work will not."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
-from messagedb_agent.cli.guard import Cancelled
+from messagedb_agent.cli.guard import Cancelled, Terminated
 from messagedb_agent.cli.leaving import leave_behind
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.containing import GRACE_S, error_text
@@ -21,16 +25,63 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the work was cancelled, and has ended.
+        Terminated: SIGTERM; likewise.
         Cancelled: the work was cancelled from within.
     """
     runner = asyncio.Runner()  # never closed: its close is what waits
     runner.get_loop().set_exception_handler(_tell)
+    ending = _Ending(runner.get_loop())
     try:
-        return runner.run(work)
+        with ending.on_sigterm():
+            return runner.run(ending.ended_by_it(work))
     except (asyncio.CancelledError, SystemExit) as error:  # the latter: of a task left behind
+        if ending.is_asked:
+            raise Terminated from None
         raise Cancelled("the command was cancelled from within, as by a tool") from error
     finally:
+        if not ending.has_begun:
+            work.close()
         _close(runner.get_loop())
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What SIGTERM does to a loop's work: the first cancels it, and the next ends it at once.
+
+    As asyncio has it for Ctrl-C, which may be ignored where this is not.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    is_asked: bool = False
+    _task: "asyncio.Task[Any] | None" = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._task is not None
+
+    async def ended_by_it(self, work: Coroutine[Any, Any, T]) -> T:
+        self._task = asyncio.current_task()
+        return await work
+
+    @contextmanager
+    def on_sigterm(self) -> Iterator[None]:
+        """Listen, where nobody else does."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+        signal.signal(signal.SIGTERM, self._asked)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _asked(self, signum: int, frame: FrameType | None) -> None:
+        if self.is_asked or self._task is None or self._task.done():
+            raise Terminated
+        self.is_asked = True
+        self._task.cancel()
+        self.loop.call_soon_threadsafe(lambda: None)  # wakes it
 
 
 def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,12 +1,13 @@
 """`tail`: events as they are written, from a position on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.guard import exit_code_of_interrupt
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 """How often the store is asked for news, in seconds."""
 
+FIND_S = 2.0
+"""How long, in seconds, Ctrl-C waits until it is known where to go on; the next one does not."""
+
 
 class Tail:
     """What is followed, and how far it was read.
@@ -33,12 +37,14 @@ class Tail:
     Attributes:
         thread_id: the thread's id, once it is known.
         next: position to read next; None before anything was looked at.
+        is_found: set when both are known.
     """
 
     def __init__(self, thread: str | None, start: int | None) -> None:
         self._thread = thread
         self.thread_id: str | None = None
         self.next = start
+        self.is_found = asyncio.Event()
 
     async def messages(self, engine: "Engine") -> AsyncIterator["Message"]:
         """Give messages for ever, as they come.
@@ -50,6 +56,7 @@ class Tail:
             self.thread_id = await engine.find_thread(self._thread)
         if self.next is None:
             self.next = await self._end(engine)
+        self.is_found.set()
         while True:
             async for message in self._news(engine, self.next):
                 yield message
@@ -92,9 +99,28 @@ def tail(common: Common, thread: str | None, start: int | None, form: str) -> in
                 out(text, flush=True)
 
     try:
-        run(follow())
-    except KeyboardInterrupt:
-        where = [following.thread_id] if following.thread_id else []
+        run(_found_first(follow, following.is_found))
+    except KeyboardInterrupt as interrupt:
+        where = [name] if (name := following.thread_id or thread) else []
         position = [] if following.next is None else ["--from", str(following.next)]
         note(f"go on with: {command(setup.common, 'tail', *where, *position)}")
+        return exit_code_of_interrupt(interrupt)
     return ExitCode.INTERRUPTED
+
+
+async def _found_first(
+    work: Callable[[], Coroutine[Any, Any, None]], is_found: asyncio.Event
+) -> None:
+    """Await work; interrupted early, it has `FIND_S` to find where it would have begun."""
+    working = asyncio.create_task(work())
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        finding = asyncio.create_task(is_found.wait())
+        await asyncio.wait((working, finding), timeout=FIND_S, return_when=asyncio.FIRST_COMPLETED)
+        finding.cancel()
+        working.cancel()
+        await asyncio.wait((working,))
+        if not working.cancelled():
+            working.exception()  # it was interrupted, whatever else befell it
+        raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
-from messagedb_agent.cli.guard import Cancelled
+from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits
 from messagedb_agent.cli.opening import Setup, opened, set_up
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
+
+_AT_REST = ("waiting", "approval", "ended")
 
 # What PostgreSQL cannot hold; the engine replaces it, and marks the event.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -61,7 +63,7 @@ def continue_(common: Common, thread: str, form: str) -> int:
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
         agent = await engine.latest(thread)
-        changes = _changes(setup, engine, agent)
+        changes = _changes(setup, engine, agent, goes_on=agent.status not in _AT_REST)
         return await agent.resume(progress=live.progress, **changes)
 
     return _see_through(setup, setup.loaded.settings.model_name, turn, form)
@@ -84,12 +86,11 @@ def message_text(given: str) -> str:
     """Return what the user says; `-` reads it from standard input.
 
     Raises:
-        ValidationError: it is empty, or too large.
+        ValidationError: it is empty, or too large, or standard input cannot be read.
     """
     if given == "-":
         # A lone surrogate stands for each byte that is no UTF-8, as in an argument.
-        read = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 2)
-        given = read.decode("utf-8", "surrogateescape").removesuffix("\n")
+        given = _read_input().decode("utf-8", "surrogateescape").removesuffix("\n")
     if not given.strip():
         raise ValidationError("the message is empty", field="MESSAGE")
     if len(given.encode(errors="surrogatepass")) > MAX_MESSAGE_BYTES:
@@ -103,6 +104,18 @@ def message_text(given: str) -> str:
     return given
 
 
+def _read_input() -> bytes:
+    """Return what standard input holds; of what is too large, enough to tell that it is."""
+    if sys.stdin is None:
+        raise ValidationError("standard input is closed", field="MESSAGE")
+    try:
+        return sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 2)
+    except OSError as error:
+        raise ValidationError(
+            f"standard input cannot be read: {error.strerror}", field="MESSAGE"
+        ) from error
+
+
 def _model(setup: Setup) -> str:
     """Return the model of a new thread, and say so where it is none that anybody chose."""
     chosen = setup.loaded.settings.model_name
@@ -114,8 +127,16 @@ def _model(setup: Setup) -> str:
     return "offline"
 
 
-def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
+def _changes(
+    setup: Setup, engine: "Engine", agent: "Agent", *, goes_on: bool = True
+) -> dict[str, Any]:
     """Return what of the recorded agent the settings say otherwise.
+
+    Args:
+        setup: what the command was given.
+        engine: what holds the tools and models.
+        agent: the thread's newest state.
+        goes_on: whether the thread has something to do.
 
     Raises:
         ConfigurationError: the model that will be asked cannot be; nothing is written then.
@@ -123,7 +144,7 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
     from messagedb_agent import Limits
 
     settings, recorded = setup.loaded.settings, agent.definition
-    _check_tools(engine, agent)
+    _check_tools(engine, agent, goes_on=goes_on)
     limits = recorded.limits if recorded else Limits()
     changes: dict[str, Any] = {}
     if recorded is None:  # somebody else began the thread; it gets an agent now
@@ -136,8 +157,8 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
     return changes
 
 
-def _check_tools(engine: "Engine", agent: "Agent") -> None:
-    """Say which of the thread's tools are not here.
+def _check_tools(engine: "Engine", agent: "Agent", *, goes_on: bool) -> None:
+    """Say which of the thread's tools are not here, if it goes on without them.
 
     Raises:
         ConfigurationError: a call of one of them is open, and would be given up.
@@ -149,14 +170,17 @@ def _check_tools(engine: "Engine", agent: "Agent") -> None:
     lacking = [tool.name for tool in recorded if tool.name not in here]
     if not lacking:
         return
-    names = ", ".join(lacking)
     calls = agent.view.conversation.state.calls.values()
-    if any(call.tool in lacking and call.stage.value != "done" for call in calls):
+    called = {call.tool for call in calls if call.stage.value != "done"}
+    if called.intersection(lacking):
+        names = ", ".join(name for name in lacking if name in called)
         raise ConfigurationError(
             f"a call of {names} is open in this thread; name its module with --tools",
             field="tools",
         )
-    note(f"the thread goes on without its tools {names}; --tools names their module")
+    if goes_on:
+        names = ", ".join(lacking)
+        note(f"the thread goes on without its tools {names}; --tools names their module")
 
 
 def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
@@ -166,8 +190,9 @@ def _see_through(setup: Setup, model: str | None, turn: Turn, form: str) -> int:
         setup.model_settings.check(model)  # before anything is written, or even started
     try:
         return run(_run(setup, live, turn, form))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         note(f"interrupted; {_go_on(setup.common, live.thread_id)}")
+        return exit_code_of_interrupt(interrupt)
     except Cancelled as error:
         note(f"error: {error}; {_go_on(setup.common, live.thread_id)}")
     return ExitCode.INTERRUPTED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import state_names
-from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.next_steps import begin
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
 from messagedb_agent.cli.render_json import listed_json, message_json, text_of
@@ -162,7 +162,7 @@ def list_threads(common: Common, limit: int, form: str) -> int:
         if form == "json":
             out(text_of([listed_json(listed) for listed in threads]))
         elif not threads:
-            note(f'no threads yet; begin one with: {command(setup.common, "start")} "..."')
+            note(f"no threads yet; {begin(setup.common)}")
         else:
             rows = [
                 (

@@ -119,6 +119,8 @@ def _full_name(name: str, settings: ModelSettings) -> str:
         # Servers of one's own call their models `owner/model`.
         return name if settings.api_base is None or _is_provider(prefix) else f"openai/{name}"
     lowered = name.lower()
+    if settings.api_base is None and (lowered in BY_NAME or vertex.is_vertex(f"{lowered}/")):
+        raise _unnamed(lowered)
     if settings.api_base is not None:
         return f"anthropic/{name}" if lowered.startswith("claude") else f"openai/{name}"
     if lowered.startswith(("claude", "gemini")):
@@ -151,6 +153,8 @@ def _target(full_name: str, settings: ModelSettings) -> "Target":
 
 def _check_with_litellm(name: str) -> None:
     litellm = load()
+    if name.lower() in litellm.provider_list:
+        raise _unnamed(name.lower())
     try:
         litellm.get_llm_provider(name)
     except Exception as error:
@@ -162,6 +166,13 @@ def _check_with_litellm(name: str) -> None:
     missing = litellm.validate_environment(name)["missing_keys"]
     if missing:
         raise _missing_key(name, " and ".join(missing))
+
+
+def _unnamed(provider: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{provider!r} is a provider, and no model is named: write it as {provider}/MODEL",
+        field="MODEL_NAME",
+    )
 
 
 def _missing_key(name: str, variables: str) -> ConfigurationError:

@@ -19,7 +19,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.address import parameters
-from messagedb_agent.store.server_errors import Where
+from messagedb_agent.store.server_errors import UNNAMED, Where
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -89,8 +89,8 @@ class Address:
         given = parameters(url)
         host, port = given.get("host") or "the default host", given.get("port") or "5432"
         where = Where(
-            database=given.get("dbname") or "the default",
-            role=given.get("user") or "the default",
+            database=given.get("dbname") or UNNAMED,
+            role=given.get("user") or UNNAMED,
             server=f"{host}:{port}",
         )
         return cls({**_KEEPALIVE, "application_name": application_name, **given}, where)

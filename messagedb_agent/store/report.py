@@ -149,7 +149,9 @@ class Found:
     may_insert: bool | None
 
     def missing(self) -> tuple[str, ...]:
-        names = [] if self.schema else [f"schema {_SCHEMA}"]
+        if not self.schema:  # and nothing in it
+            return (f"schema {_SCHEMA}",)
+        names: list[str] = []
         if not self.columns:
             names.append("table messages")
         names += [f"column {name}" for name in sorted(self._lacking_columns())]

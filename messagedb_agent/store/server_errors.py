@@ -17,6 +17,9 @@ from messagedb_agent.errors import (
 from messagedb_agent.store.address import MASK, plain_name
 from messagedb_agent.store.report import REMEDY
 
+UNNAMED = "the default"
+"""Stands for a database or a role that the address leaves to libpq."""
+
 POOLER_REMEDY = "connect to the server itself, or use the pooler's session mode"
 
 # Message DB's own errors have no codes of their own (all are P0001).
@@ -36,7 +39,11 @@ _LOST_STATEMENT = frozenset({"26000", "42P05"})
 
 # A refused connection carries no code, only the server's text.
 _REFUSED_CONNECTION = (
-    (re.compile(r"password authentication failed|no password supplied"), "wrong password"),
+    (
+        re.compile(r"no password supplied"),
+        "no password given; set DB_PASSWORD, or put one into MESSAGE_DB_URL",
+    ),
+    (re.compile(r"password authentication failed"), "wrong password"),
     (re.compile(r'role ".*" does not exist'), "no such role"),
     (re.compile(r'database ".*" does not exist'), "no such database"),
     (
@@ -66,8 +73,13 @@ class Where:
     server: str
 
     def __str__(self) -> str:
-        database, role = plain_name(self.database), plain_name(self.role)
-        return f"database {database!r} on {self.server} as role {role!r}"
+        database, role = _named("database", self.database), _named("role", self.role)
+        return f"{database} on {self.server} as {role}"
+
+
+def _named(kind: str, name: str) -> str:
+    """Return a name in quotes after what it names; only a name that somebody gave has quotes."""
+    return f"{UNNAMED} {kind}" if name == UNNAMED else f"{kind} {plain_name(name)!r}"
 
 
 def is_transient(error: psycopg.Error) -> bool:
@@ -149,11 +161,20 @@ def translated(error: psycopg.Error, where: Where) -> AgentError:
 
 def refused_connection(error: psycopg.Error, where: Where) -> AgentError:
     """Return the error of this package that says why a connection was refused."""
-    text = " ".join(str(error).split())
+    text = _one_line(str(error))
     for pattern, why in _REFUSED_CONNECTION:
         if pattern.search(text):
             return ConfigurationError(f"{where}: {why}", field="MESSAGE_DB_URL")
     return StoreUnavailable(f"{where}: {_without_values(text)}")
+
+
+def _one_line(text: str) -> str:
+    """Join the lines of libpq's text; each but the last gets the full stop that it lacks."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    ended = (
+        line if line.endswith((".", ":", ",", ";", "?", "!")) else f"{line}." for line in lines[:-1]
+    )
+    return " ".join([*ended, *lines[-1:]])
 
 
 def _without_values(text: str) -> str:

@@ -29,7 +29,9 @@ def load_tools(reference: str) -> tuple[AnyTool, ...]:
     Raises:
         ConfigurationError: no such module or attribute, the import fails, or no tools are there.
     """
-    module_name, _, attribute = reference.partition(":")
+    module_name, colon, attribute = reference.partition(":")
+    if colon and not attribute.strip():
+        raise _refused(f"{reference!r} names nothing after the colon: write module or module:name")
     module = _imported(module_name.strip())
     found = _attribute(module, attribute) if attribute else _usual(module)
     tools = _as_tools(found)

@@ -1,11 +1,16 @@
 """Bad input: one line on standard error, the documented exit code, and nothing lost or written."""
 
+import errno
+import os
 import socket
+import sys
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from messagedb_agent.cli.app import main
 from tests.cli import CommandLine
 from tests.end_to_end.test_cli_sessions import started
 
@@ -13,8 +18,17 @@ from tests.end_to_end.test_cli_sessions import started
 @pytest.mark.parametrize("command", ["show", "continue", "verify", "end"])
 def test_an_unknown_thread(cli: CommandLine, command: str) -> None:
     assert "no thread 'nobody'" in cli.refused(command, "nobody", code=3)
-    assert "no thread 'last'" in cli.refused(command, "last", code=3)
     assert "no thread '%'" in cli.refused(command, "%", code=3)
+
+
+def test_the_last_thread_where_there_is_none_says_how_to_begin_one(
+    cli: CommandLine, category: str
+) -> None:
+    begin = f'begin one with: messagedb-agent start --category {category} "..."'
+    for command in ("show", "continue", "verify", "end", "tail"):
+        assert cli.refused(command, "last", code=3) == f"error: there are no threads yet; {begin}"
+    cli.refused("message", "last", "hi", code=3)
+    assert cli("list").notes == [f"no threads yet; {begin}"]
 
 
 def test_a_message_to_an_unknown_thread(cli: CommandLine) -> None:
@@ -40,6 +54,31 @@ def test_a_message_of_ten_megabytes(cli: CommandLine) -> None:
     cli.refused("message", "last", "-", code=2, stdin=huge)
     assert len(cli("show", "last", "--format", "json").json) == 8
     assert cli("message", "last", "Thanks!").out == "You are welcome!\n"
+
+
+def test_a_message_from_a_standard_input_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def from_(stdin: object) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            code = main(["start", "-"])
+        assert code == 2
+        return capsys.readouterr().err
+
+    assert from_(None) == "error: standard input is closed\n"
+    reading = TextIOWrapper(BufferedReader(Unreadable()))
+    assert from_(reading) == "error: standard input cannot be read: Is a directory\n"
+
+
+class Unreadable(RawIOBase):
+    """Standard input as `< .` leaves it."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 @pytest.mark.parametrize(
@@ -150,9 +189,12 @@ def test_a_database_without_message_db(cli: CommandLine, admin_url: str, categor
         connection.execute(f"CREATE DATABASE {category}")
     bare = admin_url.replace("/message_store?", f"/{category}?")
     cli.set(MESSAGE_DB_URL=bare)
-    line = cli.refused("start", "hi", code=5)
-    assert "is not a Message DB" in line
-    assert "messagedb-agent db install" in line
+    Path("mine.env").write_text("MAX_ITERATIONS=5\n")
+    line = cli.refused("start", "hi", "--config", "mine.env", code=5)
+    assert "is not a Message DB (missing: schema message_store); " in line
+    install = f"messagedb-agent db install --config mine.env --category {category}"
+    assert line.endswith(f"install it with: {install}")
+    assert cli("db", "status", "--config", "mine.env").notes[-1] == line
     assert cli("db", "install").notes == ["Message DB is installed"]
     assert cli("db", "install").notes == ["Message DB was there; nothing is changed"]
     assert cli("start", "What is 42 * 7?").out == "42 * 7 = 294.\n"
@@ -190,10 +232,12 @@ def test_a_server_that_cannot_be_had_is_said_before_it_is_started(
         ("anthropic/claude-haiku-4-5", "ANTHROPIC_API_KEY"),
         ("gpt-5-mini", "OPENAI_API_KEY"),
         ("openai/", "names no model"),
+        ("groq", "write it as groq/MODEL"),
         (" ", "no model name"),
     ],
 )
 def test_a_model_that_cannot_be_asked(cli: CommandLine, model: str, hint: str) -> None:
+    cli.set(GROQ_API_KEY="a-key")
     assert hint in cli.refused("start", "hi", "--model", model, code=4)
     assert cli("list", "--format", "json").json == []
     started(cli)
@@ -220,13 +264,14 @@ def test_missing_google_credentials(
         ("leaves", "raise SystemExit(0)"),
         ("holds_none", "x = 1"),
         ("no-module", None),
+        ("whole_module:", "from messagedb_agent import tool\n@tool\ndef f() -> str: return ''"),
     ],
 )
 def test_tools_that_do_not_import(
     cli: CommandLine, tmp_path: Path, module: str, text: str | None
 ) -> None:
     if text is not None:
-        (tmp_path / f"{module}.py").write_text(text)
+        (tmp_path / f"{module.rstrip(':')}.py").write_text(text)
     assert module in cli.refused("start", "hi", "--tools", module, code=4)
     assert cli("list", "--format", "json").json == []
 
@@ -242,13 +287,15 @@ def test_tools_that_do_not_import(
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
         ("EMBEDDED_IDLE_S", "-1"),
+        ("MODEL_API_BASE", "notaurl"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(cli: CommandLine, variable: str, value: str) -> None:
     cli.set(**{variable: value})
-    line = cli.refused("list", code=4)
-    assert line.startswith(f"error: {variable} is wrong: ")
-    assert "(from environment)" in line
+    for command in (["list"], ["start", "hi"], ["config"], ["db", "status"]):
+        line = cli.refused(*command, code=4)
+        assert line.startswith(f"error: {variable} is wrong: ")
+        assert "(from environment)" in line
 
 
 @pytest.mark.parametrize(

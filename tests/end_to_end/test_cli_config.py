@@ -67,7 +67,6 @@ def test_config_names_the_folder_that_the_data_lie_in(
     ("base", "shown"),
     [
         ("https://me:a@hunter2@host/v1", "https://***@host/v1"),
-        ("me:hunter2@host/v1", "***@host/v1"),
         ("https://host/v1?key=hunter2", "https://host/v1?***"),
         ("https://host:8000/v1", "https://host:8000/v1"),
     ],

@@ -131,23 +131,28 @@ def test_a_reader_that_has_read_enough_is_no_error(cli: CommandLine, category: s
     assert (process.returncode, err) == (0, b"")
 
 
-def interrupt_once_there(process: "subprocess.Popen[bytes]", sign: str) -> Ended:
-    """Send Ctrl-C once a line of standard error holds `sign`."""
+def interrupt_once_there(
+    process: "subprocess.Popen[bytes]", sign: str, by: signal.Signals
+) -> Ended:
+    """Send a signal once a line of standard error holds `sign`."""
     assert process.stderr is not None
     seen = b""
     for line in process.stderr:
         seen += line
         if sign.encode() in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(by)
             break
     out, err = process.communicate(timeout=PATIENCE_S)
     return Ended(process.returncode, out.decode(), (seen + err).decode())
 
 
-def test_ctrl_c_leaves_a_thread_that_continue_takes_up(cli: CommandLine, tools: str) -> None:
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_a_thread_that_continue_takes_up(
+    cli: CommandLine, tools: str, by: signal.Signals, code: int
+) -> None:
     running = cli.process("start", "call patient {}", "--tools", tools)
-    ended = interrupt_once_there(running, "ToolExecutionStarted")
-    assert ended.code == 130
+    ended = interrupt_once_there(running, "ToolExecutionStarted", by)
+    assert ended.code == code
     assert "Traceback" not in ended.err
     following = ended.notes[-1]
     assert following.startswith("interrupted; take the thread up with: messagedb-agent continue ")

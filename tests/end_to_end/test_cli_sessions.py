@@ -110,6 +110,28 @@ def test_continue_of_an_ended_thread_says_how_to_reopen_it(cli: CommandLine) -> 
     assert len(cli("show", "last", "--format", "json").json) == 10
 
 
+def test_continue_of_a_thread_at_rest_writes_nothing(cli: CommandLine) -> None:
+    with open("resting_tools.py", "w") as file:
+        file.write(TOOLS)
+    started(cli, "What is 42 * 7?")
+    cli("message", "last", "Thanks!", "--tools", "resting_tools")
+    before = cli("show", "last", "--format", "json").json
+    ended = cli("continue", "last")
+    assert ended.code == 0
+    assert ended.notes[0].startswith("nothing to continue: ")
+    assert cli("show", "last", "--format", "json").json == before
+
+
+def test_of_tools_that_are_not_here_those_with_an_open_call_are_named(cli: CommandLine) -> None:
+    with open("open_tools.py", "w") as file:
+        file.write(TOOLS + "\n@tool\ndef idle() -> str:\n    return ''\n")
+    cli("start", 'call wipe {"path": "/tmp"}', "--tools", "open_tools")
+    for command in (["continue", "last"], ["message", "last", "hi"]):
+        line = cli.refused(*command, code=4)
+        assert "a call of wipe is open in this thread" in line
+        assert "idle" not in line
+
+
 def test_end_ends_a_thread_and_a_message_reopens_it(cli: CommandLine) -> None:
     started(cli)
     assert cli("end", "last", "--reason", "all said").code == 0

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import re
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from messagedb_agent import Message, __version__, connect
+from messagedb_agent import Database, Message, __version__, connect
 from messagedb_agent.cli.render_events import event_line
 from messagedb_agent.cli.tailing import Tail
 from tests.cli import PATIENCE_S, CommandLine
@@ -169,6 +170,30 @@ def test_foreign_and_undecodable_events_hide_nothing(
     checked = cli("verify", thread)
     assert checked.code == 0
     assert checked.out.count("not ours, not checked: ") == 4
+
+
+@pytest.mark.parametrize("start", [None, 3])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_tail_that_is_ended_before_its_first_read_says_where_to_go_on(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, named: bool, start: int | None
+) -> None:
+    thread = started(cli)
+    last = cli("show", thread, "--format", "json").json[-1]
+    connected = Database.connect
+
+    async def interrupted(database: Database) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        return await connected(database)
+
+    monkeypatch.setattr(Database, "connect", interrupted)
+    given = ["--from", str(start)] if start else []
+    ended = cli("tail", *(["last"] if named else []), *given)
+    after = last["position"] if named else last["globalPosition"]
+    where = [thread] if named else []
+    assert (ended.code, ended.out) == (143, "")
+    assert ended.notes[-1].startswith("go on with: messagedb-agent tail ")
+    assert ended.notes[-1].split()[7:] == [*where, "--from", str(start or after + 1)]
 
 
 async def test_a_message_in_the_category_itself_does_not_end_a_tail(

@@ -122,7 +122,7 @@ async def test_an_unknown_database_role_or_right_is_a_configuration_error(
 async def test_an_empty_database_is_no_message_db(empty: str) -> None:
     error = await refusal(empty)
     assert isinstance(error, NotMessageDb)
-    assert "function write_message" in error.missing
+    assert error.missing == ("schema message_store",)
     assert "messagedb-agent db install" in error.remedy
 
 

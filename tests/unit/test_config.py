@@ -129,6 +129,15 @@ def test_a_providers_key_may_stand_in_the_file(monkeypatch: pytest.MonkeyPatch) 
         ("LOG_LEVEL=LOUD", "LOG_LEVEL"),
         ("LOG_FORMAT=xml", "LOG_FORMAT"),
         ("EMBEDDED_IDLE_S=soon", "EMBEDDED_IDLE_S"),
+        ("MODEL_API_BASE=nope", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=ftp://hunter2@host", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=me:hunter2@host/v1", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=localhost:8000/v1", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=http://", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=http:///v1", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=http://host:hunter2/v1", "MODEL_API_BASE"),
+        ("MODEL_API_BASE=http://[::1/v1", "MODEL_API_BASE"),
+        ("MODEL_API_BASE='http://a host/v1'", "MODEL_API_BASE"),
         ("DB_HOST=me:hunter2@db", "DB_HOST"),
         ("DB_HOST=postgresql://db/x", "DB_HOST"),
         ("DB_NAME=postgresql://me:hunter2@db/x", "DB_NAME"),
@@ -142,6 +151,14 @@ def test_a_wrong_value_is_refused_by_name_and_place(text: str, name: str) -> Non
     assert str(error).endswith("(from .env)")
     assert "Value error" not in str(error)
     assert "hunter2" not in "".join(format_exception(error))
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["http://localhost:8000/v1", "HTTPS://host", "http://[::1]:8000", "http://me:pw@10.0.0.1/"],
+)
+def test_a_server_of_ones_own_is_named_by_an_address_of_the_web(base: str) -> None:
+    assert loaded(f"MODEL_API_BASE={base}").settings.model_api_base == base
 
 
 def test_a_refusal_does_not_repeat_a_secret() -> None:

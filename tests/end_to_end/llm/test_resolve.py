@@ -133,6 +133,23 @@ def test_what_is_no_name_is_refused(name: str) -> None:
     assert refused.value.field == "MODEL_NAME"
 
 
+@pytest.mark.parametrize(
+    "provider", ["groq", "Groq", "gemini", "vertex_ai", "ollama", "huggingface"]
+)
+def test_a_provider_alone_names_no_model(provider: str) -> None:
+    settings = ModelSettings(environ=KEYS | {"GROQ_API_KEY": "key", "HUGGINGFACE_API_KEY": "key"})
+    with pytest.raises(
+        ConfigurationError, match=f"write it as {provider.lower()}/MODEL"
+    ) as refused:
+        check(provider, settings)
+    assert refused.value.field == "MODEL_NAME"
+
+
+def test_a_server_of_ones_own_may_call_a_model_as_a_provider_is_called() -> None:
+    base = "http://127.0.0.1:1/v1"
+    assert target("mistral", ModelSettings(api_base=base))[0] == "openai/mistral"
+
+
 def test_a_server_of_ones_own_is_given_the_key_where_there_is_one() -> None:
     base = "http://127.0.0.1:1/v1"
     settings = ModelSettings(api_base=base, environ=KEYS)

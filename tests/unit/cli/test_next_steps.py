@@ -1,11 +1,14 @@
 """What is said after a turn that a limit stopped."""
 
+from pathlib import Path
+
 import pytest
 
 from messagedb_agent import Agent, Limits, MemoryStore, connect
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.next_steps import hints, of_limits
-from messagedb_agent.errors import LimitReached
+from messagedb_agent.cli.next_steps import command, hints, of_limits, with_remedy
+from messagedb_agent.errors import LimitReached, NotMessageDb, StoreUnavailable
+from messagedb_agent.store.report import REMEDY
 
 
 async def test_a_limit_of_the_thread_is_raised_in_python_as_no_setting_makes_it() -> None:
@@ -21,3 +24,29 @@ async def test_a_limit_of_the_thread_is_raised_in_python_as_no_setting_makes_it(
         assert "agent.resume(limits=Limits(" in go_on
         raised = await agent.resume(limits=Limits(tokens_per_thread=1000))
         assert raised.answer == "42 * 7 = 294."
+
+
+def test_commands_that_errors_name_carry_the_global_options() -> None:
+    common = Common(config=Path("my file"), category="mine")
+    given = "--config 'my file' --category mine"
+    for error, named in (
+        (NotMessageDb("x", ("schema message_store",), REMEDY), "db install"),
+        (StoreUnavailable("end it with: messagedb-agent db stop --force (its log: x)"), "db stop"),
+    ):
+        before = str(error)
+        whole = before.replace(f"messagedb-agent {named}", f"messagedb-agent {named} {given}")
+        assert str(with_remedy(common, error)) == whole != before
+        assert str(with_remedy(Common(), type(error).__new__(type(error), before))) == before
+
+
+def test_in_a_checkout_uv_run_stands_before_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkout" / "docs").mkdir(parents=True)
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "checkout" / ".venv"))
+    monkeypatch.chdir(tmp_path / "checkout" / "docs")
+    assert command(Common(), "list") == "messagedb-agent list"
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert command(Common(), "list") == "uv run messagedb-agent list"
+    monkeypatch.chdir(tmp_path)  # a folder where uv would find no checkout
+    assert command(Common(), "list") == "messagedb-agent list"
