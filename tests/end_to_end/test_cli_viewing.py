@@ -191,9 +191,15 @@ def test_a_tail_that_is_ended_before_its_first_read_says_where_to_go_on(
     ended = cli("tail", *(["last"] if named else []), *given)
     after = last["position"] if named else last["globalPosition"]
     where = [thread] if named else []
-    assert (ended.code, ended.out) == (143, "")
+    assert ended.code == 143
     assert ended.notes[-1].startswith("go on with: messagedb-agent tail ")
-    assert ended.notes[-1].split()[7:] == [*where, "--from", str(start or after + 1)]
+    *named_where, option, position = ended.notes[-1].split()[7:]
+    assert (named_where, option) == (where, "--from")
+    if ended.out:  # it has just begun to read
+        assert start is not None
+        assert start < int(position) <= after + 1
+    else:
+        assert int(position) == (start or after + 1)
 
 
 async def test_a_message_in_the_category_itself_does_not_end_a_tail(

@@ -1,6 +1,7 @@
 """The rules of a turn: debts, rounds, failures, limits, cancelling, waiting."""
 
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 
@@ -119,20 +120,7 @@ class TestFailures:
     """What a model call that gave no answer leads to."""
 
     @pytest.mark.parametrize(
-        "kind",
-        [
-            "rate_limited",
-            "unavailable",
-            "timed_out",
-            "cut_off",
-            "empty",
-            "too_large",
-            "refused",
-            "authentication",
-            "configuration",
-            "bad_request",
-            "internal",
-        ],
+        "kind", sorted({*get_args(FailureKind)} - {"interrupted", "cancelled", "context_overflow"})
     )
     def test_a_failure_is_final_and_waits_for_a_person(self, kind: FailureKind) -> None:
         spoken(failed(kind)).says(Wait("retry"))
