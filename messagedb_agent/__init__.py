@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from messagedb_agent.tools.builtin import builtin_tools
     from messagedb_agent.tools.function_tool import tool
     from messagedb_agent.tools.loading import load_tools
+    from messagedb_agent.tools.reconciling import Reconciled
     from messagedb_agent.tools.tool import Tool, ToolContext
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ _HOMES = {
     "ModelSettings": "llm.resolve",
     "Progress": "agents.agent",
     "Projection": "projections.projection",
+    "Reconciled": "tools.reconciling",
     "Recorded": "events.recorded",
     "Tool": "tools.tool",
     "ToolContext": "tools.tool",
@@ -78,6 +80,7 @@ __all__ = [
     "ModelSettings",
     "Progress",
     "Projection",
+    "Reconciled",
     "Recorded",
     "Tool",
     "ToolContext",

@@ -13,6 +13,7 @@
     │   └── Refused                  the thread does not allow this now
     ├── StoreError                   the database
     │   ├── StoreUnavailable         not reached; the outcome of a write is unknown
+    │   ├── TransactionRefused       reached, but it rolled back what a tool wrote
     │   ├── NotMessageDb             reached, but Message DB is not (wholly) in it
     │   └── UnsupportedMessageDb     reached, but another version of Message DB
     ├── ModelError                   a model call that failed for good
@@ -128,6 +129,10 @@ class StoreUnavailable(StoreError):
 
     Writing again with the same ids is safe.
     """
+
+
+class TransactionRefused(StoreError):
+    """What was written in a transaction is refused and rolled back; again will not help."""
 
 
 class NotMessageDb(StoreError):

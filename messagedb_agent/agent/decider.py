@@ -22,7 +22,8 @@
 | otherwise | `Wait("user")` | |
 
 An open claim reads as *wait*: its performer closes it, and where the performer is gone, who owns
-the thread next (`abandoned`). How events change the state is in `evolution`.
+the thread next (`abandoned`). A call that took no effect is claimed again (`not_done`). How events
+change the state is in `evolution`.
 """
 
 from dataclasses import dataclass, fields
@@ -229,7 +230,7 @@ class CloseToolCall:
     """The performer is gone: `ToolExecutionFailed` of this kind."""
 
     call_id: str
-    kind: Literal["cancelled", "outcome_unknown"]
+    kind: Literal["cancelled", "outcome_unknown", "raised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +273,19 @@ def _left_open(state: State, call_id: str, call: OpenToolCall) -> Closing:
             return RunAgain(call_id)
         case _:
             return CloseToolCall(call_id, "outcome_unknown")
+
+
+def not_done(state: State, call_id: str, attempt: int) -> CloseToolCall | RunAgain | None:
+    """Say what becomes of an attempt of a call that certainly took no effect.
+
+    Returns:
+        None where the call is closed by now, or another attempt was begun.
+    """
+    call = state.calls.get(call_id)
+    if call is None or call.stage is not Stage.RUNNING or call.attempt != attempt:
+        return None
+    if state.to_cancel:
+        return CloseToolCall(call_id, "cancelled")
+    if attempt >= MAX_TOOL_ATTEMPTS:
+        return CloseToolCall(call_id, "raised")
+    return RunAgain(call_id)

@@ -62,7 +62,8 @@ def connect(
         ValidationError: something is no tool, two tools have the same name, or `models` is neither
             a model nor finds one (at once).
         ConfigurationError: the URL, the role, the password or the database is wrong, a pooler
-            stands before it that keeps no sessions, or there can be no embedded server here.
+            stands before it that keeps no sessions, there can be no embedded server here, or a
+            tool is transactional and the store has no transactions.
         StoreUnavailable: the database was not reached, or the embedded server did not start.
         NotMessageDb: Message DB is not, or not wholly, in the database.
         UnsupportedMessageDb: another version of it is.

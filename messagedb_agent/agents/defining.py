@@ -6,8 +6,10 @@ from typing import Any
 import orjson
 import pydantic
 
-from messagedb_agent.errors import ValidationError
+from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.store.store import Store, Transactional
+from messagedb_agent.tools.tool import Tools
 
 DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."
 
@@ -63,3 +65,18 @@ def noted(metadata: Mapping[str, Any]) -> str:
         return orjson.dumps(metadata).decode()
     except TypeError as error:
         raise ValidationError(f"metadata: {error}", field="metadata") from error
+
+
+def check_transactional(tools: Tools, store: Store) -> None:
+    """Refuse tools that write in a store's transactions where it has none.
+
+    Raises:
+        ConfigurationError: there is such a tool.
+    """
+    names = [spec.name for spec in tools.specs() if tools.is_transactional(spec.name)]
+    if names and not isinstance(store, Transactional):
+        raise ConfigurationError(
+            f"tool {names[0]!r} is transactional, and {type(store).__name__} has no transactions:"
+            " its result can be appended together with what it writes in a MessageDbStore alone",
+            field="tools",
+        )

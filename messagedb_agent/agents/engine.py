@@ -13,6 +13,7 @@ from messagedb_agent.agents.defining import (
     DEFAULT_PROMPT,
     DEFAULTS,
     check_strategy,
+    check_transactional,
     defined,
     noted,
 )
@@ -41,6 +42,9 @@ class Engine(Reading):
         category: category of the threads, normalised.
         version: version in their stream names.
         writing: clock, ids and writer.
+
+    Raises:
+        ConfigurationError: a tool is transactional, and the store has no transactions.
     """
 
     store: Store
@@ -49,6 +53,9 @@ class Engine(Reading):
     category: str = "agent"
     version: str = "v0"
     writing: Writing = field(default_factory=Writing)
+
+    def __post_init__(self) -> None:
+        check_transactional(self.tools, self.store)
 
     async def __aenter__(self) -> Self:
         return self

@@ -66,21 +66,23 @@ class Run:
 
         Raises:
             DuplicateMessage: the message id is taken by something else.
+            ConfigurationError: a call that was left open needs a tool that is not here.
         """
         self._on_event = on_event
+        has_tool = effects.has_tool
 
         def say(batch: Batch) -> None:
             saying(batch)
             self._said = batch.head.version
 
         try:
-            await take_on(self._store, self.journal, effects.perform, say)
+            await take_on(self._store, self.journal, effects.perform, say, has_tool=has_tool)
         except DuplicateMessage as taken:
             said = await self._said_before(saying)
             if said is None:
                 raise taken from None
             self._said = said.position
-            await take_on(self._store, self.journal, effects.perform)
+            await take_on(self._store, self.journal, effects.perform, has_tool=has_tool)
         finally:
             self._on_event = None
         return await self._answered()

@@ -16,12 +16,13 @@ from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.engine.saying import Saying
+from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import Refused
 from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
-from messagedb_agent.store.store import Store
+from messagedb_agent.store.store import Store, Transactional
 from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.tools.tool import Tools
 
@@ -132,6 +133,7 @@ class Turns:
         return kept or Run(self.store, self.stream(thread_id), thread_id, self.writing)
 
     async def _see_through(self, run: Run, saying: Saying, progress: Progress) -> Rest:
+        within = Within(self.store, run.journal) if isinstance(self.store, Transactional) else None
         effects = Effects(
             run.journal.stream,
             run.thread_id,
@@ -139,6 +141,7 @@ class Turns:
             self.tools,
             self.writing.clock,
             progress.on_delta,
+            within,
         )
         seen = await run.take_on(saying, effects, progress.on_event)
         self._kept.keep(run)  # not after an error, which may have left it between two events

@@ -7,25 +7,25 @@ from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.clock import Clock
 from messagedb_agent.containing import contained, error_text
 from messagedb_agent.engine.batch import Draft
-from messagedb_agent.engine.plan import AskModel, Effect, RunTool
+from messagedb_agent.engine.ended import Ended
+from messagedb_agent.engine.plan import AskModel, Effect, ReconcileCall, RunTool
+from messagedb_agent.engine.tool_calls import ToolCalls, is_too_large_event
+from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
-from messagedb_agent.events.codec import size_bytes
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
     Event,
     LlmCallFailed,
     LlmResponseReceived,
-    ToolExecutionCompleted,
-    ToolExecutionFailed,
 )
 from messagedb_agent.events.values import MAX_FAILURE_CHARS, Attempt, ToolCall
-from messagedb_agent.events.words import FailureKind, ToolFailureKind
+from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
 from messagedb_agent.store.store import Hold
-from messagedb_agent.tools.tool import ToolContext, ToolResult, Tools
+from messagedb_agent.tools.tool import Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Effects:
         tools: the toolbox in force.
         clock: measures durations.
         on_delta: told of pieces of answers; None asks for answers in one piece.
+        within: transactions that tools may write in; None where the store has none.
     """
 
     stream: str
@@ -47,8 +48,13 @@ class Effects:
     tools: Tools
     clock: Clock
     on_delta: OnDelta | None = None
+    within: Within | None = None
 
-    async def perform(self, effect: Effect, hold: Hold) -> Draft:
+    def has_tool(self, name: str) -> bool:
+        """Say whether a tool of this name can be run here."""
+        return any(spec.name == name for spec in self.tools.specs())
+
+    async def perform(self, effect: Effect, hold: Hold) -> Ended:
         """Perform a claimed effect and return its outcome, under the one id it may have.
 
         When it is cancelled it still returns an outcome: a model call and a harmless tool end as
@@ -62,7 +68,13 @@ class Effects:
             case AskModel():
                 return self._outcome(effect.claim_id, await self._ask(effect), effect.position)
             case RunTool():
-                return self._outcome(effect.call_id, await self._run(effect, hold), effect.position)
+                return await self._tool_calls.run(effect, hold)
+            case ReconcileCall():
+                return await self._tool_calls.ask(effect)
+
+    @property
+    def _tool_calls(self) -> ToolCalls:
+        return ToolCalls(self.stream, self.thread_id, self.tools, self.clock, self.within)
 
     def _outcome(self, key: str, event: Event, cause: int) -> Draft:
         return Draft(derived_id(self.stream, key, "outcome"), event, cause)
@@ -90,7 +102,7 @@ class Effects:
     def _said(self, ask: AskModel, reply: Reply) -> Event:
         is_summary = ask.purpose == "summary"
         event = _compacted(ask, reply) if is_summary else self._received(ask, reply)
-        if _is_too_large(event):
+        if is_too_large_event(event):
             return _unusable(ask, reply, "too_large", f"it has more than {MAX_TEXT_BYTES} bytes")
         return event
 
@@ -128,53 +140,6 @@ class Effects:
                 "problem_message": "the answer ended before the arguments did",
             }
         return requested.model_copy(update=changes)
-
-    async def _run(self, run: RunTool, hold: Hold) -> Event:
-        context = ToolContext(self.thread_id, run.call_id, run.attempt, run.idempotency_key)
-        began = self.clock.elapsed_ms()
-
-        async def may_begin() -> None:
-            if run.policy in ("retry", "keyed"):  # which may overlap with a take-over
-                return
-            await hold.confirm()
-            if hold.lost.is_set():  # the loop has heard it too, and cancels this
-                await asyncio.Event().wait()
-
-        def failed(kind: ToolFailureKind, message: str) -> ToolExecutionFailed:
-            return ToolExecutionFailed(
-                call_id=run.call_id,
-                attempt=run.attempt,
-                kind=kind,
-                message=message[:MAX_FAILURE_CHARS] or kind,
-                elapsed_ms=self.clock.elapsed_ms() - began,
-            )
-
-        try:
-            answer = await self.tools.run(
-                run.tool_name, run.arguments, context, may_begin=may_begin
-            )
-            if not isinstance(answer, ToolResult):
-                return failed(answer.kind, answer.message)
-            completed = ToolExecutionCompleted(
-                call_id=run.call_id,
-                attempt=run.attempt,
-                result=answer.text,
-                elapsed_ms=self.clock.elapsed_ms() - began,
-            )
-            if _is_too_large(completed):
-                return failed("raised", f"the result has more than {MAX_TEXT_BYTES} bytes")
-            return completed
-        except asyncio.CancelledError:
-            if run.policy == "retry":
-                return failed("cancelled", "the turn was cancelled")
-            return failed("outcome_unknown", "the turn was cancelled while the tool ran")
-        except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # a toolbox's bug
-            return failed("raised", error_text(error))
-
-
-def _is_too_large(event: Event) -> bool:
-    """Say whether an event's data are too large as JSON, which may be six times its text."""
-    return size_bytes(event) > MAX_TEXT_BYTES
 
 
 def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:

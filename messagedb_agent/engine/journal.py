@@ -163,11 +163,24 @@ class Journal:
         rows = [await self._store.by_id(id) for id in ids]
         return {row.id for row in rows if row is not None}
 
-    def _batch(self, taken: Collection[str]) -> Batch:
+    def behind(self, news: Iterable[Message], taken: Collection[str]) -> Batch:
+        """Return a batch behind messages that were read beside the journal, which stays put.
+
+        Args:
+            news: messages that follow on one another, from where the journal stood at the latest.
+            taken: ids that stand in the store already.
+        """
+        head = self._head
+        for message in news:
+            if message.position > head.version:
+                head = _after(head, message, decode(message), message.position)
+        return self._batch(taken, head)
+
+    def _batch(self, taken: Collection[str], head: Head | None = None) -> Batch:
         writing = self._writing
         follow = Following(self._base, self._lookup)
         now_ms = writing.clock.now_ms()
-        return Batch(self._head, follow, writing.ids, now_ms, writing.writer, taken)
+        return Batch(head or self._head, follow, writing.ids, now_ms, writing.writer, taken)
 
     def _lookup(self, position: int) -> tuple[Cause, Travelling]:
         cause = Cause(self.stream, position, self._global_positions[position])
@@ -178,13 +191,8 @@ class Journal:
         return self._travelling.get(0, NOTHING)
 
     def _fold(self, message: Message, version: int) -> Decoded:
-        decoded, head = decode(message), self._head
-        self._head = Head(
-            stream=self.stream,
-            version=version,
-            hash=_chained(head.hash, message, decoded.metadata),
-            shown=conversation.evolve(head.shown, decoded.recorded),
-        )
+        decoded = decode(message)
+        self._head = _after(self._head, message, decoded, version)
         if self._on_event:
             self._on_event(decoded.recorded, self.shown)
         return decoded
@@ -209,6 +217,16 @@ class Journal:
         self._global_positions.append(global_position)
         if travelling != NOTHING:
             self._travelling[position] = self._same.setdefault(travelling, travelling)
+
+
+def _after(head: Head, message: Message, decoded: Decoded, version: int) -> Head:
+    """Return where a stream stands after a row that was read."""
+    return Head(
+        stream=head.stream,
+        version=version,
+        hash=_chained(head.hash, message, decoded.metadata),
+        shown=conversation.evolve(head.shown, decoded.recorded),
+    )
 
 
 def _chained(previous: bytes, message: Message, metadata: Metadata) -> bytes:

@@ -1,21 +1,25 @@
 """The one loop: claim, perform, record, until the thread waits or is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
-from messagedb_agent.engine.batch import Batch, Draft
+from messagedb_agent.engine.batch import Batch
+from messagedb_agent.engine.ended import Ended, Stands, facts_of
 from messagedb_agent.engine.journal import Journal, Plan
 from messagedb_agent.engine.plan import Effect, plan
 from messagedb_agent.engine.running import Running
-from messagedb_agent.engine.takeover import close_abandoned
+from messagedb_agent.engine.takeover import begin_again, close_abandoned, lacking
+from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.store.store import Hold
 
-Perform = Callable[[Effect, Hold], Awaitable[Draft]]
-"""Performs one claimed effect of a thread that is held, and returns its outcome."""
+Perform = Callable[[Effect, Hold], Awaitable[Ended]]
+"""Performs one claimed effect of a thread that is held, and returns how it ended."""
+HasTool = Callable[[str], bool]
+"""Says whether a tool of this name can be run here."""
 NEWS_S = 0.5
 """How often a stream is looked at for news while an effect runs, in seconds."""
 
@@ -26,6 +30,7 @@ async def run(
     saying: Plan[None] | None = None,
     hold: Hold | None = None,
     *,
+    has_tool: HasTool = lambda _: True,
     news_s: float = NEWS_S,
 ) -> Wait | Done:
     """Take a thread on until it waits or is done. The caller owns the thread.
@@ -36,21 +41,30 @@ async def run(
 
     Args:
         journal: the thread.
-        perform: performs one claimed effect of a thread that is held, and returns its outcome.
+        perform: performs one claimed effect of a thread that is held, and returns how it ended.
         saying: what is said to the thread first; it stands before any model is asked.
         hold: how the thread is owned; None where nobody else can.
+        has_tool: says which tools can be run here.
         news_s: seconds between looks at the stream while effects run.
 
     Returns:
         What the thread waits for, or that it is done.
+
+    Raises:
+        ConfigurationError: a call that was left open needs a tool that is not here. What was said
+            stands; the rest is left to whoever has the tool.
     """
     hold = hold or Hold()
+    missing: tuple[str, ...] = ()
 
     def opening(batch: Batch) -> tuple[Effect, ...]:
         # First what is said: it is judged by the thread as whoever says it could know it. A thread
         # that was interrupted too often, for one, is not continued by who finds that out.
+        nonlocal missing
         if saying:
             saying(batch)
+        if missing := lacking(batch.shown.state, has_tool):
+            return ()
         # Where an event that must not be ignored is unknown, nobody here knows what is open.
         again = () if batch.shown.state.blocked else close_abandoned(batch)
         return (*again, *plan(batch))
@@ -61,6 +75,9 @@ async def run(
     try:
         await journal.catch_up(hold.version)
         running.start(await journal.claim(opening))
+        if missing:
+            names = ", ".join(missing)
+            raise ConfigurationError(f"a call of {names} is open, which is not here", field="tools")
         while not hold.lost.is_set():
             if journal.shown.state.to_cancel:
                 running.cancel()
@@ -69,8 +86,10 @@ async def run(
                 if isinstance(step, Wait | Done):
                     return step
                 running.start(await journal.claim(plan))
-            elif facts := await running.next_facts(news_s, lost):
-                effects = await journal.record(facts, then=plan)
+            elif ended := await running.next_ended(news_s, lost):
+                if any(isinstance(one, Stands) for one in ended):
+                    await journal.catch_up()
+                effects = await journal.record(facts_of(ended), then=_following(ended))
                 running.recorded()
                 running.start(effects)
             elif await journal.has_moved():
@@ -84,6 +103,11 @@ async def run(
         await asyncio.gather(lost, return_exceptions=True)
     await _record_known(journal, running)
     return Wait("effect")
+
+
+def _following(ended: Sequence[Ended]) -> Plan[tuple[Effect, ...]]:
+    """Return the plan of what follows when effects have ended."""
+    return lambda batch: (*begin_again(batch, ended), *plan(batch))
 
 
 async def _through(work: Coroutine[Any, Any, None]) -> None:

@@ -73,7 +73,26 @@ class RunTool:
     policy: EffectPolicy
 
 
-Effect = AskModel | RunTool
+@dataclass(frozen=True, slots=True)
+class ReconcileCall:
+    """A claimed tool call whose worker died, and whose tool can say what became of it.
+
+    Attributes:
+        call_id: our id of the call.
+        position: position of its newest `ToolExecutionStarted`.
+        tool_name: the tool's name.
+        attempt: which attempt it was.
+        idempotency_key: the key of the call.
+    """
+
+    call_id: str
+    position: int
+    tool_name: str
+    attempt: int
+    idempotency_key: str
+
+
+Effect = AskModel | RunTool | ReconcileCall
 
 
 def plan(batch: Batch) -> tuple[Effect, ...]:

@@ -6,8 +6,7 @@ from pydantic import BeforeValidator, ValidationInfo
 
 EffectPolicy = Literal["retry", "keyed", "check", "never"]
 """What to do with a tool call whose worker died: run it again (`retry`: harmless; `keyed`: the
-target honours the idempotency key), ask the tool (`check`: no tool can be asked yet, so for now it
-is left unknown), or leave it unknown (`never`)."""
+target honours the idempotency key), ask the tool (`check`), or leave it unknown (`never`)."""
 
 CallProblem = Literal["unknown_tool", "bad_arguments", "cut_off"]
 """Why a tool call of a reply cannot run."""

@@ -94,20 +94,40 @@ class Append:
             DuplicateMessage: an id is taken, and not by all of these in this stream.
             psycopg.Error: anything else.
         """
-        messages = {"messages": f"[{self.json}]"}
         try:
-            return _appended(await _rows(connection, _APPEND, messages))
+            return _appended(await _rows(connection, _APPEND, self._messages))
         except psycopg.Error as error:
             wrong = wrong_version(error)
             if wrong is None and not is_duplicate_id(error):
                 raise
             place = {"stream": self.stream, "expected": self._expected}
-            standing = await _rows(connection, _STANDING, {**messages, **place})
+            standing = await _rows(connection, _STANDING, {**self._messages, **place})
             if len(standing) == self.count:
                 return _appended(standing)
             if wrong is None or self._expected is None:
                 raise duplicate(error, self.stream) from error
             raise WrongExpectedVersion(self.stream, self._expected, wrong.actual) from error
+
+    async def write_once(self, connection: Connection) -> Appended:
+        """Write in a transaction that is open; a failure is the end of that.
+
+        Raises:
+            WrongExpectedVersion: the stream has moved on.
+            DuplicateMessage: an id is taken.
+            psycopg.Error: anything else.
+        """
+        try:
+            return _appended(await _rows(connection, _APPEND, self._messages))
+        except psycopg.Error as error:
+            if (wrong := wrong_version(error)) is not None and self._expected is not None:
+                raise WrongExpectedVersion(self.stream, self._expected, wrong.actual) from error
+            if is_duplicate_id(error):
+                raise duplicate(error, self.stream) from error
+            raise
+
+    @property
+    def _messages(self) -> Mapping[str, str]:
+        return {"messages": f"[{self.json}]"}
 
 
 async def write_together(connection: Connection, appends: Sequence[Append]) -> list[Appended]:

@@ -35,6 +35,7 @@ from messagedb_agent.store.stream_name import (
     check_prefix,
     check_stream,
 )
+from messagedb_agent.store.transaction import OpenTransaction, Transactions
 
 T = TypeVar("T")
 
@@ -69,6 +70,9 @@ class MessageDbStore:
         self._retry_for_s = retry_for_s
         self._ownership = Ownership(pool, where)
         self._groups: dict[str, Group] = {}  # of categories that are written to at this moment
+        self._transactions = Transactions(
+            pool, where, max_message_bytes=max_message_bytes, retry_for_s=retry_for_s
+        )
 
     @classmethod
     async def connect(
@@ -214,6 +218,10 @@ class MessageDbStore:
         """Try to own a stream while the context lasts; see `Owner.own`."""
         check_stream(stream)
         return self._ownership.own(stream)
+
+    def transaction(self) -> AbstractAsyncContextManager[OpenTransaction]:
+        """Begin a transaction on a connection of its own; see `Transactional.transaction`."""
+        return self._transactions.begin()
 
     async def newest_streams(
         self, category: str, *, limit: int, before: int | None = None

@@ -11,6 +11,7 @@ import pydantic
 from messagedb_agent.errors import ToolError, ValidationError
 from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.tools.arguments import complaint
+from messagedb_agent.tools.reconciling import Reconcile
 from messagedb_agent.tools.running import failure_text, in_thread
 from messagedb_agent.tools.signature import read_docs, read_signature
 from messagedb_agent.tools.spec import make_spec
@@ -44,8 +45,10 @@ class FunctionTool(Generic[P, R]):
         description: str | None = None,
         name: str | None = None,
         needs_approval: bool = False,
-        effect: EffectPolicy = "never",
+        effect: EffectPolicy | None = None,
         timeout_s: float | None = None,
+        reconcile: Reconcile | None = None,
+        transactional: bool = False,
     ) -> None:
         if not (inspect.isfunction(function) or inspect.ismethod(function)):
             raise ValidationError(f"a tool is made of a function, not {function!r}", field="tool")
@@ -57,8 +60,9 @@ class FunctionTool(Generic[P, R]):
         docs = read_docs(function)
         self.description = docs.summary if description is None else description
         self.needs_approval = needs_approval
-        self.effect: EffectPolicy = effect
         self.timeout_s = timeout_s
+        self.reconcile = reconcile
+        self.transactional = transactional
         self.__wrapped__: Callable[P, R] = function
         self._signature = read_signature(function, docs, name=self.name)
         self.parameters = self._signature.parameters
@@ -69,7 +73,12 @@ class FunctionTool(Generic[P, R]):
             needs_approval=needs_approval,
             effect=effect,
             timeout_s=timeout_s,
+            reconcile=reconcile,
+            transactional=transactional,
         )
+        self.effect: EffectPolicy = self.spec.effect
+        if transactional:
+            _check_transactional(function, self.name, self._signature.contexts)
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -125,8 +134,10 @@ def tool(
     description: str | None = None,
     name: str | None = None,
     needs_approval: bool = False,
-    effect: EffectPolicy = "never",
+    effect: EffectPolicy | None = None,
     timeout_s: float | None = None,
+    reconcile: Reconcile | None = None,
+    transactional: bool = False,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[P, R] | None = None,
@@ -135,8 +146,10 @@ def tool(
     description: str | None = None,
     name: str | None = None,
     needs_approval: bool = False,
-    effect: EffectPolicy = "never",
+    effect: EffectPolicy | None = None,
     timeout_s: float | None = None,
+    reconcile: Reconcile | None = None,
+    transactional: bool = False,
 ) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Make a tool of a typed function, synchronous or not; with or without parentheses.
 
@@ -151,11 +164,16 @@ def tool(
         name: 1 to 64 letters, digits, `_` or `-`; the function's name where it is None.
         needs_approval: whether a person must allow each call.
         effect: what to do with a call whose worker died: run it again (`retry`: harmless;
-            `keyed`: the target honours `ToolContext.idempotency_key`), or record its outcome as
-            *unknown* (`never`). `check` is for tools that can be asked what became of a call:
-            none can yet, so for now it ends as *unknown* too. See `Tool`.
+            `keyed`: the target honours `ToolContext.idempotency_key`), ask `reconcile` what became
+            of it (`check`), or record its outcome as *unknown* (`never`, where it is None). See
+            `Tool`.
         timeout_s: seconds that one call may take; None for no bound. A call that ran out of time
             may have taken effect: its outcome is unknown, unless `effect` is `retry`.
+        reconcile: for `check`: is given a call's idempotency key and returns a `Reconciled`. It
+            may be a coroutine function, and has 30 s.
+        transactional: whether a coroutine function writes to the log's own database, on
+            `ToolContext.connection`, in the transaction that its result is appended in. Recorded
+            as `retry`; an engine whose store has no transactions refuses it.
 
     Raises:
         ValidationError: the function cannot be a tool; the text names the parameter.
@@ -169,6 +187,20 @@ def tool(
             needs_approval=needs_approval,
             effect=effect,
             timeout_s=timeout_s,
+            reconcile=reconcile,
+            transactional=transactional,
         )
 
     return decorate if function is None else decorate(function)
+
+
+def _check_transactional(
+    function: Callable[..., Any], name: str, contexts: tuple[str, ...]
+) -> None:
+    if not inspect.iscoroutinefunction(function):
+        why = "must be a coroutine function, as its connection is asynchronous"
+    elif not contexts:
+        why = "has no parameter of type ToolContext, which brings its connection"
+    else:
+        return
+    raise ValidationError(f"tool {name!r}: a transactional tool {why}", field="transactional")

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from messagedb_agent.errors import ToolError, ValidationError
 from messagedb_agent.tools.arguments import joined
 from messagedb_agent.tools.function_tool import FunctionTool
+from messagedb_agent.tools.reconciling import Reconcile
 from messagedb_agent.tools.running import failure_text, in_thread
 from messagedb_agent.tools.spec import make_spec
 from messagedb_agent.tools.tool import ToolContext
@@ -23,8 +24,8 @@ _FORMS = "execute(arguments, context), execute(arguments) or execute(**arguments
 class AnyTool(Protocol):
     """What a toolbox takes: a `Tool`, or an object that takes its arguments in another way.
 
-    `description`, `parameters`, `needs_approval`, `effect` and `timeout_s` are used where they
-    are there.
+    `description`, `parameters`, `needs_approval`, `effect`, `timeout_s`, `reconcile` and
+    `transactional` are used where they are there.
     """
 
     @property
@@ -49,11 +50,21 @@ class ObjectTool:
             description=getattr(tool, "description", ""),
             parameters=parameters,
             needs_approval=getattr(tool, "needs_approval", False),
-            effect=getattr(tool, "effect", "never"),
+            effect=getattr(tool, "effect", None),
             timeout_s=getattr(tool, "timeout_s", None),
+            reconcile=getattr(tool, "reconcile", None),
+            transactional=getattr(tool, "transactional", False),
         )
         execute = tool.execute
         self._is_async = inspect.iscoroutinefunction(execute)
+        self.reconcile: Reconcile | None = getattr(tool, "reconcile", None)
+        self.transactional: bool = getattr(tool, "transactional", False)
+        if self.transactional and not self._is_async:
+            raise ValidationError(
+                f"tool {self.spec.name!r}: execute of a transactional tool must be a coroutine"
+                " function, as its connection is asynchronous",
+                field="transactional",
+            )
         self._bind = _binding(execute, self.spec.name, frozenset(parameters.get("properties", ())))
 
     def check(self, arguments: Mapping[str, Any]) -> None:
@@ -117,8 +128,10 @@ def adapt(tool: object) -> FunctionTool[..., Any] | ObjectTool:
             name=tool.name,
             description=getattr(tool, "description", None),
             needs_approval=getattr(tool, "needs_approval", False),
-            effect=getattr(tool, "effect", "never"),
+            effect=getattr(tool, "effect", None),
             timeout_s=getattr(tool, "timeout_s", None),
+            reconcile=getattr(tool, "reconcile", None),
+            transactional=getattr(tool, "transactional", False),
         )
     if not isinstance(parameters, Mapping):
         raise ValidationError(f"{what}: its parameters are no mapping", field="parameters")

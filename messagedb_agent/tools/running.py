@@ -82,7 +82,7 @@ async def run_bounded(
     """
 
     async def result() -> ToolResult:
-        return ToolResult(_bounded_text(output_text(await body()), max_output_chars))
+        return ToolResult(bounded_text(output_text(await body()), max_output_chars))
 
     try:
         return await contained(result, timeout_s=timeout_s)
@@ -114,7 +114,8 @@ def output_text(value: object) -> str:
         ) from error
 
 
-def _bounded_text(text: str, max_chars: int) -> str:
+def bounded_text(text: str, max_chars: int) -> str:
+    """Return `text` cut at `max_chars` characters, and say how many were left out."""
     left_out = len(text) - max_chars
     if left_out <= 0:
         return text

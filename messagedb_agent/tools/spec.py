@@ -20,6 +20,8 @@ def make_spec(
     needs_approval: object,
     effect: object,
     timeout_s: object,
+    reconcile: object = None,
+    transactional: object = False,
 ) -> ToolSpec:
     """Return the spec of a tool that declares these properties.
 
@@ -28,9 +30,11 @@ def make_spec(
         description: what it does, for the model.
         parameters: JSON Schema of the arguments, an object.
         needs_approval: whether a person must allow each call.
-        effect: `retry`, `keyed`, `check` or `never`, as `Tool` explains them; a call of a `check`
-            tool ends as *unknown* for now, as with `never`: no tool can be asked yet.
+        effect: `retry`, `keyed`, `check` or `never`, as `Tool` explains them; None is `never`, or
+            `retry` for a transactional tool.
         timeout_s: seconds that one call may take, more than 0; None for no bound.
+        reconcile: says what became of a call; for `check` tools, and for those alone.
+        transactional: whether it writes in the transaction that its result is appended in.
 
     Raises:
         ValidationError: one of them is not what it must be; `field` is its name.
@@ -42,15 +46,17 @@ def make_spec(
         raise _refused(name, "description", "is not text")
     if not isinstance(needs_approval, bool):
         raise _refused(name, "needs_approval", "is neither True nor False")
-    if not _is_policy(effect):
-        policies = ", ".join(get_args(EffectPolicy))
-        raise _refused(name, "effect", f"{effect!r} is none of {policies}")
+    policy = _policy(name, effect, transactional)
+    if policy == "check" and not callable(reconcile):
+        raise _refused(name, "reconcile", "must be a function: a `check` tool is asked by it")
+    if policy != "check" and reconcile is not None:
+        raise _refused(name, "reconcile", "is asked of a tool with effect='check' alone")
     return ToolSpec(
         name=name,
         description=description,
         parameters_schema=_schema_text(name, parameters),
         needs_approval=needs_approval,
-        effect=effect,
+        effect=policy,
         timeout_ms=_timeout_ms(name, timeout_s),
     )
 
@@ -61,6 +67,25 @@ def _is_name(text: str) -> bool:
         and text.isascii()
         and text.replace("_", "a").replace("-", "a").isalnum()
     )
+
+
+def _policy(name: str, effect: object, transactional: object) -> EffectPolicy:
+    """Return the policy that is recorded.
+
+    A transactional call whose worker died has left nothing behind, or its outcome: it is harmless
+    to repeat, and every reader of the log knows the word for that.
+    """
+    if not isinstance(transactional, bool):
+        raise _refused(name, "transactional", "is neither True nor False")
+    if transactional and effect not in (None, "retry"):
+        why = f"{effect!r} is no effect of a transactional tool, which is harmless to repeat"
+        raise _refused(name, "effect", why)
+    if effect is None:
+        return "retry" if transactional else "never"
+    if not _is_policy(effect):
+        policies = ", ".join(get_args(EffectPolicy))
+        raise _refused(name, "effect", f"{effect!r} is none of {policies}")
+    return effect
 
 
 def _is_policy(value: object) -> TypeGuard[EffectPolicy]:

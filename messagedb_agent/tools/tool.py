@@ -1,16 +1,22 @@
 """The port to tools: what a tool is, what a toolbox does, what comes back."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from messagedb_agent.errors import ToolError
 from messagedb_agent.events.values import JsonText, ToolSpec
 from messagedb_agent.events.words import CallProblem, ToolFailureKind
+
+if TYPE_CHECKING:  # a type that tools are given; nothing is imported at run time
+    from psycopg import AsyncConnection
+
+    Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a tool may know of the call it serves.
+    """What a tool may know of the call it serves, and what it may work on.
 
     A function takes it by a parameter of this type, which the model is not told of.
 
@@ -25,6 +31,26 @@ class ToolContext:
     call_id: str
     attempt: int
     idempotency_key: str
+    _connection: "Connection | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def connection(self) -> "Connection":
+        """The connection on which the result of a transactional tool is appended.
+
+        A transaction is open on it, READ COMMITTED; it is committed with the result, and rolled
+        back with everything else. It may hold savepoints (`connection.transaction()`), but cannot
+        be committed by the tool, and is closed once the tool has ended.
+
+        Raises:
+            ToolError: the tool is not transactional.
+        """
+        if self._connection is None:
+            raise ToolError("only a tool with transactional=True is given a connection")
+        return self._connection
+
+    def within(self, connection: "Connection") -> "ToolContext":
+        """Return this context with a connection on which a transaction is open."""
+        return replace(self, _connection=connection)
 
 
 class Tool(Protocol):
@@ -35,8 +61,9 @@ class Tool(Protocol):
         description: what it does, for the model.
         parameters: JSON Schema of the arguments, an object.
 
-    A tool may further have `needs_approval` (bool), `effect` and `timeout_s` (seconds); without
-    them it needs no approval, is never run again by itself, and has no bound of time.
+    A tool may further have `needs_approval` (bool), `effect`, `timeout_s` (seconds),
+    `reconcile(key)` and `transactional` (bool); without them it needs no approval, is never run
+    again by itself, and has no bound of time.
 
     `effect` says what becomes of a call whose worker died, or whose turn was cancelled, while it
     ran:
@@ -44,11 +71,15 @@ class Tool(Protocol):
     - `retry`: harmless to repeat. It runs again, at most three times in all.
     - `keyed`: the target honours `ToolContext.idempotency_key`. It runs again likewise.
     - `never`: its outcome is recorded as *unknown*, and the model and the person are told.
-    - `check`: for tools that can be asked what became of a call. No tool can be asked yet, so for
-      now its outcome is recorded as *unknown*, as with `never`.
+    - `check`: its `reconcile` is asked what became of the call, by the idempotency key, and
+      answers with a `Reconciled`. A call that is not done begins again, likewise.
 
     After a cancel or the end of the session nothing runs again: a `retry` tool's call ends as
-    *cancelled*, any other's as *unknown*.
+    *cancelled*, a `check` tool is asked, any other's call ends as *unknown*.
+
+    A `transactional` tool writes to the database of the log, on `ToolContext.connection`: what it
+    writes and its result are committed together, once, or not at all. That makes it harmless to
+    repeat, so it is recorded as `retry`, and declares no other `effect`.
     """
 
     @property
@@ -89,6 +120,11 @@ class ToolFailure:
 
     kind: ToolFailureKind
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """A call that took no effect, as its tool says, and may begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +169,17 @@ class Tools(Protocol):
             context: what it is told of the call.
             may_begin: returns right before the tool's body runs, or never.
         """
+        ...
+
+    async def reconcile(self, name: str, key: str) -> ToolResult | ToolFailure | NotDone:
+        """Ask a tool what became of a call; who cannot say gives *outcome unknown*.
+
+        Args:
+            name: the tool's name.
+            key: the call's idempotency key.
+        """
+        ...
+
+    def is_transactional(self, name: str) -> bool:
+        """Say whether a tool writes in the transaction that its result is appended in."""
         ...

@@ -7,9 +7,11 @@ from messagedb_agent.events.values import JsonText, ToolSpec
 from messagedb_agent.tools.arguments import parse_arguments
 from messagedb_agent.tools.function_tool import FunctionTool
 from messagedb_agent.tools.object_tool import AnyTool, ObjectTool, adapt
+from messagedb_agent.tools.reconciling import ASK_S, ask, cannot_tell
 from messagedb_agent.tools.running import run_bounded, shortened
 from messagedb_agent.tools.tool import (
     MayBegin,
+    NotDone,
     Problem,
     ToolContext,
     ToolFailure,
@@ -29,16 +31,23 @@ class Toolbox:
             `async execute(arguments, context)`, where `context` may be left out, the arguments
             may be taken by keyword, and `execute` may be synchronous.
         max_output_chars: where the output of a call is cut, in characters.
+        ask_timeout_s: seconds that a `check` tool may take to say what became of a call.
 
     Raises:
         ValidationError: something is no tool, or two have the same name.
     """
 
-    def __init__(self, *tools: AnyTool, max_output_chars: int = MAX_OUTPUT_CHARS) -> None:
+    def __init__(
+        self,
+        *tools: AnyTool,
+        max_output_chars: int = MAX_OUTPUT_CHARS,
+        ask_timeout_s: float = ASK_S,
+    ) -> None:
         if max_output_chars < 1:
             raise ValidationError("max_output_chars must be at least 1", field="max_output_chars")
         self.tools = tools
         self._max_output_chars = max_output_chars
+        self._ask_timeout_s = ask_timeout_s
         self._by_name: dict[str, FunctionTool[..., Any] | ObjectTool] = {}
         origins: dict[str, AnyTool] = {}
         for tool in tools:
@@ -94,6 +103,24 @@ class Toolbox:
             timeout_s=None if timeout_ms is None else timeout_ms / 1000,
             max_output_chars=self._max_output_chars,
         )
+
+    async def reconcile(self, name: str, key: str) -> ToolResult | ToolFailure | NotDone:
+        """Ask a tool what became of a call; who cannot say gives *outcome unknown*."""
+        tool = self._by_name.get(name)
+        if tool is None or tool.reconcile is None:
+            return cannot_tell()
+        return await ask(
+            tool.reconcile,
+            key,
+            name=name,
+            timeout_s=self._ask_timeout_s,
+            max_output_chars=self._max_output_chars,
+        )
+
+    def is_transactional(self, name: str) -> bool:
+        """Say whether a tool writes in the transaction that its result is appended in."""
+        tool = self._by_name.get(name)
+        return tool is not None and tool.transactional
 
     def _unknown(self, name: str) -> str:
         shown = shortened(name, 80)

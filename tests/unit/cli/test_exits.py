@@ -21,6 +21,7 @@ CODES = {
     errors.Refused: ExitCode.REFUSED,
     errors.StoreError: ExitCode.DATABASE,
     errors.StoreUnavailable: ExitCode.DATABASE,
+    errors.TransactionRefused: ExitCode.DATABASE,
     errors.NotMessageDb: ExitCode.DATABASE,
     errors.UnsupportedMessageDb: ExitCode.DATABASE,
     errors.ModelError: ExitCode.MODEL,

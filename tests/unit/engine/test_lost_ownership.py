@@ -9,6 +9,7 @@ from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.tools.function_tool import tool
+from messagedb_agent.tools.reconciling import Reconciled
 from tests.unit.engine.world import (
     Gate,
     WatchedStore,
@@ -116,7 +117,9 @@ async def test_a_tool_that_runs_once_does_not_begin_where_the_thread_was_lost_un
 ) -> None:
     store, runs = WatchedStore(), list[str]()
 
-    @tool(effect=effect)
+    reconcile = (lambda _: Reconciled.unknown()) if effect == "check" else None
+
+    @tool(effect=effect, reconcile=reconcile)
     def work() -> str:
         """Work."""
         runs.append("ran")

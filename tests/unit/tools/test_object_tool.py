@@ -140,11 +140,11 @@ async def test_an_object_without_a_schema_gets_it_from_its_signature() -> None:
 def test_rules_of_an_object_are_taken_over() -> None:
     class Careful(Protocol):
         needs_approval = True
-        effect = "check"
+        effect = "keyed"
         timeout_s = 2
 
     spec = adapt(Careful()).spec
-    assert (spec.needs_approval, spec.effect, spec.timeout_ms) == (True, "check", 2000)
+    assert (spec.needs_approval, spec.effect, spec.timeout_ms) == (True, "keyed", 2000)
 
 
 @pytest.mark.parametrize(

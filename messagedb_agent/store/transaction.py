@@ -1,0 +1,147 @@
+"""Transactions that others write in, and that end with an append: both stand, or neither."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import args_row
+
+from messagedb_agent.errors import AgentError, StoreUnavailable, TransactionRefused
+from messagedb_agent.store.append import Append
+from messagedb_agent.store.encoding import check_message
+from messagedb_agent.store.message import Message, NewMessage
+from messagedb_agent.store.pool import Connection, Pool
+from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+
+MAX_TRANSACTIONS = 8
+"""How many transactions of one store may be open at once; others wait for their turn."""
+_PAUSE_S = 0.2  # before a server that refused a connection is asked again
+
+# Behind the lock everybody who writes to the category waits for us: where this process is stopped
+# right then, the server is to end the transaction soon.
+_LOCK = """
+SELECT acquire_lock(%s), set_config('idle_in_transaction_session_timeout', '5s', true)
+"""
+_NEWS = """SELECT id, stream_name, type, position, global_position, data, metadata,
+       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+FROM get_stream_messages(%s, %s::bigint, -1)"""
+_HAS = "SELECT EXISTS (SELECT FROM messages WHERE id = %s::uuid)"
+
+
+class Transactions:
+    """Begins transactions in one database.
+
+    Args:
+        pool: opens connections.
+        where: which database that is.
+        max_message_bytes: the most that data and metadata of one message may hold.
+        retry_for_s: how long a server that is away is asked again for a connection.
+    """
+
+    def __init__(
+        self, pool: Pool, where: Where, *, max_message_bytes: int, retry_for_s: float
+    ) -> None:
+        self._pool = pool
+        self._where = where
+        self._max_message_bytes = max_message_bytes
+        self._retry_for_s = retry_for_s
+        self._slots = asyncio.Semaphore(MAX_TRANSACTIONS)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["OpenTransaction"]:
+        """Begin a transaction; see `Transactional.transaction`.
+
+        Its connection is used for nothing else, before or after: whoever wrote there may have
+        changed its settings, and may have kept hold of it.
+        """
+        async with self._slots:
+            connection = await self._opened()
+            try:
+                begun = psycopg.AsyncTransaction(connection)  # inside it, none but us may commit
+                try:
+                    await begun.__aenter__()
+                except psycopg.Error as error:
+                    raise translated(error, self._where) from error
+                yield OpenTransaction(connection, begun, self._where, self._max_message_bytes)
+            finally:
+                connection.pgconn.finish()  # takes no await; what is not committed is rolled back
+
+    async def _opened(self) -> Connection:
+        deadline = monotonic() + self._retry_for_s
+        while True:
+            try:
+                return await self._pool.open_connection()
+            except psycopg.Error as error:
+                failure = refused_connection(error, self._where)
+                is_final = not isinstance(failure, StoreUnavailable)
+                if is_final or monotonic() + _PAUSE_S > deadline:
+                    raise failure from error
+            await asyncio.sleep(_PAUSE_S)
+
+
+class OpenTransaction:
+    """A `Transaction` on a Message DB.
+
+    Attributes:
+        connection: where it is open.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        begun: psycopg.AsyncTransaction,
+        where: Where,
+        max_message_bytes: int,
+    ) -> None:
+        self.connection = connection
+        self._begun = begun
+        self._where = where
+        self._max_message_bytes = max_message_bytes
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone, and the transaction with it."""
+        return self.connection.closed
+
+    async def locked(self, stream: str, position: int) -> Sequence[Message]:
+        """Wait until nobody else writes to the category, and read on; see `Transaction.locked`."""
+        self._check_open()
+        try:
+            await self.connection.execute(_LOCK, (stream,))
+            cursor = self.connection.cursor(row_factory=args_row(Message))
+            return await (await cursor.execute(_NEWS, (stream, position))).fetchall()
+        except psycopg.Error as error:
+            raise translated(error, self._where) from error
+
+    async def has(self, id: str) -> bool:
+        """Say whether a message with this id stands anywhere."""
+        try:
+            row = await (await self.connection.execute(_HAS, (id,))).fetchone()
+        except psycopg.Error as error:
+            raise translated(error, self._where) from error
+        return row is not None and bool(row[0])
+
+    async def commit(self, stream: str, *messages: NewMessage, expected_version: int) -> None:
+        """Append messages and commit; see `Transaction.commit`."""
+        for message in messages:
+            check_message(message, max_bytes=self._max_message_bytes)
+        try:
+            await Append(stream, messages, expected_version).write_once(self.connection)
+            await self._begun.__aexit__(None, None, None)
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
+    def _check_open(self) -> None:
+        status = self.connection.info.transaction_status
+        if status == TransactionStatus.INERROR:
+            raise TransactionRefused("a statement in it had failed")
+        if status in (TransactionStatus.IDLE, TransactionStatus.ACTIVE):
+            raise TransactionRefused("the tool ended the transaction, or left a statement running")
+
+    def _failure(self, error: psycopg.Error) -> AgentError:
+        if error.sqlstate is None or is_transient(error):
+            return translated(error, self._where)
+        return TransactionRefused(error.diag.message_primary or type(error).__name__)
