@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
@@ -13,6 +13,7 @@ from messagedb_agent.agent.commands import (
     Continue,
     DenyTool,
     End,
+    ResolveOutcome,
     Say,
 )
 from messagedb_agent.agents.view import View
@@ -278,6 +279,47 @@ class Agent:
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
         return await self._ask(DenyTool(self._call(call_id), reason=reason), progress)
+
+    async def resolve(
+        self,
+        call_id: str,
+        status: Literal["completed", "failed"],
+        text: str,
+        *,
+        by: str | None = None,
+        progress: Progress = SILENT,
+    ) -> "Agent":
+        """Say what really happened to a call of unknown outcome; it is said once.
+
+        The model is shown it as a note when it is asked next; this alone asks no model.
+
+        Args:
+            call_id: its id, or an end of it that no other call of unknown outcome has.
+            status: whether it took effect.
+            text: the result, or why it failed.
+            by: who says so, for the log.
+            progress: told of the run while it goes on.
+
+        Returns:
+            The state where the thread rests then.
+
+        Raises:
+            NotFound: in this state no call of unknown outcome, or more than one, fits `call_id`.
+            Refused: the late process itself, or somebody else, has said it meanwhile; the thread
+                is deleted, or it holds an event that needs newer code.
+            ConfigurationError: another call was left open whose tool is not here; what was said
+                stands.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            RefusedPayload: the text is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
+        unknown = self.view.conversation.state.unknown
+        fitting = [id for id in unknown if call_id and id.endswith(call_id)]
+        if len(fitting) != 1:
+            raise NotFound("call of unknown outcome", call_id)
+        return await self._ask(ResolveOutcome(fitting[0], status, text, by), progress)
 
     async def end(self, *, reason: str | None = None) -> "Agent":
         """End the session; a later message reopens it. Ended twice is ended once.

@@ -4,15 +4,17 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.render_effects import short_call
 from messagedb_agent.errors import AgentError, ConfigurationError, NotFound, StoreError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent
+    from messagedb_agent.projections.effects import ToolEffect
 
 E = TypeVar("E", bound=AgentError)
 
@@ -109,6 +111,18 @@ def hints(common: Common, agent: "Agent", prefix: str) -> tuple[str, ...]:
         case _:
             message = f'{command(common, "message", prefix)} "..."'
             return (thread, f"next: {message}")
+
+
+def resolving(common: Common, unresolved: Sequence["ToolEffect"], prefix: str) -> Iterator[str]:
+    """Say which calls nobody knows the outcome of, and how to say what happened."""
+    ids = [effect.call_id for effect in unresolved]
+    for effect in unresolved:
+        call = short_call(effect.call_id, ids)
+        yield f"outcome unknown: {effect.tool} {effect.arguments} ({call})"
+        yield (
+            "if you find out what happened: "
+            f"{command(common, 'resolve', prefix, call)} --completed RESULT, or --failed REASON"
+        )
 
 
 def _approving(agent: "Agent", prefix: str) -> str:

@@ -2,14 +2,14 @@
 
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits
+from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits, resolving
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
@@ -19,6 +19,7 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
+    from messagedb_agent.projections.effects import ToolEffect
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
 
@@ -213,7 +214,18 @@ async def _run(setup: Setup, live: Live, turn: Turn, form: str) -> int:
                 note(f"nothing to continue: {at_rest(agent)}")
             for line in hints(setup.common, agent, prefix):
                 note(line)
+            for line in resolving(setup.common, await _unresolved(engine, agent), prefix):
+                note(line)
         return code
+
+
+async def _unresolved(engine: "Engine", agent: "Agent") -> "Sequence[ToolEffect]":
+    """Return the calls of unknown outcome; nearly always there is none, and nothing is read."""
+    if not agent.view.conversation.state.unknown:
+        return ()
+    from messagedb_agent.projections.effects import effects
+
+    return (await engine.fold(agent.thread_id, effects, at=agent.position)).unresolved
 
 
 async def _outcome(turn: Turn, engine: "Engine", live: Live) -> tuple[ExitCode, "Agent"]:

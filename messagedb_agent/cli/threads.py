@@ -54,6 +54,27 @@ def _end(
     return talking.end(common, thread, reason)
 
 
+@command(group, "resolve", "Talk")
+def _resolve(
+    common: Common,
+    thread: Thread,
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="The call's id, or a unique end of it.")
+    ],
+    completed: Annotated[
+        str | None, typer.Option(metavar="RESULT", help="It took effect, with this result.")
+    ] = None,
+    failed: Annotated[
+        str | None, typer.Option(metavar="REASON", help="It did not, for this reason.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.")] = None,
+) -> int:
+    """Say what really happened to a call of unknown outcome."""
+    from messagedb_agent.cli import resolving
+
+    return resolving.resolve(common, thread, call, resolving.Said(completed, failed, by))
+
+
 @command(group, "show", "Look")
 def _show(
     common: Common,
@@ -61,18 +82,22 @@ def _show(
     form: Form = "text",
     full: Annotated[bool, typer.Option("--full", help="Cut nothing short.")] = False,
     view: Annotated[
-        Literal["events", "conversation", "state", "usage", "lineage"] | None,
+        Literal["events", "conversation", "state", "usage", "lineage", "effects"] | None,
         typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
     ] = None,
     at: Annotated[
         int | None,
         typer.Option(min=0, max=_MAX_POSITION, metavar="POSITION", help="As it was at this event."),
     ] = None,
+    unresolved: Annotated[
+        bool,
+        typer.Option("--unresolved", help="With --as effects: calls of unknown outcome alone."),
+    ] = False,
 ) -> int:
     """Show a thread."""
     from messagedb_agent.cli import viewing
 
-    return viewing.show(common, thread, viewing.Showing(view, form, full, at))
+    return viewing.show(common, thread, viewing.Showing(view, form, full, at, unresolved))
 
 
 @command(group, "list", "Look")

@@ -33,21 +33,25 @@ class Showing:
     """How a thread is to be shown.
 
     Attributes:
-        view: `events`, `conversation`, `state`, `usage`, `lineage`; None for what a person reads,
-            and for events in JSON.
+        view: `events`, `conversation`, `state`, `usage`, `lineage`, `effects`; None for what a
+            person reads, and for events in JSON.
         form: `text` or `json`.
         full: cut nothing short.
         at: position of the last event to look at; None for all.
+        unresolved: of the effects, those of unknown outcome alone.
     """
 
     view: str | None
     form: str
     full: bool
     at: int | None
+    unresolved: bool = False
 
 
 def show(common: Common, thread: str, showing: Showing) -> int:
     """Print a thread."""
+    if showing.unresolved and showing.view != "effects":
+        raise ValidationError("--unresolved goes with --as effects", field="unresolved")
     setup = set_up(common)
 
     async def work() -> None:
@@ -56,6 +60,8 @@ def show(common: Common, thread: str, showing: Showing) -> int:
             await _check_position(engine, thread_id, showing.at)
             if showing.view == "events" or (showing.view is None and showing.form == "json"):
                 await _print_events(engine, thread_id, showing)
+            elif showing.view == "effects":
+                await _print_effects(engine, thread_id, showing)
             elif showing.view is None:
                 await _print_transcript(engine, thread_id, showing)
             else:
@@ -107,6 +113,21 @@ async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) 
     out(f"thread {thread_id}")
     for line in transcript_lines(shown, full=showing.full):
         write(line)
+
+
+async def _print_effects(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    from messagedb_agent.cli.render_effects import EFFECTS_HEADINGS, effect_json, effect_rows
+    from messagedb_agent.projections.effects import effects
+
+    folded = await engine.fold(thread_id, effects, at=showing.at)
+    found = folded.unresolved if showing.unresolved else tuple(folded)
+    if showing.form == "json":
+        out(text_of([effect_json(effect) for effect in found]))
+    elif found:
+        rows = effect_rows(found, tuple(folded), full=showing.full)
+        print_table(EFFECTS_HEADINGS, rows)
+    else:
+        note("no call of unknown outcome" if showing.unresolved else "no tool call")
 
 
 async def _folded(engine: "Engine", thread_id: str, showing: Showing) -> Any:

@@ -320,3 +320,24 @@ def test_an_error_in_the_program_is_one_line_too(
     assert "LOG_LEVEL=DEBUG" in line
     cli.set(LOG_LEVEL="DEBUG")
     assert "Traceback" in cli("list").err
+
+
+@pytest.mark.parametrize("said", [(), ("--completed", "yes", "--failed", "no")])
+def test_an_outcome_is_one_or_the_other(cli: CommandLine, said: tuple[str, ...]) -> None:
+    cli("start", "hello")
+    line = cli.refused("resolve", "last", "_0", *said, code=2)
+    assert line == "error: say either --completed RESULT or --failed REASON"
+
+
+def test_only_an_unknown_outcome_is_resolved(cli: CommandLine) -> None:
+    cli("start", "What is 42 * 7?")
+    line = cli.refused("resolve", "last", "_0", "--completed", "yes", code=3)
+    assert line == "error: no call of unknown outcome '_0'"
+    cli.refused("resolve", "nobody", "_0", "--completed", "yes", code=3)
+
+
+def test_unresolved_goes_with_effects_alone(cli: CommandLine) -> None:
+    cli("start", "hello")
+    for view in ((), ("--as", "usage")):
+        line = cli.refused("show", "last", "--unresolved", *view, code=2)
+        assert line == "error: --unresolved goes with --as effects"

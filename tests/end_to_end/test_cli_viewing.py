@@ -62,7 +62,7 @@ def test_an_empty_list_is_no_error(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("view", ["events", "conversation", "state", "usage", "lineage"])
+@pytest.mark.parametrize("view", ["events", "conversation", "state", "usage", "lineage", "effects"])
 def test_every_view_has_both_forms(cli: CommandLine, view: str, form: str) -> None:
     started(cli)
     ended = cli("show", "last", "--as", view, "--format", form)
@@ -160,7 +160,7 @@ def test_foreign_and_undecodable_events_hide_nothing(
     write(store_url, stream, "UserMessageAdded", '{"text": 5}')
     write(store_url, stream, "LlmResponseReceived", None)
     write(store_url, stream, "UserMessageAdded", '"no object"')
-    for view in ("events", "conversation", "state", "usage", "lineage"):
+    for view in ("events", "conversation", "state", "usage", "lineage", "effects"):
         assert cli("show", thread, "--as", view).code == 0
     shown = cli("show", thread).out
     assert "[not an event of ours: SomethingElse: unknown type]" in shown

@@ -15,6 +15,7 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import ConfigurationError, ToolError, ValidationError
 from messagedb_agent.events.request import ToolAnswer
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
+from messagedb_agent.ids import derived_id
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
@@ -221,6 +222,24 @@ async def test_the_outcome_stands_behind_what_came_while_the_tool_ran(
         assert agent.answer == "done"
         assert ledger.lines == ["a"]
         assert len((await engine.verify(agent.thread_id)).foreign) == 3
+        await assert_sound(engine, agent.thread_id)
+
+
+async def test_nobody_keeps_a_result_out_by_taking_its_id(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    async def steal(context: ToolContext) -> None:
+        stream = f"{category}:v0-{context.thread_id}"
+        first = derived_id(stream, context.call_id, "outcome")
+        async with await MessageDbStore.connect(store_url) as thief:
+            await thief.append(stream, NewMessage(first, "Noise", "{}"))
+            second = derived_id(stream, first, "outcome")
+            await thief.append(f"{category}-1", NewMessage(second, "Noise", "{}"))
+
+    async with engine_at(store_url, category, paid("a"), paying(ledger, steal)) as engine:
+        agent = await engine.start("go")
+        assert ledger.lines == ["a"]
+        assert await outcomes(engine, agent) == ["paid a"]
         await assert_sound(engine, agent.thread_id)
 
 

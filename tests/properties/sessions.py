@@ -30,6 +30,7 @@ from messagedb_agent.agent.decider import (
     abandoned,
     accept,
     decide,
+    not_done,
 )
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.agent.steps import (
@@ -144,8 +145,8 @@ class Session:
                     started = claim("answer", self.state.interruptions)
                     self.running.append(self.log.add(started).id)
 
-    def take_over(self) -> None:
-        """Close what a dead worker left open, as its next owner."""
+    def take_over(self, number: int = 0) -> None:
+        """Close what a dead worker left open, as its next owner; `number` is what tools say."""
         for closing in abandoned(self.state):
             match closing:
                 case CloseModelCall(claim_id=id, kind=kind):
@@ -153,9 +154,30 @@ class Session:
                 case CloseToolCall(call_id=id, kind=kind):
                     self._fail(id, self.state.calls[id].attempt, kind)
                 case AskTool(call_id=id):
-                    self._fail(id, self.state.calls[id].attempt, "outcome_unknown")
+                    self._ask(id, number)
                 case RunAgain(call_id=id):
                     self._start(id)
+
+    def _ask(self, id: str, number: int) -> None:
+        attempt = self.state.calls[id].attempt
+        match number % 4:
+            case 0:
+                self._fail(id, attempt, "outcome_unknown")
+            case 1:
+                self._fail(id, attempt, "raised")
+            case 2:
+                told = ToolExecutionCompleted(
+                    call_id=id, attempt=attempt, result="found", elapsed_ms=1
+                )
+                self._add(id, told)
+            case _:
+                match not_done(self.state, id, attempt):
+                    case CloseToolCall(kind=kind):
+                        self._fail(id, attempt, kind)
+                    case RunAgain():
+                        self._start(id)
+                    case None:
+                        raise AssertionError("it is open")
 
     def crash(self) -> None:
         """The worker dies; its effects may have gone through."""
@@ -286,11 +308,11 @@ class Session:
                 self.person(number)
             case 8:
                 self.crash()
-                self.take_over()
+                self.take_over(number)
             case 9:
                 self.crash()
                 self.person(number)
-                self.take_over()
+                self.take_over(number)
             case 10:
                 self.answer(number, late=True)
             case _:

@@ -11,6 +11,7 @@ from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import CallModel, RefuseCalls, RequestApproval, RunTools
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.projections.conversation import conversation
+from messagedb_agent.projections.effects import effects
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.transcript import transcript
 from messagedb_agent.projections.usage import usage
@@ -67,6 +68,11 @@ def test_all_projections_agree_on_the_calls_of_unknown_outcome(
     calls = [item.call for item in fold(transcript, stream) if item.call]
     assert {call.call_id for call in calls if call.outcome == "unknown"} == ever
     assert fold(usage, stream).tools.unknown == len(ever)
+    shown = fold(effects, stream)
+    assert {effect.call_id for effect in shown.unresolved} == state.unknown
+    assert [(e.call_id, e.tool, e.arguments, e.outcome) for e in shown] == [
+        (call.call_id, call.tool, call.arguments, call.outcome) for call in calls
+    ]
 
 
 @examples(100)
