@@ -247,6 +247,8 @@ class Agent:
             NotFound: in this state no call, or more than one, fits `call_id`.
             Refused: the call waits no more in the thread's head, the thread is deleted, or it
                 holds an event that needs newer code.
+            ConfigurationError: another call was left open whose tool is not here; what was said
+                stands.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             RefusedPayload: the reason is larger than the store takes.
@@ -272,6 +274,8 @@ class Agent:
             NotFound: in this state no call, or more than one, fits `call_id`.
             Refused: the call waits no more in the thread's head, the thread is deleted, or it
                 holds an event that needs newer code.
+            ConfigurationError: another call was left open whose tool is not here; what was said
+                stands.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             RefusedPayload: the reason is larger than the store takes.

@@ -247,6 +247,8 @@ class Engine(Reading):
                 unknown, or a limit of the session is reached and was not raised.
             ValidationError: a command or a change is wrong in itself, or the message id is no
                 UUID; nothing was written.
+            ConfigurationError: a call that a dead worker left open needs a tool that this engine
+                lacks. What was said stands; who has the tool takes the thread up.
             RefusedPayload: a command or a change is larger than the store takes.
             DuplicateMessage: the message id is taken by another text or another thread.
             ModelError: the model call failed for good; `agent` is the recorded state.

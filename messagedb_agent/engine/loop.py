@@ -76,8 +76,11 @@ async def run(
         await journal.catch_up(hold.version)
         running.start(await journal.claim(opening))
         if missing:
-            names = ", ".join(missing)
-            raise ConfigurationError(f"a call of {names} is open, which is not here", field="tools")
+            raise ConfigurationError(
+                f"a call of {', '.join(missing)} is open in this thread, and the tool is not here;"
+                " what was said stands",
+                field="tools",
+            )
         while not hold.lost.is_set():
             if journal.shown.state.to_cancel:
                 running.cancel()

@@ -55,11 +55,15 @@ class ToolCalls:
             return self._fact(run, await self._ran(run, context, hold))
         if self.within is None:
             raise ConfigurationError(f"{run.tool_name} is transactional", field="tools")
+        began = self.clock.elapsed_ms()
         try:
             async with self.within.store.transaction() as transaction:
                 return await self._ran_within(run, context, hold, self.within, transaction)
-        except StoreUnavailable:  # before the result was written, or it is known not to stand
+        except StoreUnavailable:  # the transaction has not begun
             return Undone(run.call_id, run.attempt)
+        except asyncio.CancelledError:  # likewise
+            failure = ToolFailure("cancelled", "the turn was cancelled")
+            return self._fact(run, self._outcome(run, failure, began))
 
     async def ask(self, asking: ReconcileCall) -> Ended:
         """Ask a tool what became of a call whose worker died."""
@@ -89,7 +93,7 @@ class ToolCalls:
         if outcome.kind == "raised" and transaction.is_lost:
             return Undone(run.call_id, run.attempt)
         if outcome.kind == "timed_out":
-            why = "no result in time; what it wrote is rolled back"
+            why = "no result in time; all that the tool wrote is rolled back"
             outcome = outcome.model_copy(update={"message": why})
         return self._fact(run, outcome)
 

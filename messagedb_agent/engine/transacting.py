@@ -49,14 +49,14 @@ class Within:
         try:
             batch = await self._sealed(transaction, fact, event.call_id)
             if batch is None:
-                return _rolled_back(fact, event, "somebody else has closed the call")
+                return _failed(fact, event, "all is rolled back: somebody else closed the call")
             (sealed,) = batch.sealed
             message = NewMessage(sealed.id, sealed.type, sealed.data, sealed.metadata)
             await transaction.commit(
                 self.journal.stream, message, expected_version=batch.expected_version
             )
         except TransactionRefused as error:
-            return _rolled_back(fact, event, str(error))
+            return _failed(fact, event, str(error))
         except (Conflict, StoreUnavailable):
             return undone
         return Stands(event.call_id)
@@ -78,12 +78,12 @@ class Within:
             taken.add(id)  # by what answers nothing, as the call is open
 
 
-def _rolled_back(fact: Draft, event: ToolExecutionCompleted, why: str) -> Draft:
+def _failed(fact: Draft, event: ToolExecutionCompleted, why: str) -> Draft:
     failed = ToolExecutionFailed(
         call_id=event.call_id,
         attempt=event.attempt,
         kind="raised",
-        message=f"what the tool wrote is rolled back: {why}"[:MAX_FAILURE_CHARS],
+        message=why[:MAX_FAILURE_CHARS],
         elapsed_ms=event.elapsed_ms,
     )
     return Draft(fact.id, failed, fact.cause)

@@ -137,11 +137,12 @@ class OpenTransaction:
     def _check_open(self) -> None:
         status = self.connection.info.transaction_status
         if status == TransactionStatus.INERROR:
-            raise TransactionRefused("a statement in it had failed")
-        if status in (TransactionStatus.IDLE, TransactionStatus.ACTIVE):
-            raise TransactionRefused("the tool ended the transaction, or left a statement running")
+            raise TransactionRefused("all is rolled back: a statement had failed before")
+        if status == TransactionStatus.IDLE:
+            raise TransactionRefused("the transaction was ended by who wrote in it")
 
     def _failure(self, error: psycopg.Error) -> AgentError:
         if error.sqlstate is None or is_transient(error):
             return translated(error, self._where)
-        return TransactionRefused(error.diag.message_primary or type(error).__name__)
+        why = error.diag.message_primary or type(error).__name__
+        return TransactionRefused(f"all is rolled back: {why}")

@@ -27,6 +27,11 @@ class Ledger:
         return sql.SQL("INSERT INTO {} (key, line) VALUES (%s, %s)").format(self._table)
 
     @property
+    def mark(self) -> sql.Composed:
+        """Mark all lines of a call as what may be there once."""
+        return sql.SQL("UPDATE {} SET once = 'once' WHERE key = %s").format(self._table)
+
+    @property
     def lines(self) -> list[str]:
         """What was committed, in order."""
         query = sql.SQL("SELECT line FROM {} ORDER BY number").format(self._table)
@@ -52,14 +57,14 @@ class Ledger:
 
 @contextmanager
 def a_ledger(admin_url: str) -> Iterator[Ledger]:
-    """Make a table that `message_store` may write to; no line may stand twice at a commit."""
+    """Make a table that `message_store` may write to; at a commit, no two have the same `once`."""
     ledger = Ledger(f"ledger_{uuid4().hex}", admin_url)
     table = sql.Identifier("public", ledger.name)
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(
             sql.SQL(
-                "CREATE TABLE {} (number bigserial, key text, line text,"
-                " UNIQUE (line) DEFERRABLE INITIALLY DEFERRED);"
+                "CREATE TABLE {} (number bigserial, key text, line text, once text,"
+                " UNIQUE (once) DEFERRABLE INITIALLY DEFERRED);"
                 " GRANT ALL ON {} TO message_store; GRANT ALL ON SEQUENCE {} TO message_store"
             ).format(table, table, sql.Identifier("public", f"{ledger.name}_number_seq"))
         )

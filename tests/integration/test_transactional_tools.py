@@ -20,6 +20,8 @@ from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.store import Hold
+from messagedb_agent.store.transaction import MAX_TRANSACTIONS
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool, adapt
 from messagedb_agent.tools.tool import ToolContext
@@ -55,12 +57,28 @@ def paying(ledger: Ledger, after: After = _nothing, timeout_s: float | None = No
     return pay
 
 
+class WatchedStore(MessageDbStore):
+    """A store whose owners do not hear that they have lost a stream, as paused processes do not.
+
+    Attributes:
+        tries: how often somebody has tried to own a stream.
+    """
+
+    tries = 0
+
+    @asynccontextmanager
+    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
+        self.tries += 1
+        async with super().own(stream) as hold:
+            yield hold and Hold(hold.version)
+
+
 @asynccontextmanager
 async def engine_at(
     url: str, category: str, model: ScriptedModel, *tools: AnyTool
 ) -> AsyncIterator[Engine]:
     # Never prepared, so that every request holds the words that a proxy looks for.
-    async with await MessageDbStore.connect(url, prepare_threshold=None) as store:
+    async with await WatchedStore.connect(url, prepare_threshold=None) as store:
         yield Engine(store, lambda _: model, Toolbox(*tools), category)
 
 
@@ -94,6 +112,8 @@ async def test_what_the_tool_writes_and_its_result_are_one_transaction(
         assert await outcomes(engine, agent) == ["paid a", "paid b"]
         assert agent.definition
         assert [spec.effect for spec in agent.definition.tools] == ["retry"]
+        assert isinstance(engine.store, WatchedStore)
+        assert engine.store.tries == 1  # the run knows at once what stands, and goes on
         await assert_sound(engine, agent.thread_id)
 
 
@@ -141,10 +161,10 @@ async def _close(context: ToolContext) -> None:
     ("after", "why"),
     [
         (_raise, "raised: no, after all"),
-        (_hang, "timed_out: no result in time; what it wrote is rolled back"),
+        (_hang, "timed_out: no result in time; all that the tool wrote is rolled back"),
         (_commit, "raised: ProgrammingError: Explicit commit() forbidden"),
         (_leave, "raised: ProgrammingError: Explicit commit() forbidden"),
-        (_fail, "raised: what the tool wrote is rolled back: a statement in it had failed"),
+        (_fail, "raised: all is rolled back: a statement had failed before"),
         (_close, "raised: given up after 3 attempts, none of which took effect"),
     ],
 )
@@ -164,12 +184,15 @@ async def test_whatever_is_no_result_rolls_back(
 async def test_what_the_database_refuses_at_the_commit_is_told_to_the_model(
     store_url: str, category: str, ledger: Ledger
 ) -> None:
-    async with engine_at(store_url, category, paid("a", "a"), paying(ledger)) as engine:
+    async def mark(context: ToolContext) -> None:
+        await context.connection.execute(ledger.mark, (context.call_id,))
+
+    async with engine_at(store_url, category, paid("a", "b"), paying(ledger, mark)) as engine:
         agent = await engine.start("go")
         assert ledger.lines == ["a"]
         first, second = await outcomes(engine, agent)
         assert first == "paid a"
-        assert second.startswith("raised: what the tool wrote is rolled back: duplicate key value")
+        assert second.startswith("raised: all is rolled back: duplicate key value")
         await assert_sound(engine, agent.thread_id)
 
 
@@ -203,6 +226,62 @@ async def test_a_cancel_rolls_back(store_url: str, category: str, ledger: Ledger
         assert ledger.lines == []
         assert await outcomes(engine, agent) == ["cancelled: the turn was cancelled"]
         await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_cancel_finds_calls_that_wait_for_their_transaction(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    gate = Gate()
+    count = MAX_TRANSACTIONS + 4
+    model = scripted(tuple(call("pay", line=f"{n}") for n in range(count)))
+    pay = paying(ledger, lambda _: gate.pass_through())
+    async with engine_at(store_url, category, model, pay) as engine:
+        async with under_way(engine.start("go")) as turn:
+            await until(lambda: gate.visits == MAX_TRANSACTIONS)
+            await engine.ask(await engine.latest("last"), Cancel())
+            agent = await turn
+        assert gate.visits == MAX_TRANSACTIONS
+        assert ledger.lines == []
+        assert await outcomes(engine, agent) == ["cancelled: the turn was cancelled"] * count
+        await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_tool_that_will_not_stop_writes_nothing(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    """It is left behind, without its connection."""
+    gate, told = Gate(), list[str]()
+
+    async def cling(context: ToolContext) -> None:
+        while not gate.opened.is_set():
+            with suppress(asyncio.CancelledError):
+                await gate.opened.wait()
+        with suppress(psycopg.OperationalError):
+            await context.connection.execute(ledger.insert, (context.call_id, "late"))
+            told.append("it could write")
+        gate.entered.set()
+
+    pay = paying(ledger, cling, timeout_s=0.05)
+    async with engine_at(store_url, category, paid("a"), pay) as engine:
+        agent = await engine.start("go")
+        assert (await outcomes(engine, agent))[0].startswith("timed_out: ")
+        gate.opened.set()
+        await gate.entered.wait()
+    assert (ledger.lines, told) == ([], [])
+
+
+async def test_a_tool_that_ends_its_transaction_is_told_so(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    async def end(context: ToolContext) -> None:
+        await context.connection.execute("ROLLBACK")
+
+    async with engine_at(store_url, category, paid("a"), paying(ledger, end)) as engine:
+        agent = await engine.start("go")
+        assert await outcomes(engine, agent) == [
+            "raised: the transaction was ended by who wrote in it"
+        ]
+    assert ledger.lines == []
 
 
 async def test_the_outcome_stands_behind_what_came_while_the_tool_ran(
@@ -257,9 +336,10 @@ async def test_who_was_taken_over_rolls_back(store_url: str, category: str, ledg
         awake = paying(ledger)
         async with engine_at(store_url, category, scripted("done"), awake) as second:
             agent = await (await second.latest("last")).resume()
-            assert agent.answer == "done"
+            assert (agent.answer, ledger.lines) == ("done", ["first"])
             gate.opened.set()
             assert (await turn).answer == "done"
+            assert gate.left == 1
             assert ledger.lines == ["first"]
             assert await outcomes(second, agent) == ["paid first"]
             await assert_sound(second, thread_id)
@@ -294,6 +374,37 @@ async def test_a_connection_that_is_cut_anywhere_writes_once(
             assert await outcomes(engine, agent) == ["paid a"]
             assert ledger.transactions[0][0] == ledger.transactions[0][1]
             await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_sleeper_who_is_first_after_all_has_done_it(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    """Then it is who took over that rolls back."""
+    slow, quick = Gate(), Gate()
+    async with (
+        engine_at(
+            store_url, category, paid("a"), paying(ledger, lambda _: slow.pass_through())
+        ) as first,
+        under_way(first.start("go")) as sleeper,
+    ):
+        await slow.entered.wait()
+        thread_id = (await first.latest("last")).thread_id
+        await _break_lock(store_url, stream_of(first, thread_id))
+        late = paying(ledger, lambda _: quick.pass_through())
+        async with (
+            engine_at(store_url, category, scripted("done"), late) as second,
+            under_way((await second.latest("last")).resume()) as taking_over,
+        ):
+            await quick.entered.wait()
+            slow.opened.set()
+            await until(lambda: ledger.lines)
+            quick.opened.set()
+            agent = await taking_over
+            await sleeper
+            assert quick.left == 1
+            assert ledger.lines == ["a"]
+            assert await outcomes(second, agent) == ["paid a"]
+            await assert_sound(second, thread_id)
 
 
 async def test_connections_cut_at_random_write_what_the_log_says(

@@ -9,6 +9,7 @@ from messagedb_agent.agent.decider import (
     CloseToolCall,
     RunAgain,
     abandoned,
+    not_done,
 )
 from messagedb_agent.events.schema import AgentRedefined, Event, SessionDeleted
 from messagedb_agent.events.words import EffectPolicy
@@ -102,3 +103,25 @@ def test_only_calls_that_run_are_closed_each_by_its_own_policy() -> None:
         CloseToolCall(call("pay"), "outcome_unknown"),
     )
     assert abandoned(thread.and_(done("pay")).state) == (RunAgain(call("look")),)
+
+
+@pytest.mark.parametrize("effect", ["check", "retry"])
+def test_a_call_that_took_no_effect_is_claimed_again(effect: EffectPolicy) -> None:
+    id = running(effect).history.call("t")
+    assert not_done(running(effect).state, id, 1) == RunAgain(id)
+    assert not_done(running(effect, 2).state, id, 2) == RunAgain(id)
+    often = running(effect, MAX_TOOL_ATTEMPTS).state
+    assert not_done(often, id, MAX_TOOL_ATTEMPTS) == CloseToolCall(id, "raised")
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_call_of_a_stopped_turn_that_took_no_effect_is_cancelled(stop: Event) -> None:
+    id = running("check").history.call("t")
+    assert not_done(running("check").and_(stop).state, id, 1) == CloseToolCall(id, "cancelled")
+
+
+def test_what_is_said_of_another_attempt_or_of_a_closed_call_comes_too_late() -> None:
+    id = running("check").history.call("t")
+    assert not_done(running("check", 2).state, id, 1) is None
+    assert not_done(running("check").and_(done("t")).state, id, 1) is None
+    assert not_done(spoken().state, id, 1) is None

@@ -37,6 +37,7 @@ from tests.unit.engine.world import (
     types,
     under_way,
 )
+from tests.waiting import until
 
 PATIENT_S, HASTY_S = 60.0, 0.02
 
@@ -241,6 +242,28 @@ async def test_after_a_cancel_the_tool_is_asked_and_nothing_begins_again(
     last = (await world.of_call(engine, agent.thread_id))[-1]
     assert (last.kind if isinstance(last, ToolExecutionFailed) else None) == kind
     await assert_sound(engine, agent.thread_id)
+
+
+async def test_the_question_is_not_cancelled_with_its_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[str]()
+
+    async def stream_version(stream: str) -> int:
+        looks.append(stream)
+        return await WatchedStore.stream_version(world.store, stream)
+
+    async def tell() -> Reconciled:
+        await until(lambda: len(looks) >= 2)  # by then the loop has come past the cancel
+        return Reconciled.done("late")
+
+    engine = world.engine(scripted(), world.tool(lambda _: tell()))
+    left = await engine.latest("last")
+    monkeypatch.setattr(world.store, "stream_version", stream_version)
+    async with under_way(engine.ask(left, Cancel())) as turn:
+        agent = await turn
+    completed = (await world.of_call(engine, agent.thread_id))[-1]
+    assert isinstance(completed, ToolExecutionCompleted)
 
 
 async def test_who_lacks_the_tool_lets_the_thread_go_and_records_nothing(world: World) -> None:
