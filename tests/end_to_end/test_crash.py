@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.events.request import ToolAnswer
 from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionStarted
@@ -16,6 +18,7 @@ from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.function_tool import tool
+from messagedb_agent.tools.reconciling import Reconciled
 from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.unit.engine.world import assert_sound, events, scripted, under_way
@@ -38,7 +41,9 @@ url, category, effect = sys.argv[1:]
 def tell(**what):
     print(json.dumps(what), flush=True)
 
-@tool(effect="never" if effect == "model" else effect)
+asked = (lambda key: None) if effect == "check" else None
+
+@tool(effect="never" if effect == "model" else effect, reconcile=asked)
 async def work(context: ToolContext) -> str:
     "Work."
     tell(attempt=context.attempt, key=context.idempotency_key)
@@ -145,6 +150,37 @@ async def test_any_other_tool_whose_process_was_killed_does_not_run_again(
         assert isinstance(told, ToolAnswer)
         assert told.text.startswith("Error (outcome_unknown): ")
         assert agent.answer == "I cannot know."
+        await assert_sound(engine, agent.thread_id)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_a_tool_that_can_tell_is_asked_when_its_process_was_killed(
+    store_url: str, category: str, is_done: bool
+) -> None:
+    asked, runs = list[str](), list[tuple[int, str]]()
+
+    async def reconcile(key: str) -> Reconciled:
+        asked.append(key)
+        return Reconciled.done("found") if is_done else Reconciled.not_done()
+
+    @tool(effect="check", reconcile=reconcile)
+    async def work(context: ToolContext) -> str:
+        """Work."""
+        runs.append((context.attempt, context.idempotency_key))
+        return "worked"
+
+    model = scripted("done")
+    async with (
+        killed(store_url, category, "check") as told,
+        await WatchedStore.connect(store_url) as store,
+    ):
+        engine = Engine(store, lambda _: model, Toolbox(work), category)
+        agent = await (await engine.latest("last")).resume()
+        assert asked == [told["key"]]
+        assert runs == ([] if is_done else [(2, told["key"])])
+        shown = model.requests[0].messages[-1]
+        assert isinstance(shown, ToolAnswer)
+        assert shown.text == ("found" if is_done else "worked")
         await assert_sound(engine, agent.thread_id)
 
 
