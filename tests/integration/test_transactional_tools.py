@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from random import Random
 
 import psycopg
@@ -28,7 +29,15 @@ from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.integration.cutting_proxy import Moment, cutting_proxy
 from tests.integration.ledger import Ledger, a_ledger
-from tests.unit.engine.world import Gate, assert_sound, events, scripted, stream_of, under_way
+from tests.unit.engine.world import (
+    Gate,
+    assert_sound,
+    events,
+    scripted,
+    stream_of,
+    stubborn,
+    under_way,
+)
 from tests.waiting import until
 
 After = Callable[[ToolContext], Awaitable[object]]
@@ -244,6 +253,52 @@ async def test_a_cancel_finds_calls_that_wait_for_their_transaction(
         assert ledger.lines == []
         assert await outcomes(engine, agent) == ["cancelled: the turn was cancelled"] * count
         await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_cancel_finds_a_commit_that_waits_and_lets_it_end(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    """And what another call of the round answers to the cancel is recorded behind it."""
+    gate, other_gate = Gate(), Gate()
+    tools = paying(ledger, lambda _: gate.pass_through()), stubborn(other_gate)
+    model = scripted((call("pay", line="a"), call("work")), "done")
+    async with engine_at(store_url, category, model, *tools) as engine:
+        async with under_way(engine.start("go")) as turn:
+            await gate.entered.wait()
+            await other_gate.entered.wait()
+            thread_id = (await engine.latest("last")).thread_id
+            async with _held(store_url, stream_of(engine, thread_id)) as other:
+                gate.opened.set()
+                await until(partial(_has_waiting, ledger.url, other))
+                for _ in range(2):
+                    turn.cancel()
+                    await asyncio.sleep(0.05)
+                assert not turn.done()
+            with pytest.raises(asyncio.CancelledError):
+                await turn
+        assert ledger.lines == ["a"]
+        agent = await engine.latest("last")
+        assert await outcomes(engine, agent) == ["paid a", "it was done"]
+        agent = await agent.resume()
+        assert (agent.answer, gate.left) == ("done", 1)
+        assert [one == two for one, two in ledger.transactions] == [True]
+        await assert_sound(engine, agent.thread_id)
+
+
+async def test_transactions_of_many_threads_stand_among_appends_that_are_written_together(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    calls = [call("pay", line=f"{n}") for n in range(30)]
+    model = scripted(*calls, *["done"] * 20)
+    async with engine_at(store_url, category, model, paying(ledger)) as engine:
+        agents = await asyncio.gather(*(engine.start("go") for _ in range(20)))
+        assert {agent.answer for agent in agents} == {"done"}
+        assert sorted(ledger.lines, key=int) == [f"{n}" for n in range(30)]
+        assert [one == two for one, two in ledger.transactions] == [True] * 30
+        told = [one for agent in agents for one in await outcomes(engine, agent)]
+        assert sorted(told) == sorted(f"paid {n}" for n in range(30))
+        for agent in agents:
+            await assert_sound(engine, agent.thread_id)
 
 
 async def test_a_tool_that_will_not_stop_writes_nothing(
@@ -524,6 +579,23 @@ async def _break_lock(url: str, stream: str) -> None:
             " WHERE locktype = 'advisory' AND classid = %s::oid AND objid = %s::oid",
             (high, low),
         )
+
+
+@asynccontextmanager
+async def _held(url: str, stream: str) -> AsyncIterator[int]:
+    """Hold the lock of a stream's category; give the process id of the session that does."""
+    path = psycopg.conninfo.make_conninfo(url, options="-csearch_path=message_store")
+    async with await psycopg.AsyncConnection.connect(path) as connection:
+        await connection.execute("SELECT acquire_lock(%s)", (stream,))
+        yield connection.info.backend_pid
+
+
+def _has_waiting(url: str, holder: int) -> bool:
+    """Say whether a session waits for a lock that another one holds."""
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(query, (holder,)).fetchone()
+        return bool(row and row[0])
 
 
 def uuid_of(chance: Random) -> str:
