@@ -98,14 +98,14 @@ async def run(
             elif await journal.has_moved():
                 await journal.catch_up()
                 running.start(await journal.claim(plan))
+        await _record_known(journal, running)
+        return Wait("effect")
     except BaseException:
         await _through(_record_known(journal, running))
         raise  # what ended the run is what its caller hears of
     finally:
         lost.cancel()
         await asyncio.gather(lost, return_exceptions=True)
-    await _record_known(journal, running)
-    return Wait("effect")
 
 
 def _following(ended: Sequence[Ended]) -> Plan[tuple[Effect, ...]]:
