@@ -1,113 +1,42 @@
 """What a transactional tool writes stands exactly where its result does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from random import Random
 
 import psycopg
 import pytest
 
 from messagedb_agent.agent.commands import Cancel
-from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.connecting import connect
-from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import ConfigurationError, ToolError, ValidationError
 from messagedb_agent.events.request import ToolAnswer
-from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
-from messagedb_agent.ids import derived_id
-from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.store.message import NewMessage
-from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.store import Hold
 from messagedb_agent.store.transaction import MAX_TRANSACTIONS
 from messagedb_agent.tools.function_tool import tool
-from messagedb_agent.tools.object_tool import AnyTool, adapt
+from messagedb_agent.tools.object_tool import adapt
 from messagedb_agent.tools.tool import ToolContext
-from messagedb_agent.tools.toolbox import Toolbox
-from tests.integration.cutting_proxy import Moment, cutting_proxy
-from tests.integration.ledger import Ledger, a_ledger
+from tests.integration.ledger import Ledger
+from tests.integration.transacting import (
+    After,
+    WatchedStore,
+    engine_at,
+    has_waiting,
+    held,
+    outcomes,
+    paid,
+    paying,
+)
 from tests.unit.engine.world import (
     Gate,
     assert_sound,
-    events,
     scripted,
     stream_of,
     stubborn,
     under_way,
 )
 from tests.waiting import until
-
-After = Callable[[ToolContext], Awaitable[object]]
-
-
-async def _nothing(_: ToolContext) -> None:
-    pass
-
-
-@pytest.fixture
-def ledger(admin_url: str) -> Iterator[Ledger]:
-    with a_ledger(admin_url) as ledger:
-        yield ledger
-
-
-def paying(ledger: Ledger, after: After = _nothing, timeout_s: float | None = None) -> AnyTool:
-    """Return a tool that writes a line, and then does something else."""
-
-    @tool(transactional=True, timeout_s=timeout_s)
-    async def pay(line: str, context: ToolContext) -> str:
-        """Pay."""
-        await context.connection.execute(ledger.insert, (context.call_id, line))
-        await after(context)
-        return f"paid {line}"
-
-    return pay
-
-
-class WatchedStore(MessageDbStore):
-    """A store whose owners do not hear that they have lost a stream, as paused processes do not.
-
-    Attributes:
-        tries: how often somebody has tried to own a stream.
-    """
-
-    tries = 0
-
-    @asynccontextmanager
-    async def own(self, stream: str) -> AsyncIterator[Hold | None]:
-        self.tries += 1
-        async with super().own(stream) as hold:
-            yield hold and Hold(hold.version)
-
-
-@asynccontextmanager
-async def engine_at(
-    url: str, category: str, model: ScriptedModel, *tools: AnyTool
-) -> AsyncIterator[Engine]:
-    # Never prepared, so that every request holds the words that a proxy looks for.
-    async with await WatchedStore.connect(url, prepare_threshold=None) as store:
-        yield Engine(store, lambda _: model, Toolbox(*tools), category)
-
-
-def paid(*lines: str) -> ScriptedModel:
-    """Return a model that pays, call by call, and then is done."""
-    return scripted(*(call("pay", line=line) for line in lines), "done")
-
-
-async def outcomes(engine: Engine, agent: Agent) -> list[str]:
-    """Return what came of each tool call: its result, or its kind and message."""
-    told = []
-    for recorded in await events(engine, agent.thread_id):
-        match recorded.event:
-            case ToolExecutionCompleted(result=result):
-                told.append(result)
-            case ToolExecutionFailed(kind=kind, message=message):
-                told.append(f"{kind}: {message}")
-            case _:
-                pass
-    return told
 
 
 async def test_what_the_tool_writes_and_its_result_are_one_transaction(
@@ -267,9 +196,9 @@ async def test_a_cancel_finds_a_commit_that_waits_and_lets_it_end(
             await gate.entered.wait()
             await other_gate.entered.wait()
             thread_id = (await engine.latest("last")).thread_id
-            async with _held(store_url, stream_of(engine, thread_id)) as other:
+            async with held(store_url, stream_of(engine, thread_id)) as other:
                 gate.opened.set()
-                await until(partial(_has_waiting, ledger.url, other))
+                await until(partial(has_waiting, ledger.url, other))
                 for _ in range(2):
                     turn.cancel()
                     await asyncio.sleep(0.05)
@@ -339,184 +268,6 @@ async def test_a_tool_that_ends_its_transaction_is_told_so(
     assert ledger.lines == []
 
 
-async def test_the_outcome_stands_behind_what_came_while_the_tool_ran(
-    store_url: str, category: str, ledger: Ledger
-) -> None:
-    """Of others, whose rows carry no hash, too."""
-
-    async def speak(context: ToolContext) -> None:
-        async with await MessageDbStore.connect(store_url) as other:
-            stream = f"{category}:v0-{context.thread_id}"
-            for _ in range(3):
-                await other.append(stream, NewMessage(str(uuid_of(chance)), "Noted", "{}"))
-
-    chance = Random(3)
-    async with engine_at(store_url, category, paid("a"), paying(ledger, speak)) as engine:
-        agent = await engine.start("go")
-        assert agent.answer == "done"
-        assert ledger.lines == ["a"]
-        assert len((await engine.verify(agent.thread_id)).foreign) == 3
-        await assert_sound(engine, agent.thread_id)
-
-
-async def test_nobody_keeps_a_result_out_by_taking_its_id(
-    store_url: str, category: str, ledger: Ledger
-) -> None:
-    async def steal(context: ToolContext) -> None:
-        stream = f"{category}:v0-{context.thread_id}"
-        first = derived_id(stream, context.call_id, "outcome")
-        async with await MessageDbStore.connect(store_url) as thief:
-            await thief.append(stream, NewMessage(first, "Noise", "{}"))
-            second = derived_id(stream, first, "outcome")
-            await thief.append(f"{category}-1", NewMessage(second, "Noise", "{}"))
-
-    async with engine_at(store_url, category, paid("a"), paying(ledger, steal)) as engine:
-        agent = await engine.start("go")
-        assert ledger.lines == ["a"]
-        assert await outcomes(engine, agent) == ["paid a"]
-        await assert_sound(engine, agent.thread_id)
-
-
-async def test_who_was_taken_over_rolls_back(store_url: str, category: str, ledger: Ledger) -> None:
-    """A sleeper wakes up behind another's result: its own writing is gone, and stands once."""
-    gate = Gate()
-    sleeping = paying(ledger, lambda _: gate.pass_through())
-    async with (
-        engine_at(store_url, category, paid("first"), sleeping) as first,
-        under_way(first.start("go")) as turn,
-    ):
-        await gate.entered.wait()
-        thread_id = (await first.latest("last")).thread_id
-        await _break_lock(store_url, stream_of(first, thread_id))
-        awake = paying(ledger)
-        async with engine_at(store_url, category, scripted("done"), awake) as second:
-            agent = await (await second.latest("last")).resume()
-            assert (agent.answer, ledger.lines) == ("done", ["first"])
-            gate.opened.set()
-            assert (await turn).answer == "done"
-            assert gate.left == 1
-            assert ledger.lines == ["first"]
-            assert await outcomes(second, agent) == ["paid first"]
-            await assert_sound(second, thread_id)
-
-
-MOMENTS: list[Moment] = ["before", "after"]
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize(
-    "words",
-    [b"BEGIN", b"INSERT INTO", b"acquire_lock(", b"get_stream_messages(", b"EXISTS", b"COMMIT"],
-)
-async def test_a_connection_that_is_cut_anywhere_writes_once(
-    store_url: str, category: str, ledger: Ledger, words: bytes, moment: Moment
-) -> None:
-    async with cutting_proxy(store_url) as proxy:
-
-        async def cut(_: ToolContext) -> None:
-            if not proxy.cuts:
-                proxy.cut(words, moment=moment)
-
-        early = words in (b"BEGIN", b"INSERT INTO")
-        pay = paying(ledger, _nothing if early else cut)
-        async with engine_at(proxy.url, category, paid("a"), pay) as engine:
-            if early:
-                proxy.cut(words, moment=moment)
-            agent = await engine.start("go")
-            assert proxy.cuts == 1
-            assert agent.answer == "done"
-            assert ledger.lines == ["a"]
-            assert await outcomes(engine, agent) == ["paid a"]
-            assert ledger.transactions[0][0] == ledger.transactions[0][1]
-            await assert_sound(engine, agent.thread_id)
-
-
-async def test_a_sleeper_who_is_first_after_all_has_done_it(
-    store_url: str, category: str, ledger: Ledger
-) -> None:
-    """Then it is who took over that rolls back."""
-    slow, quick = Gate(), Gate()
-    async with (
-        engine_at(
-            store_url, category, paid("a"), paying(ledger, lambda _: slow.pass_through())
-        ) as first,
-        under_way(first.start("go")) as sleeper,
-    ):
-        await slow.entered.wait()
-        thread_id = (await first.latest("last")).thread_id
-        await _break_lock(store_url, stream_of(first, thread_id))
-        late = paying(ledger, lambda _: quick.pass_through())
-        async with (
-            engine_at(store_url, category, scripted("done"), late) as second,
-            under_way((await second.latest("last")).resume()) as taking_over,
-        ):
-            await quick.entered.wait()
-            slow.opened.set()
-            await until(lambda: ledger.lines)
-            quick.opened.set()
-            agent = await taking_over
-            await sleeper
-            assert quick.left == 1
-            assert ledger.lines == ["a"]
-            assert await outcomes(second, agent) == ["paid a"]
-            await assert_sound(second, thread_id)
-
-
-async def test_connections_cut_at_random_write_what_the_log_says(
-    store_url: str, category: str, ledger: Ledger
-) -> None:
-    chance = Random(11)
-    words = [b"BEGIN", b"INSERT INTO", b"acquire_lock(", b"write_message(message", b"COMMIT"]
-    lines = [f"{n}" for n in range(40)]
-    async with cutting_proxy(store_url) as proxy:
-
-        async def cut_soon(_: ToolContext) -> None:
-            times = chance.choice([0, 1, 1, 2])
-            proxy.cut(chance.choice(words), moment=chance.choice(MOMENTS), times=times)
-
-        pay = paying(ledger, cut_soon)
-        async with engine_at(proxy.url, category, paid(*lines), pay) as engine:
-            agent = await engine.start("go")
-            told = await outcomes(engine, agent)
-            assert [f"paid {line}" for line in ledger.lines] == [
-                one for one in told if one.startswith("paid")
-            ]
-            assert len(told) == len(lines)
-            assert all(one == two for one, two in ledger.transactions)
-            await assert_sound(engine, agent.thread_id)
-        assert proxy.cuts > 15
-
-
-async def test_a_thousand_cancelled_calls_leave_no_connection_behind(
-    store_url: str, admin_url: str, category: str, ledger: Ledger
-) -> None:
-    def sessions() -> int:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
-        with psycopg.connect(admin_url, autocommit=True) as connection:
-            row = connection.execute(query, (category,)).fetchone()
-            return int(row[0]) if row else 0
-
-    chance = Random(5)
-    url = psycopg.conninfo.make_conninfo(store_url, application_name=category)
-    async with await MessageDbStore.connect(url) as store:
-
-        async def write() -> None:
-            async with store.transaction() as transaction:
-                await transaction.connection.execute(ledger.insert, ("k", "l"))
-                await transaction.locked(f"{category}-1", 0)
-
-        for _ in range(100):
-            tasks = [asyncio.create_task(write()) for _ in range(10)]
-            await asyncio.sleep(chance.random() * 0.02)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        del tasks  # their errors hold on to half-made connections
-        await until(lambda: sessions() <= 1)
-        assert store.connections_in_use == 0
-    assert ledger.lines == []
-
-
 async def test_a_store_without_transactions_refuses_the_tool(ledger: Ledger) -> None:
     with pytest.raises(ConfigurationError, match="'pay' is transactional, and MemoryStore has"):
         await connect(MemoryStore(), tools=[paying(ledger)])
@@ -566,39 +317,3 @@ def test_what_cannot_be_transactional_is_refused() -> None:
     with pytest.raises(ValidationError, match="harmless to repeat"):
         tool(transactional=True, effect="never")(fine)
     assert tool(transactional=True)(fine).effect == "retry"
-
-
-async def _break_lock(url: str, stream: str) -> None:
-    """End the session that owns a stream, as its server may."""
-    from messagedb_agent.store.ownership import lock_keys
-
-    high, low = (key & 0xFFFFFFFF for key in lock_keys(stream))
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks"
-            " WHERE locktype = 'advisory' AND classid = %s::oid AND objid = %s::oid",
-            (high, low),
-        )
-
-
-@asynccontextmanager
-async def _held(url: str, stream: str) -> AsyncIterator[int]:
-    """Hold the lock of a stream's category; give the process id of the session that does."""
-    path = psycopg.conninfo.make_conninfo(url, options="-csearch_path=message_store")
-    async with await psycopg.AsyncConnection.connect(path) as connection:
-        await connection.execute("SELECT acquire_lock(%s)", (stream,))
-        yield connection.info.backend_pid
-
-
-def _has_waiting(url: str, holder: int) -> bool:
-    """Say whether a session waits for a lock that another one holds."""
-    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(query, (holder,)).fetchone()
-        return bool(row and row[0])
-
-
-def uuid_of(chance: Random) -> str:
-    from uuid import UUID
-
-    return str(UUID(int=chance.getrandbits(128), version=4))
