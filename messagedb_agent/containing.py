@@ -1,7 +1,8 @@
 """Work that is not ours, in a task of its own: whatever it does, its caller goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 GRACE_S = 1.0
@@ -52,6 +53,18 @@ async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None
         raise Overtime
     if task.cancelled():
         raise Escaped(asyncio.CancelledError("it cancelled itself"))
+    return task.result()
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await work that is not to be cut short, however often its caller is cancelled meanwhile.
+
+    It must end by itself soon: each of its steps needs a bound of time.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
     return task.result()
 
 

@@ -1,12 +1,12 @@
 """The one loop: claim, perform, record, until the thread waits or is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.containing import to_the_end
 from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.ended import Ended, Stands, facts_of
 from messagedb_agent.engine.journal import Journal, Plan
@@ -101,7 +101,8 @@ async def run(
         await _record_known(journal, running)
         return Wait("effect")
     except BaseException:
-        await _through(_record_known(journal, running))
+        with suppress(Exception, asyncio.CancelledError):
+            await to_the_end(_record_known(journal, running))
         raise  # what ended the run is what its caller hears of
     finally:
         lost.cancel()
@@ -111,16 +112,6 @@ async def run(
 def _following(ended: Sequence[Ended]) -> Plan[tuple[Effect, ...]]:
     """Return the plan of what follows when effects have ended."""
     return lambda batch: (*begin_again(batch, ended), *plan(batch))
-
-
-async def _through(work: Coroutine[Any, Any, None]) -> None:
-    """See work through, whatever it raises and however often its caller is cancelled."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
 
 
 async def _record_known(journal: Journal, running: Running) -> None:

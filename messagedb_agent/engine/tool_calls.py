@@ -1,13 +1,11 @@
 """Tool calls as effects: a tool is run, or asked what became of a call; a fact comes of it."""
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.clock import Clock
-from messagedb_agent.containing import error_text
+from messagedb_agent.containing import error_text, to_the_end
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.ended import Ended, Undone
 from messagedb_agent.engine.plan import ReconcileCall, RunTool
@@ -21,7 +19,6 @@ from messagedb_agent.ids import derived_id
 from messagedb_agent.store.store import Hold, Transaction
 from messagedb_agent.tools.tool import NotDone, ToolContext, ToolFailure, ToolResult, Tools
 
-T = TypeVar("T")
 Outcome = ToolExecutionCompleted | ToolExecutionFailed
 
 
@@ -89,7 +86,7 @@ class ToolCalls:
         outcome = await self._ran(run, context.within(transaction.connection), hold)
         if isinstance(outcome, ToolExecutionCompleted):
             # Its end must be known, and what holds the category's lock must not dawdle.
-            return await _to_the_end(within.commit(transaction, self._fact(run, outcome)))
+            return await to_the_end(within.commit(transaction, self._fact(run, outcome)))
         if outcome.kind == "raised" and transaction.is_lost:
             return Undone(run.call_id, run.attempt)
         if outcome.kind == "timed_out":
@@ -147,14 +144,3 @@ class ToolCalls:
         if is_too_large_event(completed):
             return failed("raised", f"the result has more than {MAX_TEXT_BYTES} bytes")
         return completed
-
-
-async def _to_the_end(work: Awaitable[T]) -> T:
-    """Await work that is not to be cut short, whoever cancels its caller meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            continue  # it ends soon: every statement in it has its bound of time
-    return task.result()
