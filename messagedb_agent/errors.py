@@ -2,7 +2,7 @@
 
     AgentError
     ├── NotFound                     a thread, an agent or an event that is not there
-    │   └── AmbiguousName            a prefix that fits more than one thread
+    │   └── AmbiguousName            a name that fits more than one thread or call
     ├── ValidationError              a value that is refused; `field` says which
     │   ├── RefusedName              a category, version, thread id or stream name
     │   ├── RefusedPayload           what JSON in PostgreSQL cannot hold, or what is too large
@@ -11,6 +11,7 @@
     │   ├── WrongExpectedVersion     the stream has moved on
     │   ├── DuplicateMessage         the id is taken by another message
     │   └── Refused                  the thread does not allow this now
+    │       └── TurnUnderWay         a message that was to be said at rest alone
     ├── StoreError                   the database
     │   ├── StoreUnavailable         not reached; the outcome of a write is unknown
     │   ├── TransactionRefused       reached, but it rolled back what a tool wrote
@@ -49,7 +50,7 @@ class NotFound(AgentError):
 
 
 class AmbiguousName(NotFound):
-    """A prefix fits more than one thread; `candidates` holds some of their ids."""
+    """A part of an id fits more than one; `candidates` holds some of their ids."""
 
     def __init__(self, what: str, name: str, candidates: tuple[str, ...]) -> None:
         super().__init__(what, name)
@@ -118,6 +119,10 @@ class DuplicateMessage(Conflict):
 
 class Refused(Conflict):
     """What was asked is not allowed in the state the thread is in."""
+
+
+class TurnUnderWay(Refused):
+    """A message that was not to be said during a turn came during one; nothing was written."""
 
 
 class StoreError(AgentError):

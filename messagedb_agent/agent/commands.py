@@ -5,6 +5,14 @@ from typing import Literal
 
 from messagedb_agent.events.values import AgentDefinition, ForkPoint, JsonText, Limits
 
+During = Literal["queue", "interrupt", "reject"]
+"""What becomes of a message that comes while a turn is under way.
+
+- `queue`: it is answered after what is under way.
+- `interrupt`: the turn is cancelled, and the message said in the same append.
+- `reject`: it is refused.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -26,10 +34,11 @@ class Redefine:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say something as a user."""
+    """Say something as a user; `during` says what becomes of it while a turn is under way."""
 
     text: str
     user: str | None = None
+    during: During = "queue"
 
 
 @dataclass(frozen=True, slots=True)

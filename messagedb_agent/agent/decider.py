@@ -57,7 +57,7 @@ from messagedb_agent.agent.steps import (
     Stop,
     Wait,
 )
-from messagedb_agent.errors import Refused, ValidationError
+from messagedb_agent.errors import Refused, TurnUnderWay, ValidationError
 from messagedb_agent.events.schema import (
     AgentRedefined,
     Event,
@@ -167,10 +167,8 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
     match command:
         case Redefine(definition=definition):
             return (AgentRedefined(definition=definition),)
-        case Say(text=text):
-            if not text.strip():
-                raise ValidationError("the message is empty", field="text")
-            return (UserMessageAdded(**_fields(command)),)
+        case Say():
+            return _said(state, command)
         case Continue():
             return _continued(state, command)
         case ApproveTool(call_id=call, arguments=edited):
@@ -202,6 +200,26 @@ def _is_cancellable(state: State) -> bool:
     return state.owed is not None or under_way or (bool(state.calls) and not state.dropped)
 
 
+def is_under_way(state: State) -> bool:
+    """Say whether a turn has begun and has neither come to its rest nor been cancelled.
+
+    A turn that waits for an approval is under way; one that failed for good or that a limit
+    stopped is not: a message goes on from there.
+    """
+    return _is_cancellable(state) and not state.failed and not state.stopped
+
+
+def _said(state: State, command: Say) -> tuple[Event, ...]:
+    if not command.text.strip():
+        raise ValidationError("the message is empty", field="text")
+    said = UserMessageAdded(text=command.text, user=command.user)
+    if command.during == "queue" or not is_under_way(state):
+        return (said,)
+    if command.during == "reject":
+        raise TurnUnderWay("a turn is under way in this thread")
+    return (TurnCancelled(by=command.user, reason="interrupted by a message"), said)
+
+
 def _continued(state: State, command: Continue) -> tuple[Event, ...]:
     limits = raised(state.limits, command.limits)
     if not (state.failed or state.stopped or limits != state.limits):
@@ -214,7 +232,7 @@ def _continued(state: State, command: Continue) -> tuple[Event, ...]:
 
 def _must_wait(state: State, call: str) -> None:
     if call not in state.at(Stage.ASKED):
-        raise Refused(f"call {call} does not wait for approval")
+        raise Refused(f"call {call} does not wait for approval, or does no more")
 
 
 @dataclass(frozen=True, slots=True)

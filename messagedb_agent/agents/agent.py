@@ -9,13 +9,16 @@ import orjson
 
 from messagedb_agent.agent.commands import (
     ApproveTool,
+    Cancel,
     Command,
     Continue,
     DenyTool,
+    During,
     End,
     ResolveOutcome,
     Say,
 )
+from messagedb_agent.agents.approving import arguments_text, waiting_call
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
@@ -59,6 +62,10 @@ class Advancing(Protocol):
         forks: bool = False,
     ) -> "Agent":
         """Ask something of an agent's thread, see it through, and return the new state."""
+        ...
+
+    async def fork(self, agent: "Agent", *, progress: Progress = SILENT) -> "Agent":
+        """Begin a thread that shares an agent's past, and see it through."""
         ...
 
 
@@ -157,6 +164,7 @@ class Agent:
         user: str | None = None,
         message_id: str | None = None,
         at_head: bool = False,
+        during: During = "queue",
         progress: Progress = SILENT,
         **changes: Any,
     ) -> "Agent":
@@ -171,6 +179,9 @@ class Agent:
             message_id: a UUID of the caller's, as text; the same id with the same text is one
                 message, however often it is said.
             at_head: say it in the thread as it stands by then, and never fork.
+            during: what becomes of it where a turn is under way in the thread by then: `queue`
+                answers it afterwards, `interrupt` cancels the turn in the same append, `reject`
+                refuses it. In a fork nothing is under way.
             progress: told of the run while it goes on.
             changes: fields of `AgentDefinition` that are to be other than recorded: `model`,
                 `system_prompt`, `parameters`, `limits`. None leaves a field as it is; the tools
@@ -188,6 +199,7 @@ class Agent:
             RefusedPayload: the text, or a change, is larger than the store takes (1 MiB a message
                 by default).
             DuplicateMessage: the message id is taken by another text or another thread.
+            TurnUnderWay: a turn is under way, and `during` is `reject`.
             Refused: the thread is deleted, or holds an event that needs newer code. A state that
                 forks is not refused for what came after it.
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
@@ -196,7 +208,7 @@ class Agent:
         """
         return await self.engine.ask(
             self,
-            Say(text, user),
+            Say(text, user, during),
             message_id=message_id,
             changes=changes,
             progress=progress,
@@ -231,13 +243,25 @@ class Agent:
         return await self._ask(Continue(limits or Limits()), progress, changes)
 
     async def approve(
-        self, call_id: str, *, reason: str | None = None, progress: Progress = SILENT
+        self,
+        call_id: str | None = None,
+        *,
+        arguments: Mapping[str, Any] | str | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        progress: Progress = SILENT,
     ) -> "Agent":
         """Allow a tool call and see the turn through.
 
+        What runs then is what `approvals` shows, or the changed arguments; nothing else.
+
         Args:
-            call_id: its id, or an end of it that no other waiting call's has.
+            call_id: its id, or a beginning or an end of it that no other waiting call's has; None
+                where only one waits.
+            arguments: what to run it with in place of the model's arguments, a JSON object; the
+                model is told.
             reason: why, for the log.
+            by: who allows it, for the log.
             progress: told of the run while it goes on.
 
         Returns:
@@ -245,8 +269,10 @@ class Agent:
 
         Raises:
             NotFound: in this state no call, or more than one, fits `call_id`.
-            Refused: the call waits no more in the thread's head, the thread is deleted, or it
-                holds an event that needs newer code.
+            Refused: the call waits no more, in this state or in the thread's head; it is not the
+                one that was asked about; the thread is deleted, or holds an event that needs newer
+                code.
+            ValidationError: the changed arguments are no JSON object, or the tool refuses them.
             ConfigurationError: another call was left open whose tool is not here; what was said
                 stands.
             ModelError: the model call failed for good; `agent` is the recorded state.
@@ -255,16 +281,25 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
-        return await self._ask(ApproveTool(self._call(call_id), reason=reason), progress)
+        changed = arguments_text(arguments)
+        call = waiting_call(self.view, call_id)
+        return await self._ask(ApproveTool(call, by, reason, changed), progress)
 
     async def deny(
-        self, call_id: str, *, reason: str | None = None, progress: Progress = SILENT
+        self,
+        call_id: str | None = None,
+        *,
+        reason: str | None = None,
+        by: str | None = None,
+        progress: Progress = SILENT,
     ) -> "Agent":
         """Refuse a tool call, of which the model is told, and see the turn through.
 
         Args:
-            call_id: its id, or an end of it that no other waiting call's has.
+            call_id: its id, or a beginning or an end of it that no other waiting call's has; None
+                where only one waits.
             reason: why, for the model and the log.
+            by: who refuses it, for the log.
             progress: told of the run while it goes on.
 
         Returns:
@@ -272,8 +307,8 @@ class Agent:
 
         Raises:
             NotFound: in this state no call, or more than one, fits `call_id`.
-            Refused: the call waits no more in the thread's head, the thread is deleted, or it
-                holds an event that needs newer code.
+            Refused: the call waits no more, in this state or in the thread's head; the thread is
+                deleted, or holds an event that needs newer code.
             ConfigurationError: another call was left open whose tool is not here; what was said
                 stands.
             ModelError: the model call failed for good; `agent` is the recorded state.
@@ -282,7 +317,50 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
-        return await self._ask(DenyTool(self._call(call_id), reason=reason), progress)
+        return await self._ask(DenyTool(waiting_call(self.view, call_id), by, reason), progress)
+
+    async def cancel(self, *, reason: str | None = None, by: str | None = None) -> "Agent":
+        """Stop the run at its next safe point; the thread takes the next message.
+
+        Effects under way are cancelled by whoever performs them, within a second or so; calls
+        that wait or have not begun never run, and messages that nobody has answered yet stay
+        unanswered. A thread at rest stays as it is.
+
+        Args:
+            reason: why, for the log.
+            by: who stops it, for the log.
+
+        Returns:
+            The thread's head, at rest.
+
+        Raises:
+            Refused: the thread was never started or is deleted, or it holds an event that needs
+                newer code.
+            RefusedPayload: the reason is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
+        return await self._ask(Cancel(by, reason), SILENT)
+
+    async def fork(self, *, progress: Progress = SILENT) -> "Agent":
+        """Begin a thread of its own that shares all up to this state; nothing is copied.
+
+        Where the state is in the middle of a turn, the fork goes on with that: its unanswered
+        message is answered. Calls without an outcome are not run, and nothing waits in it.
+
+        Args:
+            progress: told of the run while it goes on.
+
+        Returns:
+            The fork's state: its start, or where it rests then.
+
+        Raises:
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            IntegrityError: a parent is missing or cut.
+            StoreUnavailable: the store was not reached; a fork may stand there all the same.
+        """
+        return await self.engine.fork(self, progress=progress)
 
     async def resolve(
         self,
@@ -349,12 +427,6 @@ class Agent:
         self, command: Command, progress: Progress, changes: Mapping[str, Any] | None = None
     ) -> "Agent":
         return await self.engine.ask(self, command, changes=changes, progress=progress)
-
-    def _call(self, suffix: str) -> str:
-        fitting = [a.call_id for a in self.approvals if suffix and a.call_id.endswith(suffix)]
-        if len(fitting) != 1:
-            raise NotFound("waiting call", suffix)
-        return fitting[0]
 
     @property
     def _named_by(self) -> AgentState | Recorded:

@@ -271,6 +271,17 @@ class Engine(Reading):
         )
         return self._settled(rest)
 
+    async def fork(self, agent: Agent, *, progress: Progress = SILENT) -> Agent:
+        """Begin a thread that shares an agent's past, and see it through; see `Agent.fork`.
+
+        Raises:
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            IntegrityError: a parent is missing or cut.
+            StoreUnavailable: the store was not reached; a fork may stand there all the same.
+        """
+        return self._settled(await self._turns.fork(agent, (), None, {}, progress))
+
     @cached_property
     def _turns(self) -> Turns:
         return Turns(self.store, self.models, self.tools, self.category, self.version, self.writing)

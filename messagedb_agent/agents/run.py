@@ -11,7 +11,7 @@ from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.thread import take_on
-from messagedb_agent.errors import DuplicateMessage
+from messagedb_agent.errors import DuplicateMessage, TurnUnderWay
 from messagedb_agent.events.codec import clean_text, decode
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import UserMessageAdded
@@ -67,6 +67,7 @@ class Run:
         Raises:
             DuplicateMessage: the message id is taken by something else.
             ConfigurationError: a call that was left open needs a tool that is not here.
+            TurnUnderWay: it was not to be said during a turn.
         """
         self._on_event = on_event
         has_tool = effects.has_tool
@@ -77,10 +78,10 @@ class Run:
 
         try:
             await take_on(self._store, self.journal, effects.perform, say, has_tool=has_tool)
-        except DuplicateMessage as taken:
-            said = await self._said_before(saying)
+        except (DuplicateMessage, TurnUnderWay) as refused:
+            said = await self._said_before(saying)  # then it is its own turn that is under way
             if said is None:
-                raise taken from None
+                raise refused from None
             self._said = said.position
             await take_on(self._store, self.journal, effects.perform, has_tool=has_tool)
         finally:

@@ -18,7 +18,8 @@ class Settled:
     A reply without calls answers all that stood before its request. What is said while a model is
     asked is answered by a later one, in the same turn. A call that failed and a limit settle
     nothing: what goes on from them does. A cancel settles what stood before it, once the claims
-    that it cancelled are closed.
+    that it cancelled are closed: where the thread came to rest then, or, where something was said
+    meanwhile, at the cancel itself, as what comes then answers that.
 
     Args:
         stream: full name of the stream.
@@ -40,29 +41,30 @@ class Settled:
         """
         if recorded.stream != self._stream or after.conversation is before.conversation:
             return  # an ancestor's, or it does not count
-        up_to = self._settled_by(before, recorded, after)
-        if up_to is not None:
+        settled = self._settled_by(before, recorded, after)
+        if settled is not None:
+            up_to, position = settled
             self._up_to.append(up_to)
-            self._positions.append(recorded.position)
+            self._positions.append(position)
 
     def after(self, position: int) -> int | None:
         """Return where what stands at a position is settled; None where it is not yet."""
         index = bisect_left(self._up_to, position)
         return self._positions[index] if index < len(self._positions) else None
 
-    def _settled_by(self, before: View, recorded: Recorded, after: View) -> int | None:
-        """Return the position up to which an event settles what was said; None for nothing."""
+    def _settled_by(self, before: View, recorded: Recorded, after: View) -> tuple[int, int] | None:
+        """Return up to which position what was said is settled by now, and at which one."""
         rest, event = after.lineage.current, recorded.event
         if isinstance(event, TurnCancelled | SessionCompleted):
             self._dropped = recorded.position
         if rest and rest.id == recorded.id and rest.kind in ("cancelled", "ended", "deleted"):
             self._dropped = None
-            return recorded.position
+            return recorded.position, recorded.position
         if self._dropped is not None and not after.conversation.state.to_cancel:
             dropped, self._dropped = self._dropped, None
-            return dropped
+            return dropped, dropped
         call = before.conversation.state.model_call
         if isinstance(event, LlmResponseReceived) and call and call.id == event.llm_call_id:
             is_final = not call.cancelled and not after.conversation.state.calls
-            return call.position if is_final else None
+            return (call.position, recorded.position) if is_final else None
         return None

@@ -1,14 +1,15 @@
 """Turns: what is asked of a thread, or of a state that its thread has left behind."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
+from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
 from messagedb_agent.agents.agent import Agent, Progress
+from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.run import Run
@@ -109,6 +110,9 @@ class Turns:
         run = self._run(agent.thread_id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
+            for command in commands:
+                if isinstance(command, ApproveTool):
+                    check_approval(command, run.view, self.tools)
             goes_on = any(_moves(shown.state, command) for command in commands)
             redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
             return (*redefinition, *commands)
@@ -125,7 +129,8 @@ class Turns:
             if await self._was_said(agent, message_id):
                 return await self._see_through(run, Saying(asked, message_id), progress)
             self._kept.keep(run)
-            return await self._fork(agent, commands, message_id, changes, progress)
+            said = tuple(replace(c, during="queue") if isinstance(c, Say) else c for c in commands)
+            return await self.fork(agent, said, message_id, changes, progress)
 
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""
@@ -168,7 +173,7 @@ class Turns:
         message = await self.store.by_id(message_id) if message_id else None
         return message is not None and message.stream_name == self.stream(agent.thread_id)
 
-    async def _fork(
+    async def fork(
         self,
         agent: Agent,
         commands: Sequence[Command],

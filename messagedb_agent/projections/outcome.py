@@ -13,7 +13,9 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmResponseReceived,
     SessionContinued,
+    SessionStarted,
     ToolApprovalRequested,
+    TurnCancelled,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import ReachedLimit
@@ -31,6 +33,7 @@ class Outcome:
         failure: kind and message of the newest failed model call of the turn.
         limits: the limits that stopped the turn.
         asked: calls of the open round that a person was asked about, by call id.
+        cancelled: what stopped the run since the user spoke last; None where nothing did.
     """
 
     state: State = field(default_factory=State)
@@ -38,6 +41,7 @@ class Outcome:
     failure: tuple[FailureKind, str] | None = None
     limits: tuple[ReachedLimit, ...] = ()
     asked: Mapping[str, ToolApprovalRequested] = field(default_factory=dict)
+    cancelled: TurnCancelled | None = None
 
     @property
     def waiting(self) -> tuple[ToolApprovalRequested, ...]:
@@ -65,7 +69,11 @@ def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
         case UserMessageAdded():
             return Outcome(after.state, asked=after.asked)
         case SessionContinued():
-            return changed(after, failure=None, limits=())
+            return changed(after, failure=None, limits=(), cancelled=None)
+        case SessionStarted():
+            return changed(after, cancelled=None)
+        case TurnCancelled() as stop:
+            return changed(after, cancelled=stop)
         case LlmResponseReceived(llm_call_id=claim, text=text) if claim not in side:
             return changed(after, answer=text or after.answer, failure=None)
         case LlmCallFailed(llm_call_id=claim, kind=kind, message=message) if claim not in side:

@@ -17,6 +17,7 @@ from messagedb_agent.agent.commands import (
     Command,
     Continue,
     DenyTool,
+    During,
     End,
     Redefine,
     ResolveOutcome,
@@ -84,6 +85,7 @@ _AGENTS = (
     definition(*_TOOLS, limits=Limits(calls_per_turn=6, rounds_per_turn=4)),
     definition(*_TOOLS, limits=Limits(tokens_per_thread=60)),
 )
+_DURING: tuple[During, ...] = ("queue", "interrupt", "reject")
 _KINDS: tuple[FailureKind, ...] = ("unavailable", "context_overflow", "empty", "cut_off")
 
 
@@ -263,7 +265,7 @@ class Session:
         state, detail = self.state, number // 12
         commands: tuple[Command | None, ...] = (
             self._say(),
-            self._say(),
+            self._say(_DURING[detail % len(_DURING)]),
             *(ApproveTool(id) for id in state.at(Stage.ASKED)[:1]),
             *(
                 ApproveTool(id, arguments=ARGUMENTS[detail % len(ARGUMENTS)])
@@ -286,9 +288,9 @@ class Session:
         for event in events:
             self.log.add(event)
 
-    def _say(self) -> Say:
+    def _say(self, during: During = "queue") -> Say:
         self.texts += 1
-        return Say(f"message {self.texts}")
+        return Say(f"message {self.texts}", during=during)
 
     def fork(self, number: int) -> None:
         """Somebody goes on from an earlier event, in another thread."""

@@ -12,7 +12,7 @@ from messagedb_agent.agent.commands import (
     Start,
 )
 from messagedb_agent.agent.steps import CallModel, Complete, Wait
-from messagedb_agent.errors import Refused, ValidationError
+from messagedb_agent.errors import Refused, TurnUnderWay, ValidationError
 from messagedb_agent.events.schema import (
     AgentRedefined,
     SessionContinued,
@@ -29,6 +29,7 @@ from tests.given import (
     asked,
     broke,
     cancelled,
+    claim,
     continued,
     definition,
     denied,
@@ -46,6 +47,7 @@ from tests.given import (
     spoken,
     started,
     stopped,
+    tool,
     user,
 )
 
@@ -96,6 +98,34 @@ def test_a_message_is_taken_at_any_time() -> None:
     spoken(failed("unavailable")).when(Say("hi")).then(said, next=CallModel())
     given(started(), ended()).when(Say("hi")).then(said, next=CallModel())
     given(started(), ending()).when(Say("hi")).then(said, next=CallModel())
+
+
+def test_a_message_that_is_to_interrupt_cancels_the_turn_under_way_first() -> None:
+    say = Say("stop that", user="ada", during="interrupt")
+    said = UserMessageAdded(text="stop that", user="ada")
+    stop = TurnCancelled(by="ada", reason="interrupted by a message")
+    spoken().when(say).then(stop, said, next=Wait("effect"))
+    given(started(), user("hi")).when(say).then(stop, said, next=CallModel())
+    running = spoken(replied("pay", "rm"), runs("pay"))
+    running.when(say).then(stop, said, next=Wait("effect"))
+    given(started(), user("hi"), ended()).when(say).then(said, next=CallModel())
+    given(started(), user("hi"), cancelled()).when(say).then(said, next=CallModel())
+
+
+def test_a_message_for_a_thread_at_rest_alone_is_refused_while_a_turn_is_under_way() -> None:
+    say = Say("hi", during="reject")
+    for busy in (
+        spoken(),
+        given(started(), user("hi")),
+        spoken(replied("pay"), runs("pay")),
+        given(started(tool("rm", approval=True)), user("x"), claim(), replied("rm"), asked("rm")),
+    ):
+        busy.when(say).is_refused(TurnUnderWay, "under way")
+    said = UserMessageAdded(text="hi")
+    given(started()).when(say).then(said, next=CallModel())
+    spoken(failed("unavailable")).when(say).then(said, next=CallModel())
+    given(started(), user("hi"), stopped("callsPerTurn")).when(say).then(said, next=CallModel())
+    spoken(cancelled()).when(say).then(said, next=Wait("effect"))
 
 
 def test_another_agent_may_go_on() -> None:

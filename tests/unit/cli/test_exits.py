@@ -19,6 +19,7 @@ CODES = {
     errors.WrongExpectedVersion: ExitCode.REFUSED,
     errors.DuplicateMessage: ExitCode.REFUSED,
     errors.Refused: ExitCode.REFUSED,
+    errors.TurnUnderWay: ExitCode.REFUSED,
     errors.StoreError: ExitCode.DATABASE,
     errors.StoreUnavailable: ExitCode.DATABASE,
     errors.TransactionRefused: ExitCode.DATABASE,
