@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.database import Database
     from messagedb_agent.agents.engine import Engine
     from messagedb_agent.agents.finding import Listed
+    from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.engine.verify import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
@@ -56,6 +57,7 @@ _HOMES = {
     "ToolContext": "tools.tool",
     "ToolError": "errors",
     "Verification": "engine.verify",
+    "WaitingCall": "agents.waiting",
     "builtin_tools": "tools.builtin",
     "connect": "agents.connecting",
     "decode": "events.codec",
@@ -86,6 +88,7 @@ __all__ = [
     "ToolContext",
     "ToolError",
     "Verification",
+    "WaitingCall",
     "builtin_tools",
     "connect",
     "decode",

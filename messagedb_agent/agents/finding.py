@@ -59,7 +59,7 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
     except RefusedName as error:
         raise NotFound("thread", name) from error
     found = await store.streams_with_prefix(prefix, limit=_SHOWN_CANDIDATES + _SPARE)
-    streams = [stream for stream in found if _is_thread(category, stream)]
+    streams = [stream for stream in found if is_thread(category, stream)]
     if prefix in streams:
         return name
     if not streams:
@@ -90,7 +90,7 @@ async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[
     while limit > 0:
         heads = await store.newest_streams(category, limit=limit + _SPARE, before=before)
         for head in heads:
-            if _is_thread(category, head.stream_name):
+            if is_thread(category, head.stream_name):
                 limit -= 1
                 yield head
                 if not limit:
@@ -100,7 +100,8 @@ async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[
         before = heads[-1].global_position
 
 
-def _is_thread(category: str, stream: str) -> bool:
+def is_thread(category: str, stream: str) -> bool:
+    """Say whether a stream of a category has a name that a thread can have."""
     try:
         checked_thread_id(_thread_id(category, stream))
     except RefusedName:

@@ -9,6 +9,7 @@ from messagedb_agent.agents.finding import (
     list_threads,
     shortest_prefix,
 )
+from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.verify import Verification, verify
 from messagedb_agent.projections.projection import Projection
@@ -71,6 +72,20 @@ class Reading:
             StoreUnavailable: the store was not reached.
         """
         return await list_threads(self.store, self._stream_category, limit)
+
+    async def approvals(self, limit: int = 100) -> tuple[WaitingCall, ...]:
+        """Return the tool calls of all threads that wait for a person.
+
+        Args:
+            limit: how many at most; none where it is below 1.
+
+        Returns:
+            The call that was asked about last first.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        return await waiting_calls(self.store, self._stream_category, limit)
 
     async def fold(self, thread_id: str, projection: Projection[S], *, at: int | None = None) -> S:
         """Fold a thread, a fork's ancestors first.

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from messagedb_agent.store.store import StreamHead, TypeRows
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.store import Question, StreamHead, TypeRows
 
 Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -72,6 +73,25 @@ WHERE stream_name = %(stream)s AND position <= %(until)s
 GROUP BY type
 """
 
+# The category's index is walked backwards, until there are enough. What would answer is asked
+# for by the stream's index, for each question alone: as a join it might read all messages.
+_UNANSWERED = """
+SELECT id::text, stream_name, type, position, global_position, data::text, metadata::text,
+       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+FROM messages AS asked
+WHERE category(stream_name) = %(category)s
+  AND global_position < %(before)s
+  AND type = %(type)s
+  AND (SELECT answer.position FROM messages AS answer
+       WHERE answer.stream_name = asked.stream_name AND answer.position > asked.position
+         AND (answer.type = ANY(%(ends)s)
+              OR answer.type = ANY(%(answers)s)
+                 AND answer.data->%(key)s::text = asked.data->%(key)s::text)
+       LIMIT 1) IS NULL
+ORDER BY global_position DESC
+LIMIT %(limit)s
+"""
+
 _MAX_POSITION = 2**63 - 1
 
 
@@ -117,3 +137,22 @@ async def types(
     last = _MAX_POSITION if until is None else until
     found = await fetch(_TYPES, {"stream": stream, "until": last, "texts_of": texts_of})
     return {type: TypeRows(*rows) for type, *rows in found}
+
+
+async def unanswered(
+    fetch: Fetch, category: str, question: Question, limit: int, before: int | None
+) -> list[Message]:
+    """Return the messages of a category that no later one of their stream answers."""
+    found = await fetch(
+        _UNANSWERED,
+        {
+            "category": category,
+            "before": _MAX_POSITION if before is None else before,
+            "type": question.type,
+            "key": question.key,
+            "answers": list(question.answers),
+            "ends": list(question.ends),
+            "limit": max(0, limit),
+        },
+    )
+    return [Message(*row) for row in found]

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import md5
+from itertools import islice
+from typing import Any
 
 from messagedb_agent.errors import (
     DuplicateMessage,
@@ -17,7 +19,7 @@ from messagedb_agent.store import jsonb
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.store import Hold, Member, StreamHead, TypeRows
+from messagedb_agent.store.store import Hold, Member, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     cardinal_id_of,
     category_of,
@@ -25,6 +27,8 @@ from messagedb_agent.store.stream_name import (
     check_prefix,
     check_stream,
 )
+
+_ABSENT = object()  # no value of JSON
 
 
 class MemoryStore:
@@ -192,6 +196,24 @@ class MemoryStore:
             found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
         return found
 
+    async def unanswered(
+        self, category: str, question: Question, *, limit: int, before: int | None = None
+    ) -> Sequence[Message]:
+        """Return the messages that no later one answers; see `Directory.unanswered`."""
+        self._check_open()
+        check_category(category)
+        asking = (
+            message
+            for message in reversed(self._categories.get(category, []))
+            if message.type == question.type
+            and (before is None or message.global_position < before)
+            and not any(
+                _is_answered(message, later, question)
+                for later in self._streams[message.stream_name][message.position + 1 :]
+            )
+        )
+        return list(islice(asking, max(0, limit)))
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -262,9 +284,22 @@ def _normalised(message: NewMessage) -> NewMessage:
 
 
 def _has_text(message: Message) -> bool:
-    data = None if message.data is None else jsonb.parse(message.data)
-    text = data.get("text") if isinstance(data, dict) else None
+    text = _values(message).get("text")
     return isinstance(text, str) and bool(text.strip(" \t\n\r"))
+
+
+def _is_answered(asked: Message, later: Message, question: Question) -> bool:
+    if later.type in question.ends:
+        return True
+    if later.type not in question.answers:
+        return False
+    one, other = (_values(message).get(question.key, _ABSENT) for message in (asked, later))
+    return _ABSENT not in (one, other) and jsonb.is_equal(one, other)
+
+
+def _values(message: Message) -> Mapping[str, Any]:
+    data = None if message.data is None else jsonb.parse(message.data)
+    return data if isinstance(data, dict) else {}
 
 
 def _is_same(standing: Message, message: NewMessage) -> bool:

@@ -28,7 +28,14 @@ from messagedb_agent.store.server_errors import (
     refused_connection,
     translated,
 )
-from messagedb_agent.store.store import BATCH_SIZE, Hold, Member, StreamHead, TypeRows
+from messagedb_agent.store.store import (
+    BATCH_SIZE,
+    Hold,
+    Member,
+    Question,
+    StreamHead,
+    TypeRows,
+)
 from messagedb_agent.store.stream_name import (
     category_of,
     check_category,
@@ -246,6 +253,13 @@ class MessageDbStore:
         """Return what stands in a stream, by type; see `Directory.types`."""
         check_stream(stream)
         return await directory.types(self._rows, stream, until, texts_of)
+
+    async def unanswered(
+        self, category: str, question: Question, *, limit: int, before: int | None = None
+    ) -> Sequence[Message]:
+        """Return the messages that no later one answers; see `Directory.unanswered`."""
+        check_category(category)
+        return await directory.unanswered(self._rows, category, question, limit, before)
 
     async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
         async def fetch(connection: Connection) -> list[Message]:

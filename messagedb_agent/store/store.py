@@ -73,6 +73,23 @@ class TypeRows:
     with_text: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Messages that wait for an answer in their own stream.
+
+    Attributes:
+        type: type of the message that asks.
+        key: key of its data that its answer has with the same value.
+        answers: types of messages that answer it by that key.
+        ends: types of messages that answer all that stand before them.
+    """
+
+    type: str
+    key: str
+    answers: tuple[str, ...]
+    ends: tuple[str, ...] = ()
+
+
 class Reader(Protocol):
     """Reads messages; pages by itself, so that no caller sees a batch size."""
 
@@ -235,6 +252,19 @@ class Directory(Protocol):
             stream: full stream name; a category is refused.
             until: last position to look at, inclusive; None looks to the end.
             texts_of: the type whose messages with text are counted; None counts none.
+        """
+        ...
+
+    async def unanswered(
+        self, category: str, question: Question, *, limit: int, before: int | None = None
+    ) -> Sequence[Message]:
+        """Return the messages of a category that no later one of their stream answers.
+
+        Args:
+            category: such as `agent:v0`.
+            question: what asks and what answers. One without its key is answered by `ends` alone.
+            limit: how many at the most, newest first.
+            before: only messages with a global position below this one.
         """
         ...
 

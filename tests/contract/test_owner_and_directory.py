@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from messagedb_agent.errors import RefusedName, StoreUnavailable
-from messagedb_agent.store.store import Store, StreamHead, TypeRows
+from messagedb_agent.store.store import Question, Store, StreamHead, TypeRows
 from tests.contract.messages import new
 
 
@@ -183,3 +183,41 @@ async def test_types_say_what_stands_in_a_stream(store: Store, category: str) ->
     assert await store.types(f"{category}-3") == {}
     with pytest.raises(RefusedName):
         await store.types(category)
+
+
+ASKED = Question("Asked", "callId", answers=("Approved", "Denied"), ends=("Cancelled",))
+
+
+async def test_what_no_later_message_of_its_stream_answers_is_found(
+    store: Store, category: str
+) -> None:
+    async def tell(name: str, *told: tuple[str, str | None]) -> None:
+        await store.append(f"{category}-{name}", *(new(type, data) for type, data in told))
+
+    one, other = '{"callId": "1", "more": [1]}', '{"callId": "2"}'
+    await tell("approved", ("Asked", one), ("Approved", one))
+    await tell("half", ("Asked", one), ("Asked", other), ("Denied", other), ("Noted", one))
+    await tell("cancelled", ("Asked", one), ("Asked", other), ("Cancelled", None))
+    await tell("again", ("Asked", one), ("Cancelled", "{}"), ("Asked", other))
+    await tell("before", ("Approved", one), ("Cancelled", None), ("Asked", one))
+    await tell("unlike", ("Asked", '{"callId": 1}'), ("Approved", one))
+    await tell("keyless", ("Asked", "{}"), ("Approved", "{}"), ("Asked", None))
+    await tell("nulls", ("Asked", '{"callId": null}'), ("Denied", '{"callId": null}'))
+    await store.append(f"{category}:v0-elsewhere", new("Asked", one))
+    found = await store.unanswered(category, ASKED, limit=50)
+    assert [(m.stream_name.partition("-")[2], m.position) for m in found] == [
+        ("keyless", 2),
+        ("keyless", 0),
+        ("unlike", 0),
+        ("before", 2),
+        ("again", 2),
+        ("half", 0),
+    ]
+    assert found[-1] == await anext(store.read(f"{category}-half"))
+    assert await store.unanswered(category, ASKED, limit=2) == found[:2]
+    assert await store.unanswered(category, ASKED, limit=0) == []
+    rest = await store.unanswered(category, ASKED, limit=9, before=found[1].global_position)
+    assert rest == found[2:]
+    assert await store.unanswered(f"{category}x", ASKED, limit=9) == []
+    with pytest.raises(RefusedName):
+        await store.unanswered(f"{category}-half", ASKED, limit=9)
