@@ -282,8 +282,21 @@ class Agent:
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
         changed = arguments_text(arguments)
-        call = waiting_call(self.view, call_id)
+        call = self.approval(call_id).call_id
         return await self._ask(ApproveTool(call, by, reason, changed), progress)
+
+    def approval(self, call_id: str | None = None) -> ToolApprovalRequested:
+        """Return the waiting call that is meant.
+
+        Args:
+            call_id: its id, or a beginning or an end of it that no other waiting call's has; None
+                where only one waits.
+
+        Raises:
+            NotFound: no call, or more than one, fits.
+            Refused: no call waits, or the one that is meant waits no more.
+        """
+        return waiting_call(self.view, call_id)
 
     async def deny(
         self,
@@ -317,7 +330,8 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
-        return await self._ask(DenyTool(waiting_call(self.view, call_id), by, reason), progress)
+        call = self.approval(call_id).call_id
+        return await self._ask(DenyTool(call, by, reason), progress)
 
     async def cancel(self, *, reason: str | None = None, by: str | None = None) -> "Agent":
         """Stop the run at its next safe point; the thread takes the next message.

@@ -9,11 +9,12 @@ from messagedb_agent.agent.commands import ApproveTool
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import AmbiguousName, NotFound, Refused, ValidationError
 from messagedb_agent.events.canonical import is_object
+from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.tools.tool import Tools
 
 
-def waiting_call(seen: View, given: str | None) -> str:
-    """Return the id of the waiting call that is meant.
+def waiting_call(seen: View, given: str | None) -> ToolApprovalRequested:
+    """Return the waiting call that is meant.
 
     Args:
         seen: the state that is asked.
@@ -25,12 +26,12 @@ def waiting_call(seen: View, given: str | None) -> str:
         AmbiguousName: more than one fits.
         NotFound: none fits.
     """
-    waiting = tuple(asked.call_id for asked in seen.outcome.waiting)
+    waiting = {asked.call_id: asked for asked in seen.outcome.waiting}
     if not waiting:
         raise Refused("no tool call of this thread waits for approval")
-    fitting = waiting if given is None else _fitting(given, waiting)
+    fitting = tuple(waiting) if given is None else _fitting(given, waiting)
     if len(fitting) == 1:
-        return fitting[0]
+        return waiting[fitting[0]]
     if fitting:
         raise AmbiguousName("waiting call", given or "", fitting)
     open_round = seen.conversation.round

@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     REFUSED = 9
     INTERNAL = 10
     OUTPUT = 11
+    CANCELLED = 12
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -47,6 +48,7 @@ MEANINGS = {
     ExitCode.REFUSED: "the thread or the server does not allow this now",
     ExitCode.INTERNAL: "an error in the program",
     ExitCode.OUTPUT: "standard output, or a file, cannot be written to",
+    ExitCode.CANCELLED: "the turn was cancelled; the thread takes the next message",
     ExitCode.INTERRUPTED: "interrupted; continue takes the thread up",
     ExitCode.TERMINATED: "interrupted by SIGTERM; continue takes the thread up",
 }

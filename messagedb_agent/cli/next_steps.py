@@ -101,7 +101,7 @@ def hints(common: Common, agent: "Agent", prefix: str) -> tuple[str, ...]:
                 f"waiting for approval: {call.tool_name} {call.arguments} ({call.call_id})"
                 for call in agent.approvals
             )
-            return (f"{thread} waits for approval", *waiting, _approving(agent, prefix))
+            return (f"{thread} waits for approval", *waiting, *_deciding(common, agent, prefix))
         case "limit":
             return (thread, *_after_a_limit(common, agent, prefix))
         case "failed":
@@ -125,13 +125,16 @@ def resolving(common: Common, unresolved: Sequence["ToolEffect"], prefix: str) -
         )
 
 
-def _approving(agent: "Agent", prefix: str) -> str:
-    call = agent.approvals[0].call_id
-    return (
-        "this version has no command that approves; in Python: "
-        f'agent = await engine.latest("{prefix}"), then await agent.approve("{call}") or '
-        f'agent.deny("{call}")'
-    )
+def _deciding(common: Common, agent: "Agent", prefix: str) -> Iterator[str]:
+    """Say how to decide on what waits, each call by its name; approving takes up the turn."""
+    ids = [call.call_id for call in agent.approvals]
+    for call in agent.approvals:
+        short = short_call(call.call_id, ids)
+        which = f" ({call.tool_name})" if len(ids) > 1 else ""
+        yield f"go on{which}: {command(common, 'approve', prefix, short)}"
+        yield f"or: {command(common, 'deny', prefix, short)}"
+    if len(ids) > 1:
+        yield f"all: {command(common, 'approve', prefix, '--all')}"
 
 
 def _after_a_limit(common: Common, agent: "Agent", prefix: str) -> Iterator[str]:

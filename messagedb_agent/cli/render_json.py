@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Listed, Message
+    from messagedb_agent import Agent, Engine, Listed, Message, WaitingCall
     from messagedb_agent.projections.usage import ThreadUsage
 
 
@@ -77,6 +77,17 @@ def listed_json(listed: "Listed") -> Mapping[str, Any]:
         "messages": found.messages,
         "startedAt": _time(found.started_at_ms),
         "updatedAt": _time(found.updated_at_ms),
+    }
+
+
+def waiting_json(call: "WaitingCall") -> Mapping[str, Any]:
+    """Return a call that waits for approval."""
+    return {
+        "threadId": call.thread_id,
+        "callId": call.call_id,
+        "toolName": call.tool_name,
+        "arguments": call.arguments,
+        "askedAt": _time(int(call.asked_at.timestamp() * 1000)),
     }
 
 

@@ -14,6 +14,15 @@ Thread = Annotated[
 Message = Annotated[
     str, typer.Argument(metavar="MESSAGE", help="What you say; `-` reads it from standard input.")
 ]
+Call = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CALL", help="The call's id, a beginning or an end of it; none where one waits."
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All calls of the thread that wait.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides, for the log.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Approve every tool call that waits for it.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 

@@ -6,7 +6,17 @@ import typer
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import MEANINGS
-from messagedb_agent.cli.shape import Form, Message, Thread, command, new_group
+from messagedb_agent.cli.shape import (
+    All,
+    By,
+    Call,
+    Form,
+    Message,
+    Thread,
+    Yes,
+    command,
+    new_group,
+)
 
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
@@ -19,27 +29,102 @@ group = new_group(
 
 
 @command(group, "start", "Talk")
-def _start(common: Common, message: Message, form: Form = "text") -> int:
+def _start(common: Common, message: Message, form: Form = "text", yes: Yes = False) -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import talking
+    from messagedb_agent.cli import talking, turning
 
-    return talking.start(common, message, form)
+    return talking.start(common, message, turning.Manner(form, yes))
 
 
 @command(group, "message", "Talk")
-def _message(common: Common, thread: Thread, message: Message, form: Form = "text") -> int:
+def _message(
+    common: Common,
+    thread: Thread,
+    message: Message,
+    form: Form = "text",
+    during: Annotated[
+        Literal["queue", "interrupt", "reject"],
+        typer.Option(help="Where a turn is under way: answer after it, cancel it, or refuse this."),
+    ] = "queue",
+    yes: Yes = False,
+) -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import talking
+    from messagedb_agent.cli import talking, turning
 
-    return talking.message(common, thread, message, form)
+    return talking.message(common, thread, message, turning.Manner(form, yes), during)
 
 
 @command(group, "continue", "Talk")
-def _continue(common: Common, thread: Thread, form: Form = "text") -> int:
+def _continue(common: Common, thread: Thread, form: Form = "text", yes: Yes = False) -> int:
     """Let a thread go on where it stopped: interrupted, failed, or at a limit."""
+    from messagedb_agent.cli import talking, turning
+
+    return talking.continue_(common, thread, turning.Manner(form, yes))
+
+
+@command(group, "chat", "Talk")
+def _chat(
+    common: Common,
+    thread: Annotated[
+        str | None, typer.Argument(metavar="THREAD", help="A new thread where it is left out.")
+    ] = None,
+    yes: Yes = False,
+) -> int:
+    """Talk, message by message; in a pipe, a line is a message."""
+    from messagedb_agent.cli import chatting
+
+    return chatting.chat(common, thread, yes=yes)
+
+
+@command(group, "approve", "Talk")
+def _approve(
+    common: Common,
+    thread: Thread,
+    call: Call = None,
+    arguments: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Run it with these in place of the model's."),
+    ] = None,
+    take_all: All = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+    by: By = None,
+    form: Form = "text",
+) -> int:
+    """Let a tool call run that waits for approval, and the turn go on."""
+    from messagedb_agent.cli import deciding
+
+    decision = deciding.Decision(True, call, take_all, reason, by, arguments)
+    return deciding.decide(common, thread, decision, form)
+
+
+@command(group, "deny", "Talk")
+def _deny(
+    common: Common,
+    thread: Thread,
+    call: Call = None,
+    take_all: All = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the model and the log.")] = None,
+    by: By = None,
+    form: Form = "text",
+) -> int:
+    """Refuse a tool call that waits for approval; the model is told, and the turn goes on."""
+    from messagedb_agent.cli import deciding
+
+    decision = deciding.Decision(False, call, take_all, reason, by)
+    return deciding.decide(common, thread, decision, form)
+
+
+@command(group, "cancel", "Talk")
+def _cancel(
+    common: Common,
+    thread: Thread,
+    reason: Annotated[str | None, typer.Option(help="Why it is stopped.")] = None,
+    by: By = None,
+) -> int:
+    """Stop a thread's turn, wherever it runs; the thread takes the next message."""
     from messagedb_agent.cli import talking
 
-    return talking.continue_(common, thread, form)
+    return talking.cancel(common, thread, reason, by)
 
 
 @command(group, "end", "Talk")
@@ -110,6 +195,18 @@ def _list(
     from messagedb_agent.cli import viewing
 
     return viewing.list_threads(common, limit, form)
+
+
+@command(group, "approvals", "Look")
+def _approvals(
+    common: Common,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 100,
+    form: Form = "text",
+) -> int:
+    """List the tool calls of all threads that wait for approval."""
+    from messagedb_agent.cli import deciding
+
+    return deciding.approvals(common, limit, form)
 
 
 @command(group, "tail", "Look")

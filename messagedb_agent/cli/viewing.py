@@ -63,7 +63,7 @@ def show(common: Common, thread: str, showing: Showing) -> int:
             elif showing.view == "effects":
                 await _print_effects(engine, thread_id, showing)
             elif showing.view is None:
-                await _print_transcript(engine, thread_id, showing)
+                await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
             else:
                 value = await _folded(engine, thread_id, showing)
                 if showing.form == "json":
@@ -106,12 +106,15 @@ async def _print_events(engine: "Engine", thread_id: str, showing: Showing) -> N
     out(f"{held or ''}]")
 
 
-async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) -> None:
+async def print_transcript(
+    engine: "Engine", thread_id: str, *, at: int | None = None, full: bool = False
+) -> None:
+    """Print what a person reads of a thread."""
     from messagedb_agent.projections.transcript import transcript
 
-    shown = await engine.fold(thread_id, transcript, at=showing.at)
+    shown = await engine.fold(thread_id, transcript, at=at)
     out(f"thread {thread_id}")
-    for line in transcript_lines(shown, full=showing.full):
+    for line in transcript_lines(shown, full=full):
         write(line)
 
 

@@ -1,11 +1,9 @@
 """What a person does with threads on the command line."""
 
-import asyncio
 import re
 
 import pytest
 
-from messagedb_agent import connect, load_tools
 from tests.cli import CommandLine
 from tests.model_server import Fail, ModelServer, Say
 
@@ -139,38 +137,6 @@ def test_end_ends_a_thread_and_a_message_reopens_it(cli: CommandLine) -> None:
     assert "[asked to end: all said]" in cli("show", "last").out
     assert cli("message", "last", "Thanks!").out == "You are welcome!\n"
     assert cli("list", "--format", "json").json[0]["status"] == "waiting"
-
-
-def test_a_turn_that_waits_for_approval_says_for_what(cli: CommandLine) -> None:
-    with open("approval_tools.py", "w") as file:
-        file.write(TOOLS)
-    ended = cli("start", 'call wipe {"path": "/tmp"}', "--tools", "approval_tools")
-    assert (ended.code, ended.out) == (8, "")
-    *_, thread, call, how = ended.notes
-    assert thread.endswith(" waits for approval")
-    assert call.startswith('waiting for approval: wipe {"path": "/tmp"} (')
-    assert "no command that approves" in how
-    assert cli("continue", "last", "--tools", "approval_tools").code == 8
-
-
-def test_what_is_said_of_approving_does_approve(
-    cli: CommandLine, store_url: str, category: str
-) -> None:
-    with open("approval_library_tools.py", "w") as file:
-        file.write(TOOLS)
-    common = ("--tools", "approval_library_tools")
-    how = cli("start", 'call wipe {"path": "/tmp"}', *common).notes[-1]
-    found = re.search(r'engine\.latest\("(.+?)"\).* agent\.approve\("(.+?)"\)', how)
-    assert found
-    prefix, call = found.groups()
-
-    async def approved() -> str | None:
-        tools = load_tools("approval_library_tools")
-        async with connect(store_url, tools=tools, category=category) as engine:
-            agent = await engine.latest(prefix)
-            return (await agent.approve(call)).answer
-
-    assert asyncio.run(approved()) == "wipe: /tmp is gone"
 
 
 def test_a_turn_that_a_limit_stops_goes_on_with_continue(cli: CommandLine) -> None:

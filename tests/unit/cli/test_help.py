@@ -10,7 +10,10 @@ import pytest
 from messagedb_agent.cli.app import main
 from messagedb_agent.cli.exits import MEANINGS, ExitCode
 
-COMMANDS = ("start", "message", "continue", "end", "show", "list", "tail", "verify", "config", "db")
+COMMANDS = (
+    *("start", "message", "continue", "chat", "approve", "deny", "cancel", "end"),
+    *("show", "list", "approvals", "tail", "verify", "config", "db"),
+)
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
 
 

@@ -1,0 +1,126 @@
+"""Approvals in line: who sits at the terminal is asked, and the turn goes on."""
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.prompting import ask, edited
+from messagedb_agent.cli.terminal import note
+from messagedb_agent.errors import Refused
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.agent.commands import Command
+    from messagedb_agent.events.schema import ToolApprovalRequested
+
+Step = Callable[[Coroutine[Any, Any, "Agent"]], Awaitable["Agent"]]
+"""Sees a part of a turn through, as whoever shows it wants it done."""
+
+
+async def straight(part: Coroutine[Any, Any, "Agent"]) -> "Agent":
+    """See a part of a turn through, and nothing else."""
+    return await part
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """How calls are approved that wait.
+
+    Attributes:
+        yes: all are approved.
+        asks: a person is asked about each.
+        step: sees through what follows.
+    """
+
+    yes: bool = False
+    asks: bool = False
+    step: Step = straight
+
+    @property
+    def decides(self) -> bool:
+        """Whether anything is done about calls that wait."""
+        return self.yes or self.asks
+
+    async def go_on(self, engine: "Engine", agent: "Agent", live: Live) -> "Agent":
+        """Decide on what waits until nothing does, or what does was put off.
+
+        Raises:
+            Refused: what waits cannot be approved.
+            KeyboardInterrupt: Ctrl-C at a question.
+        """
+        put_off: set[str] = set()
+        while waiting := [a for a in agent.approvals if a.call_id not in put_off]:
+            live.break_line()
+            commands = self._decided(engine, waiting, put_off)
+            if not commands:
+                break
+            try:
+                agent = await self.step(engine.ask(agent, *commands, progress=live.progress))
+            except Refused as error:  # somebody else was first, perhaps
+                head = await engine.latest(agent.thread_id)
+                if head.approvals == agent.approvals:
+                    raise
+                note(f"not decided here: {error}")
+                agent = head
+        return agent
+
+    def _decided(
+        self, engine: "Engine", waiting: Sequence["ToolApprovalRequested"], put_off: set[str]
+    ) -> list["Command"]:
+        from messagedb_agent.agent.commands import ApproveTool
+
+        if self.yes:
+            for call in waiting:
+                note(f"approved: {call.tool_name} {call.arguments}")
+            return [ApproveTool(call.call_id) for call in waiting]
+        commands = [_asked(engine, call) for call in waiting] if self.asks else []
+        decided = [command for command in commands if command is not None]
+        put_off |= {call.call_id for call in waiting} - {_call_of(c) for c in decided}
+        return decided
+
+
+def _call_of(command: "Command") -> str:
+    return str(getattr(command, "call_id", ""))
+
+
+def _asked(engine: "Engine", call: "ToolApprovalRequested") -> "Command | None":
+    """Ask a person about one call; None puts it off."""
+    from messagedb_agent.agent.commands import ApproveTool, DenyTool
+
+    changed: str | None = None
+    while True:
+        shown = call.arguments if changed is None else f"{changed} (changed)"
+        note(f"waits for approval: {call.tool_name} {shown}")
+        match (ask("run it? yes, no, edit, later:") or "later").strip().lower():
+            case "y" | "yes":
+                return ApproveTool(call.call_id, arguments=changed)
+            case "n" | "no":
+                return DenyTool(call.call_id, reason=ask("why not? (for the model)") or None)
+            case "e" | "edit":
+                changed = _edited(engine, call, call.arguments if changed is None else changed)
+            case "l" | "later":
+                return None
+            case _:
+                note("y runs it, n does not, e changes its arguments, l leaves it waiting")
+
+
+def _edited(engine: "Engine", call: "ToolApprovalRequested", arguments: str) -> str | None:
+    """Return other arguments, checked; None for those that were asked about."""
+    before = None if arguments == call.arguments else arguments
+    text = edited(_indented(arguments))
+    if text is None or text == _indented(arguments):
+        return before
+    problem = engine.tools.problem(call.tool_name, text)
+    if problem is not None:
+        note(f"not changed: {problem.message}")
+        return before
+    return " ".join(text.splitlines())
+
+
+def _indented(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except ValueError:
+        return arguments

@@ -1,0 +1,94 @@
+"""What may be typed in a chat beside messages."""
+
+from typing import TYPE_CHECKING
+
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.terminal import note
+from messagedb_agent.cli.turning import Turn
+from messagedb_agent.cli.viewing import print_transcript
+from messagedb_agent.errors import ValidationError
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.cli.chatting import Chat
+
+HELP = (
+    "/show, /fork [POSITION], /model [NAME], /continue, /help, /exit;"
+    " Ctrl-C stops a turn, Ctrl-D ends; a message that begins with / is typed with //"
+)
+
+
+class Leave(Exception):
+    """The person goes."""
+
+
+async def commanded(chat: "Chat", line: str) -> Turn | None:
+    """Do what a line says.
+
+    Returns:
+        The turn that it begins; None where it begins none.
+
+    Raises:
+        Leave: the person goes.
+        ValidationError: there is no such command, or not with this value.
+    """
+    if not line.startswith("/") or line.startswith("//"):
+        return chat.saying(line[1:] if line.startswith("//") else line)
+    name, _, value = line[1:].partition(" ")
+    value = value.strip()
+    match name:
+        case "exit":
+            raise Leave
+        case "help":
+            note(HELP)
+        case "show":
+            await print_transcript(chat.engine, _begun(chat).thread_id)
+        case "model":
+            _choose_model(chat, value)
+        case "continue":
+            return chat.continuing(_begun(chat))
+        case "fork":
+            return await _forking(chat, value)
+        case _:
+            raise ValidationError(f"there is no /{name}; there are {HELP}", field="command")
+    return None
+
+
+def _begun(chat: "Chat") -> "Agent":
+    if chat.agent is None:
+        raise ValidationError("nothing has been said yet", field="thread")
+    return chat.agent
+
+
+def _choose_model(chat: "Chat", name: str) -> None:
+    if name:
+        chat.setup.model_settings.check(name)
+        chat.engine.models(name)
+        chat.model = name
+    recorded = chat.agent.model if chat.agent else chat.setup.loaded.settings.model_name
+    note(f"model: {chat.model or recorded or 'offline'}")
+
+
+async def _forking(chat: "Chat", value: str) -> Turn:
+    """Return the turn that goes on in a thread of its own, from here or from a position."""
+    agent = _begun(chat)
+    if value:
+        agent = await _at(chat, agent, value)
+
+    async def turn(engine: "Engine", live: Live) -> "Agent":
+        fork = await agent.fork(progress=live.progress)
+        note(f"thread {fork.thread_id}, forked at position {agent.position}")
+        return fork
+
+    return turn
+
+
+async def _at(chat: "Chat", agent: "Agent", value: str) -> "Agent":
+    if value.isascii() and value.isdigit():
+        position = int(value[:19])
+        rows = chat.engine.messages(agent.thread_id, position=position, until=position)
+        async for message in rows:
+            return await chat.engine.load_agent(message.id)
+    raise ValidationError(
+        f"{value} is no position of this thread; the last is {agent.position}", field="POSITION"
+    )

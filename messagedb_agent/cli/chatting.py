@@ -1,0 +1,202 @@
+"""`chat`: message after message, with approvals in line; Ctrl-C stops the turn and no more."""
+
+import sys
+from asyncio import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.adapting import changes, new_model
+from messagedb_agent.cli.approving import Approving
+from messagedb_agent.cli.chat_commands import HELP, Leave, commanded
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.guard import Terminated
+from messagedb_agent.cli.interrupting import Interrupted, Interruptible
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.next_steps import command, hints, with_remedy
+from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.prompting import ask, can_ask, interrupting
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.talking import starting
+from messagedb_agent.cli.terminal import note
+from messagedb_agent.cli.turning import Turn, outcome
+from messagedb_agent.cli.wording import decoded, message_text, readable
+from messagedb_agent.errors import AgentError
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+
+
+def chat(common: Common, thread: str | None, *, yes: bool) -> int:
+    """Talk until the end of input."""
+    return run(_chat(set_up(common), thread, yes=yes))
+
+
+async def _chat(setup: Setup, thread: str | None, *, yes: bool) -> int:
+    async with opened(setup) as engine:
+        agent = await engine.latest(thread) if thread else None
+        talk = Chat(setup, engine, agent, yes=yes)
+        try:
+            return await (talk.at_terminal() if can_ask() else talk.in_pipe())
+        finally:
+            await talk.say_goodbye()
+
+
+class Chat:
+    """A conversation at the command line.
+
+    Args:
+        setup: what the command was given.
+        engine: what answers.
+        agent: the thread's head; None begins a thread with the first message.
+        yes: calls that wait are approved.
+
+    Attributes:
+        agent: the state that the next message is said to.
+        model: the model from here on; None leaves it to settings and thread.
+    """
+
+    def __init__(self, setup: Setup, engine: "Engine", agent: "Agent | None", *, yes: bool) -> None:
+        self.setup = setup
+        self.engine = engine
+        self.agent = agent
+        self.model: str | None = None
+        self._yes = yes
+
+    async def at_terminal(self) -> ExitCode:
+        """Talk to a person: what goes wrong is told, and the talk goes on."""
+        _remember_lines()
+        note(HELP)
+        if self.agent is not None and self.agent.status not in ("waiting", "ended"):
+            note(f"the thread is {self.agent.status}; /continue goes on")
+        while True:
+            try:
+                line = ask(">")
+            except Terminated:
+                raise
+            except KeyboardInterrupt:
+                note("(Ctrl-D ends)")
+                continue
+            if line is None:
+                return ExitCode.OK
+            if not line.strip():
+                continue
+            _remember(line)
+            try:
+                if (turn := await commanded(self, line)) is not None:
+                    await self.take(turn, asks=True)
+            except Leave:
+                return ExitCode.OK
+            except Terminated:
+                raise
+            except KeyboardInterrupt:  # at a question
+                await self._put_down()
+            except Interrupted:
+                note("interrupted; the next message goes on")
+            except AgentError as error:
+                note(f"error: {with_remedy(self.setup.common, error)}")
+
+    async def in_pipe(self) -> ExitCode:
+        """Answer line by line; end with what goes wrong first."""
+        while line := _read_line():
+            if not line.strip():
+                continue
+            code = await self.take(self.saying(decoded(line)), asks=False)
+            if code != ExitCode.OK:
+                return code
+        return ExitCode.OK
+
+    def saying(self, text: str) -> Turn:
+        """Return the turn in which something is said."""
+        text = message_text(text) if text != "-" else text
+        agent = self.agent
+        if agent is None:
+            model = self.model or new_model(self.setup)
+            self.setup.model_settings.check(model)  # before anything is written
+            return starting(self.setup, model, text)
+        told = self._changes(agent)
+
+        async def turn(engine: "Engine", live: Live) -> "Agent":
+            return await agent.advance(text, at_head=True, progress=live.progress, **told)
+
+        return turn
+
+    def continuing(self, agent: "Agent") -> Turn:
+        """Return the turn that goes on where the thread stopped, and asks about what waits."""
+        told = self._changes(agent, goes_on=agent.status not in ("waiting", "ended"))
+
+        async def turn(engine: "Engine", live: Live) -> "Agent":
+            return await agent.resume(progress=live.progress, **told)
+
+        return turn
+
+    def _changes(self, agent: "Agent", *, goes_on: bool = True) -> dict[str, Any]:
+        told = changes(self.setup, self.engine, agent, goes_on=goes_on)
+        return told if self.model is None else {**told, "model": self.model}
+
+    async def take(self, turn: Turn, *, asks: bool) -> ExitCode:
+        """See a turn through and show how it ended."""
+        live = Live()
+        part = Interruptible(self.engine, live)
+        approving = Approving(self._yes, asks, part.step) if asks else Approving(self._yes)
+
+        async def interruptible(engine: "Engine", live: Live) -> "Agent":
+            self.agent = await approving.step(_coroutine(turn, engine, live))
+            return self.agent
+
+        try:
+            code, self.agent = await outcome(interruptible, self.engine, live, approving)
+        except (AgentError, Interrupted, KeyboardInterrupt, CancelledError):
+            live.break_line()
+            if live.thread_id:
+                with suppress(AgentError):
+                    self.agent = await self.engine.latest(live.thread_id)
+            raise
+        live.finish(self.agent.answer if code != ExitCode.CANCELLED else None)
+        if self.agent.status == "approval":
+            note("a call waits for approval; /continue asks again")
+        return code
+
+    async def say_goodbye(self) -> None:
+        """Say how to take the thread up."""
+        if self.agent is None:
+            return
+        prefix = await self.engine.shortest_prefix(self.agent.thread_id)
+        if self.agent.status == "approval":
+            for line in hints(self.setup.common, self.agent, prefix):
+                note(line)
+        else:
+            note(f"thread {self.agent.thread_id}")
+        note(f"go on: {command(self.setup.common, 'chat', prefix)}")
+
+    async def _put_down(self) -> None:
+        """Cancel a turn that waits for an approval."""
+        if self.agent is not None:
+            self.agent = await self.agent.cancel(reason="interrupted")
+            note("the turn was cancelled")
+
+
+async def _coroutine(turn: Turn, engine: "Engine", live: Live) -> "Agent":
+    return await turn(engine, live)
+
+
+def _read_line() -> bytes:
+    with readable(), interrupting():
+        return sys.stdin.buffer.readline(MAX_MESSAGE_BYTES + 2)
+
+
+def _remember_lines() -> None:
+    """Let lines be edited and called up again, where this Python can."""
+    try:
+        import readline
+    except ImportError:
+        return
+    if hasattr(readline, "set_auto_history"):
+        readline.set_auto_history(False)  # answers to questions are no messages
+
+
+def _remember(line: str) -> None:
+    readline = sys.modules.get("readline")
+    if readline is not None:
+        readline.add_history(line)

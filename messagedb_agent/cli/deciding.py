@@ -1,0 +1,123 @@
+"""`approvals`, `approve` and `deny`: what waits for a person, and what the person decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from messagedb_agent.cli.adapting import check_tools
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import opened, set_up
+from messagedb_agent.cli.render_effects import short_call
+from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.render_json import text_of, waiting_json
+from messagedb_agent.cli.render_text import local_time
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.tables import print_table
+from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.cli.turning import Manner, see_through
+from messagedb_agent.errors import Refused, ValidationError
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.agent.commands import ApproveTool, DenyTool
+
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decides.
+
+    Attributes:
+        allows: whether the calls may run.
+        call: id of the call, or a beginning or an end of it; None for the only one that waits.
+        all: all that wait are meant.
+        reason: why.
+        by: who decides.
+        arguments: what the call is to run with instead, a JSON object; None leaves them.
+    """
+
+    allows: bool
+    call: str | None
+    all: bool
+    reason: str | None
+    by: str | None
+    arguments: str | None = None
+
+    def command(self, call_id: str) -> "ApproveTool | DenyTool":
+        """Return what is asked of the engine for one call."""
+        from messagedb_agent.agent.commands import ApproveTool, DenyTool
+
+        if self.allows:
+            return ApproveTool(call_id, self.by, self.reason, self.arguments)
+        return DenyTool(call_id, self.by, self.reason)
+
+
+def approvals(common: Common, limit: int, form: str) -> int:
+    """Print the calls that wait, over all threads."""
+    setup = set_up(common)
+
+    async def work() -> None:
+        async with opened(setup) as engine:
+            waiting = await engine.approvals(limit)
+        if form == "json":
+            out(text_of([waiting_json(call) for call in waiting]))
+            return
+        if not waiting:
+            note("no tool call waits for approval")
+            return
+        ids = [call.call_id for call in waiting]
+        rows = [
+            (
+                call.prefix,
+                short_call(call.call_id, ids),
+                local_time(int(call.asked_at.timestamp() * 1000)),
+                call.tool_name,
+                cut(call.arguments, _SHOWN_CHARACTERS),
+            )
+            for call in waiting
+        ]
+        print_table(("thread", "call", "asked", "tool", "arguments"), rows)
+        note(f"decide: {command(setup.common, 'approve')} THREAD CALL, or deny")
+
+    run(work())
+    return ExitCode.OK
+
+
+def decide(common: Common, thread: str, decision: Decision, form: str) -> int:
+    """Approve or deny calls, and see the turn through.
+
+    Raises:
+        ValidationError: what was given does not go together.
+    """
+    if decision.all and (decision.call or decision.arguments):
+        raise ValidationError("--all stands alone: no CALL, no --arguments", field="--all")
+    setup = set_up(common)
+
+    async def turn(engine: "Engine", live: Live) -> "Agent":
+        agent = await engine.latest(thread)
+        calls = _meant(agent, decision)
+        check_tools(engine, agent, approved=calls if decision.allows else ())
+        engine.models(agent.model)  # it must be there before anything is written
+        commands = [decision.command(call) for call in calls]
+        return await engine.ask(agent, *commands, progress=live.progress)
+
+    return see_through(setup, None, turn, Manner(form, asks=False))
+
+
+def _meant(agent: "Agent", decision: Decision) -> Sequence[str]:
+    """Return the ids of the calls that are meant.
+
+    Raises:
+        Refused: none waits, or no more.
+    """
+    if not agent.approvals:
+        raise Refused(
+            f"no tool call waits for approval in thread {agent.thread_id}, or does no more"
+        )
+    if decision.all:
+        return [asked.call_id for asked in agent.approvals]
+    return [agent.approval(decision.call).call_id]

@@ -1,0 +1,123 @@
+"""A turn, seen through: what is shown on the way, how it ended, and what may be typed next."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from messagedb_agent.cli.approving import Approving
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode, exit_code_of
+from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
+from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits, resolving
+from messagedb_agent.cli.opening import Setup, opened
+from messagedb_agent.cli.prompting import can_ask
+from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.errors import LimitReached, ModelError
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.projections.effects import ToolEffect
+
+Turn = Callable[["Engine", Live], Awaitable["Agent"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a turn is shown, and what becomes of calls that wait for approval.
+
+    Attributes:
+        form: `text` or `json`.
+        yes: calls that wait are approved.
+        asks: a person is asked about them, where one is there.
+    """
+
+    form: str = "text"
+    yes: bool = False
+    asks: bool = True
+
+    @property
+    def approving(self) -> Approving:
+        """How calls are approved."""
+        return Approving(self.yes, self.asks and self.form == "text" and can_ask())
+
+
+def see_through(setup: Setup, model: str | None, turn: Turn, manner: Manner) -> int:
+    """Run a turn, and show how it ended.
+
+    Args:
+        setup: what the command was given.
+        model: the model that will be asked, where the settings name it.
+        turn: what is done.
+        manner: how it is shown.
+    """
+    live = Live(is_quiet=manner.form == "json")
+    if model is not None:
+        setup.model_settings.check(model)  # before anything is written, or even started
+    try:
+        return run(_run(setup, live, turn, manner))
+    except KeyboardInterrupt as interrupt:
+        note(f"interrupted; {go_on(setup.common, live.thread_id)}")
+        return exit_code_of_interrupt(interrupt)
+    except Cancelled as error:
+        note(f"error: {error}; {go_on(setup.common, live.thread_id)}")
+    return ExitCode.INTERRUPTED
+
+
+async def _run(setup: Setup, live: Live, turn: Turn, manner: Manner) -> int:
+    async with opened(setup) as engine:
+        code, agent = await outcome(turn, engine, live, manner.approving)
+        prefix = await engine.shortest_prefix(agent.thread_id)
+        has_moved = live.has_moved or code != ExitCode.OK
+        try:
+            if manner.form == "json":
+                out(await turn_json(engine, agent))
+            elif has_moved:
+                live.finish(agent.answer)
+        finally:  # who cannot be given the answer finds it in the thread
+            if not has_moved:
+                note(f"nothing to continue: {at_rest(agent)}")
+            for line in hints(setup.common, agent, prefix):
+                note(line)
+            for line in resolving(setup.common, await _unresolved(engine, agent), prefix):
+                note(line)
+        return code
+
+
+async def _unresolved(engine: "Engine", agent: "Agent") -> "Sequence[ToolEffect]":
+    """Return the calls of unknown outcome; nearly always there is none, and nothing is read."""
+    if not agent.view.conversation.state.unknown:
+        return ()
+    from messagedb_agent.projections.effects import effects
+
+    return (await engine.fold(agent.thread_id, effects, at=agent.position)).unresolved
+
+
+async def outcome(
+    turn: Turn, engine: "Engine", live: Live, approving: Approving
+) -> tuple[ExitCode, "Agent"]:
+    """Run a turn, decide on what waits, and say what went wrong; return how it ended."""
+    try:
+        agent = await approving.go_on(engine, await turn(engine, live), live)
+    except (ModelError, LimitReached) as error:
+        live.break_line()
+        note(f"error: {error}{of_limits(error.agent) if isinstance(error, LimitReached) else ''}")
+        return exit_code_of(error), error.agent
+    if agent.status == "approval":
+        return ExitCode.APPROVAL, agent
+    cancelled = agent.view.outcome.cancelled
+    if cancelled is not None and live.has_moved:
+        live.break_line()
+        why = f": {cancelled.reason}" if cancelled.reason else ""
+        note(f"the turn was cancelled{f' by {cancelled.by}' if cancelled.by else ''}{why}")
+        return ExitCode.CANCELLED, agent
+    return (ExitCode.REFUSED if agent.status == "upgrade" else ExitCode.OK), agent
+
+
+def go_on(common: Common, thread_id: str | None) -> str:
+    """Say how to take up a thread that was left in the middle of a turn."""
+    if thread_id is None:
+        return "nothing was recorded"
+    return f"take the thread up with: {command(common, 'continue', thread_id)}"

@@ -1,0 +1,62 @@
+"""What a person says, as it is given to a command."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from messagedb_agent.cli.terminal import note
+from messagedb_agent.errors import ValidationError
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
+
+# What PostgreSQL cannot hold; the engine replaces it, and marks the event.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def message_text(given: str) -> str:
+    """Return what the user says; `-` reads it from standard input.
+
+    Raises:
+        ValidationError: it is empty, or too large, or standard input cannot be read.
+    """
+    if given == "-":
+        given = decoded(_read_input())
+    if not given.strip():
+        raise ValidationError("the message is empty", field="MESSAGE")
+    if len(given.encode(errors="surrogatepass")) > MAX_MESSAGE_BYTES:
+        raise ValidationError(
+            f"the message is larger than 1 MiB ({MAX_MESSAGE_BYTES} bytes), the most that "
+            "one message can hold",
+            field="MESSAGE",
+        )
+    if _UNSTORABLE.search(given):
+        note("the message holds bytes that are no text (NUL, or no UTF-8); each becomes U+FFFD")
+    return given
+
+
+def _read_input() -> bytes:
+    """Return what standard input holds; of what is too large, enough to tell that it is."""
+    if sys.stdin is None:
+        raise ValidationError("standard input is closed", field="MESSAGE")
+    with readable():
+        return sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 2)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Refuse a standard input that cannot be read, such as a folder.
+
+    Raises:
+        ValidationError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ValidationError(
+            f"standard input cannot be read: {error.strerror}", field="MESSAGE"
+        ) from error
+
+
+def decoded(read: bytes) -> str:
+    """Return what was read; a lone surrogate stands for each byte that is no UTF-8."""
+    return read.decode("utf-8", "surrogateescape").removesuffix("\n")

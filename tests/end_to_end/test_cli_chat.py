@@ -1,0 +1,167 @@
+"""`chat`: a person at a terminal, and lines in a pipe."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import CommandLine
+from tests.terminal import Terminal
+
+TOOLS = '''
+import asyncio
+from messagedb_agent import tool
+
+@tool(effect="retry")
+async def rest() -> str:
+    """Rest for ever."""
+    await asyncio.sleep(3600)
+    return "rested"
+
+@tool(needs_approval=True)
+def wipe(path: str) -> str:
+    """Remove a folder.
+
+    Args:
+        path: which.
+    """
+    return f"{path} is gone"
+'''
+Opens = Callable[..., Terminal]
+
+
+@pytest.fixture
+def talk(cli: CommandLine, category: str) -> Iterator[Opens]:
+    Path("chat_tools.py").write_text(TOOLS)
+    opened: list[Terminal] = []
+
+    def opens(*arguments: str) -> Terminal:
+        common = ("--category", category, "--tools", "chat_tools")
+        opened.append(Terminal("chat", *arguments, *common))
+        opened[-1].expect("/help, /exit")
+        return opened[-1]
+
+    yield opens
+    for one in opened:
+        one.kill()
+
+
+def said(cli: CommandLine, thread: str = "last") -> list[str]:
+    rows = cli("show", thread, "--format", "json").json
+    return [row["data"]["text"] for row in rows if row["type"] == "UserMessageAdded"]
+
+
+def test_messages_are_answered_until_the_end_of_input(cli: CommandLine, talk: Opens) -> None:
+    chat = talk()
+    chat.expect("> ")
+    chat.type("What is 42 * 7?")
+    chat.expect("> calculate")
+    chat.expect("42 * 7 = 294.\n")
+    chat.expect("> ")
+    chat.type("Thanks!")
+    chat.expect("You are welcome!\n")
+    chat.expect("> ")
+    chat.press_until("D", "go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    assert said(cli) == ["What is 42 * 7?", "Thanks!"]
+    assert cli("verify", "last").code == 0
+
+
+def test_a_chat_takes_a_thread_up_and_its_commands_do_what_help_says(
+    cli: CommandLine, talk: Opens
+) -> None:
+    thread = cli("start", "What is 5 + 3?", "--format", "json").json["threadId"]
+    chat = talk(thread[:8])
+    chat.type("/show")
+    chat.expect(f"thread {thread}\n")
+    chat.expect("agent: 5 + 3 = 8.")
+    chat.type("/model")
+    chat.expect("model: offline")
+    chat.type("/model nothing/there")
+    chat.expect("error: ")
+    chat.type("/nonsense")
+    chat.expect("error: there is no /nonsense; there are /show")
+    chat.type("/fork 99")
+    chat.expect("error: 99 is no position of this thread; the last is 7")
+    chat.type("//slash")
+    chat.expect("I am the offline stand-in")
+    chat.type("/fork 7")
+    chat.expect("forked at position 7")
+    chat.type("Thanks!")
+    chat.expect("You are welcome!\n")
+    chat.type("/fork")
+    chat.expect("forked at position ")
+    chat.type("/exit")
+    chat.expect("go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    assert said(cli, thread) == ["What is 5 + 3?", "/slash"]
+    listed = {t["threadId"] for t in cli("list", "--format", "json").json}
+    assert len(listed) == 3
+    assert sorted(len(said(cli, t)) for t in listed - {thread}) == [0, 1]
+    assert cli("message", "last", "What did I say?").code == 0
+
+
+def test_ctrl_c_cancels_the_turn_and_stays(cli: CommandLine, talk: Opens) -> None:
+    chat = talk()
+    chat.expect("> ")
+    chat.press_until("C", "(Ctrl-D ends)")
+    chat.type("call rest {}")
+    chat.expect("> rest {}")
+    chat.press("C")
+    chat.expect("cancelling")
+    chat.expect("the turn was cancelled: interrupted")
+    chat.type("Thanks!")
+    chat.expect("You are welcome!\n")
+    chat.press_until("D", "go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    types = [row["type"] for row in cli("show", "last", "--format", "json").json]
+    assert types[5:7] == ["TurnCancelled", "ToolExecutionFailed"]
+    assert cli("verify", "last").code == 0
+
+
+def test_what_waits_is_asked_about_in_line_put_off_and_asked_again(
+    cli: CommandLine, talk: Opens
+) -> None:
+    chat = talk()
+    chat.type('call wipe {"path": "/tmp"}')
+    chat.expect("later:")
+    chat.type("later")
+    chat.expect("/continue asks again")
+    chat.type("/continue")
+    chat.expect("later:")
+    chat.type("y")
+    chat.expect("wipe: /tmp is gone\n")
+    chat.type('call wipe {"path": "/usr"}')
+    chat.expect("later:")
+    chat.press_until("C", "the turn was cancelled")
+    chat.type("Thanks!")
+    chat.expect("You are welcome!\n")
+    chat.press_until("D", "go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    assert cli("approvals", "--format", "json").json == []
+
+
+def test_in_a_pipe_each_line_is_a_message(cli: CommandLine) -> None:
+    ended = cli("chat", stdin=b"What is 5 + 3?\n\n/show\nThanks!")
+    assert ended.code == 0
+    first, *_, last = ended.out.splitlines()
+    assert (first, last) == ("5 + 3 = 8.", "You are welcome!")
+    assert said(cli) == ["What is 5 + 3?", "/show", "Thanks!"]
+    assert ended.notes[-1].startswith("go on: messagedb-agent chat ")
+    again = cli("chat", "last", stdin=b"Thanks!\n")
+    assert (again.code, again.out) == (0, "You are welcome!\n")
+    assert len(said(cli)) == 4
+    assert cli("chat", stdin=b"").code == 0
+    assert len(cli("list", "--format", "json").json) == 1
+
+
+def test_in_a_pipe_what_waits_ends_the_chat_unless_all_is_approved(
+    cli: CommandLine, talk: Opens
+) -> None:
+    lines = b'call wipe {"path": "/tmp"}\nThanks!\n'
+    ended = cli("chat", "--tools", "chat_tools", stdin=lines)
+    assert (ended.code, ended.out) == (8, "")
+    assert any(note.startswith("go on: messagedb-agent approve ") for note in ended.notes)
+    assert len(said(cli)) == 1
+    ended = cli("chat", "--yes", "--tools", "chat_tools", stdin=lines)
+    assert (ended.code, ended.out) == (0, "wipe: /tmp is gone\nYou are welcome!\n")

@@ -1,0 +1,97 @@
+"""A command on a terminal of its own, and a person who types."""
+
+import os
+import pty
+import select
+import signal
+import time
+from contextlib import suppress
+
+from tests.cli import PATIENCE_S, PROGRAM
+
+_PRESS_AGAIN_S = 2.0
+
+
+class Terminal:
+    """The program on a pseudo-terminal.
+
+    Args:
+        arguments: the command line.
+        environment: settings beside the test's own.
+
+    Attributes:
+        shown: all that it has shown so far.
+    """
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.shown = ""
+        self._seen = 0
+        self._pid, self._terminal = pty.fork()
+        if self._pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", **environment}
+            os.execve(PROGRAM[0], [*PROGRAM, *arguments], environment)  # noqa: S606 - no shell
+
+    def expect(self, text: str) -> str:
+        """Wait until a text is shown behind what was expected last; return what stands before."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (found := self.shown.find(text, self._seen)) < 0:
+            assert time.monotonic() < deadline, self.shown
+            assert self._read(), f"ended without {text!r}:\n{self.shown}"
+        before = self.shown[self._seen : found]
+        self._seen = found + len(text)
+        return before
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self._terminal, text.encode() + b"\n")
+
+    def press(self, key: str) -> None:
+        """Press a key together with Ctrl."""
+        os.write(self._terminal, bytes([ord(key.upper()) - 64]))
+
+    def press_until(self, key: str, text: str) -> None:
+        """Press a key together with Ctrl, as often as it takes until a text is shown.
+
+        Between a prompt and the read behind it Python hears Ctrl-C with the next key alone, and
+        Ctrl-D is lost where readline sets the terminal up: a person would press again, too. Nobody
+        presses so fast that the answer to one is cut short by the next.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.shown[self._seen :]:
+            assert time.monotonic() < deadline, self.shown
+            with suppress(OSError):  # it has ended
+                self.press(key)
+            again = time.monotonic() + _PRESS_AGAIN_S
+            while text not in self.shown[self._seen :] and time.monotonic() < again:
+                if not self._read():
+                    break
+        self.expect(text)
+
+    def ended(self) -> int:
+        """Wait for the end; return the exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._read():
+            assert time.monotonic() < deadline, self.shown
+        os.close(self._terminal)
+        _, status = os.waitpid(self._pid, 0)
+        self._pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            os.close(self._terminal)
+
+    def _read(self) -> bool:
+        """Read a piece; False at the end."""
+        if not select.select([self._terminal], [], [], 1.0)[0]:
+            return True
+        try:
+            piece = os.read(self._terminal, 65_536)
+        except OSError:  # how Linux says that nobody is left on the other side
+            return False
+        self.shown += piece.decode(errors="replace").replace("\r\n", "\n")
+        return bool(piece)
