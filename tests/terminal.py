@@ -65,8 +65,12 @@ class Terminal:
             again = time.monotonic() + _PRESS_AGAIN_S
             while text not in self.shown[self._seen :] and time.monotonic() < again:
                 if not self._read():
-                    break
+                    assert text in self.shown[self._seen :], self.shown
         self.expect(text)
+
+    def terminate(self) -> None:
+        """Ask it to end, by SIGTERM."""
+        os.kill(self._pid, signal.SIGTERM)
 
     def ended(self) -> int:
         """Wait for the end; return the exit code."""

@@ -182,6 +182,8 @@ async def _coroutine(turn: Turn, engine: "Engine", live: Live) -> "Agent":
 
 
 def _read_line() -> bytes:
+    if sys.stdin is None:  # it was closed before we began
+        return b""
     with readable(), interrupting():
         return sys.stdin.buffer.readline(MAX_MESSAGE_BYTES + 2)
 

@@ -4,16 +4,23 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
+from messagedb_agent.cli.guard import Terminated
 from messagedb_agent.cli.streams import answers, notes
 from messagedb_agent.cli.terminal import is_terminal, note, one_line
+
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 def can_ask() -> bool:
     """Say whether a person is there to be asked: all three streams are a terminal."""
+    if sys.stdin is None:  # it was closed before we began
+        return False
     try:
         return all(map(is_terminal, (sys.stdin, answers(), notes())))
     except ValueError:  # a tool has closed one
@@ -27,6 +34,7 @@ def ask(prompt: str) -> str | None:
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
+        Terminated: SIGTERM.
     """
     with interrupting():
         try:
@@ -42,12 +50,9 @@ def ask(prompt: str) -> str | None:
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """Let Ctrl-C raise at once, where an event loop would wait for what is blocked."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    """Let Ctrl-C and SIGTERM raise at once, where a loop would wait for what is blocked."""
+    with _on(signal.SIGINT, signal.default_int_handler), _raising_on_sigterm():
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def edited(text: str) -> str | None:
@@ -65,7 +70,7 @@ def edited(text: str) -> str | None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "arguments.json"
         path.write_text(text + "\n", encoding="utf-8")
-        with _leaving_ctrl_c_to_it():
+        with _on(signal.SIGINT, signal.SIG_IGN), _raising_on_sigterm():  # Ctrl-C is the editor's
             try:
                 ended = subprocess.run([*shlex.split(editor), str(path)], check=False)
             except (OSError, ValueError) as error:
@@ -77,9 +82,22 @@ def edited(text: str) -> str | None:
 
 
 @contextmanager
-def _leaving_ctrl_c_to_it() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _raising_on_sigterm() -> Iterator[None]:
+    if callable(signal.getsignal(signal.SIGTERM)):  # else nobody of ours listens
+        with _on(signal.SIGTERM, _terminated):
+            yield
+    else:
+        yield
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def _on(number: signal.Signals, handler: Handler) -> Iterator[None]:
+    before = signal.signal(number, handler)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    finally:  # None stands for a handler that is not Python's, and cannot be set again
+        signal.signal(number, signal.SIG_DFL if before is None else before)

@@ -71,6 +71,14 @@ def test_a_message_from_a_standard_input_that_cannot_be_read(
     assert from_(reading) == "error: standard input cannot be read: Is a directory\n"
 
 
+def test_a_chat_whose_standard_input_cannot_be_read(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BufferedReader(Unreadable())))
+    assert main(["chat"]) == 2
+    assert capsys.readouterr().err == "error: standard input cannot be read: Is a directory\n"
+
+
 class Unreadable(RawIOBase):
     """Standard input as `< .` leaves it."""
 

@@ -1,11 +1,13 @@
 """`chat`: a person at a terminal, and lines in a pipe."""
 
+import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli import CommandLine
+from tests.cli import PROGRAM, CommandLine
 from tests.terminal import Terminal
 
 TOOLS = '''
@@ -119,6 +121,28 @@ def test_ctrl_c_cancels_the_turn_and_stays(cli: CommandLine, talk: Opens) -> Non
     assert cli("verify", "last").code == 0
 
 
+@pytest.mark.parametrize(
+    ("message", "shown", "left"),
+    [
+        ("What is 5 + 3?", "5 + 3 = 8.\n> ", "waiting"),
+        ('call wipe {"path": "/tmp"}', "later: ", "approval"),
+        ("call rest {}", "> rest {}", "running"),
+    ],
+)
+def test_sigterm_ends_a_chat_wherever_it_is_and_leaves_the_thread_as_it_is(
+    cli: CommandLine, talk: Opens, message: str, shown: str, left: str
+) -> None:
+    chat = talk()
+    chat.type(message)
+    chat.expect(shown)
+    chat.terminate()
+    chat.expect("go on: messagedb-agent chat ")
+    assert chat.ended() == 143
+    assert cli("list", "--format", "json").json[0]["status"] == left
+    types = [row["type"] for row in cli("show", "last", "--format", "json").json]
+    assert "TurnCancelled" not in types
+
+
 def test_what_waits_is_asked_about_in_line_put_off_and_asked_again(
     cli: CommandLine, talk: Opens
 ) -> None:
@@ -165,3 +189,14 @@ def test_in_a_pipe_what_waits_ends_the_chat_unless_all_is_approved(
     assert len(said(cli)) == 1
     ended = cli("chat", "--yes", "--tools", "chat_tools", stdin=lines)
     assert (ended.code, ended.out) == (0, "wipe: /tmp is gone\nYou are welcome!\n")
+
+
+def test_where_standard_input_is_closed_nobody_is_asked(
+    cli: CommandLine, talk: Opens, category: str
+) -> None:
+    wipe = 'call wipe {"path": "/tmp"}'
+    for words, code in ((["chat"], 0), (["start", wipe, "--tools", "chat_tools"], 8)):
+        line = shlex.join([*PROGRAM, *words, "--category", category])
+        ended = subprocess.run(["bash", "-c", f"{line} <&-"], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (code, "")
+        assert "Traceback" not in ended.stderr
