@@ -194,7 +194,9 @@ class Turns:
         at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            said = (*self._redefinition(agent, shown, changes), *commands)
+            goes_on = commands or status(shown.state) in (*_WITH_WORK, "approval")
+            redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
+            said = (*redefinition, *commands)
             if shown.state.stream == stream:  # it has begun
                 return said
             in_force = definition.model_copy(update={"limits": shown.state.limits})

@@ -42,6 +42,19 @@ async def test_a_thread_that_has_ended_keeps_its_agent() -> None:
     assert await resumed_without_tools(engine, agent.thread_id) == ()
 
 
+async def test_a_fork_of_a_thread_at_rest_keeps_its_agent_until_something_is_said() -> None:
+    engine = engine_on(MemoryStore(), scripted("one"), look)
+    agent = await engine.start("first")
+    other = engine_on(engine.store, scripted("two"))
+    fork = await (await other.latest(agent.thread_id)).fork()
+    assert await types(other, fork.thread_id) == ("SessionStarted",)
+    assert fork.definition == agent.definition
+    answered = await fork.advance("second")
+    assert (await types(other, fork.thread_id))[1:3] == ("AgentRedefined", "UserMessageAdded")
+    assert answered.definition is not None
+    assert answered.definition.tools == ()
+
+
 async def test_a_thread_with_a_step_to_take_takes_it_as_the_new_agent() -> None:
     engine = engine_on(MemoryStore(), scripted("one"), look)
     agent = await engine.create_agent()
