@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from messagedb_agent.agents.agent import Agent, Progress
+    from messagedb_agent.agents.agent import Agent
     from messagedb_agent.agents.connecting import connect
     from messagedb_agent.agents.database import Database
     from messagedb_agent.agents.engine import Engine
     from messagedb_agent.agents.finding import Listed
+    from messagedb_agent.agents.progress import Progress
     from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.engine.verify import Verification
     from messagedb_agent.errors import AgentError, ToolError
@@ -49,7 +50,7 @@ _HOMES = {
     "LanguageModel": "llm.model",
     "ModelParameters": "events.values",
     "ModelSettings": "llm.resolve",
-    "Progress": "agents.agent",
+    "Progress": "agents.progress",
     "Projection": "projections.projection",
     "Reconciled": "tools.reconciling",
     "Recorded": "events.recorded",

@@ -1,9 +1,9 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import orjson
 
@@ -19,54 +19,14 @@ from messagedb_agent.agent.commands import (
     Say,
 )
 from messagedb_agent.agents.approving import arguments_text, waiting_call
+from messagedb_agent.agents.progress import SILENT, Advancing, Progress
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.events.values import AgentDefinition, Limits
-from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.projections.lineage import AgentState
 from messagedb_agent.projections.summary import status
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Who is told of a run while it goes on; progress, never history.
-
-    Both are called in the event loop that runs the turn, and must not block it.
-
-    Attributes:
-        on_delta: gets pieces of answers as they arrive. What it raises fails the model call, as
-            `internal`.
-        on_event: gets every new event once it stands in the log. What it raises ends the run and
-            comes through; the thread can be taken up from there by `resume`.
-    """
-
-    on_delta: OnDelta | None = None
-    on_event: Callable[[Recorded], None] | None = None
-
-
-SILENT = Progress()
-
-
-class Advancing(Protocol):
-    """The engine, as an agent uses it."""
-
-    async def ask(
-        self,
-        agent: "Agent",
-        *commands: Command,
-        message_id: str | None = None,
-        changes: Mapping[str, Any] | None = None,
-        progress: Progress = SILENT,
-        forks: bool = False,
-    ) -> "Agent":
-        """Ask something of an agent's thread, see it through, and return the new state."""
-        ...
-
-    async def fork(self, agent: "Agent", *, progress: Progress = SILENT) -> "Agent":
-        """Begin a thread that shares an agent's past, and see it through."""
-        ...
 
 
 @dataclass(frozen=True)

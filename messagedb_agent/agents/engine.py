@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Command, Redefine, Say, Start
-from messagedb_agent.agents.agent import SILENT, Agent, Progress
+from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.defining import (
     DEFAULT_PROMPT,
     DEFAULTS,
@@ -17,6 +17,7 @@ from messagedb_agent.agents.defining import (
     defined,
     noted,
 )
+from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View, view

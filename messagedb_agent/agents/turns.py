@@ -8,10 +8,11 @@ from messagedb_agent import ids
 from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
-from messagedb_agent.agents.agent import Agent, Progress
+from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.progress import Progress
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects

@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 from messagedb_agent.agent.commands import Cancel, Say
-from messagedb_agent.agents.agent import Progress
+from messagedb_agent.agents.progress import Progress
 from messagedb_agent.events.schema import LlmResponseReceived, UserMessageAdded
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.tools.function_tool import tool

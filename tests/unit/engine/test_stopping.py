@@ -7,7 +7,7 @@ import pytest
 
 from messagedb_agent import containing
 from messagedb_agent.agent.commands import Cancel, End
-from messagedb_agent.agents.agent import Progress
+from messagedb_agent.agents.progress import Progress
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.plan import Effect, RunTool
 from messagedb_agent.engine.running import Running
