@@ -8,10 +8,13 @@ from statistics import median
 
 from benchmarks import commands
 from benchmarks.database import Bench, private_server
-from benchmarks.table import Row, conditions, render
-from benchmarks.turns import EDGE, Turns, measure
+from benchmarks.table import Row, conditions, load, render
+from benchmarks.threads import Threads
+from benchmarks.threads import measure as measure_threads
+from benchmarks.turns import EDGE, LongThread, Turns
+from benchmarks.turns import measure as measure_turns
 
-ROWS = ("turns", "help", "list", "start")
+ROWS = ("turns", "threads", "help", "list", "start")
 MIN_TURNS = 2 * EDGE
 FIRST_TIMES = 3
 
@@ -26,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default all")
     parser.add_argument("--turns", type=int, default=1000, help=f"at least {MIN_TURNS}")
+    parser.add_argument("--far", type=int, default=10_000, help="the turn seen beside turn 20")
+    parser.add_argument("--at-once", type=int, default=200, help="threads at work, for `threads`")
     parser.add_argument("--threads", type=int, default=1000, help="in the store, for `list`")
     parser.add_argument(
         "--events", type=int, default=100_000, help="in the longest thread, for `list`"
@@ -40,7 +45,7 @@ async def _measured(chosen: argparse.Namespace) -> str:
         raise SystemExit(f"unknown rows: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     rows: list[Row] = []
     async with private_server() as bench:
-        where = conditions(bench)
+        began = load()
         if "help" in wanted:
             rows.append(_command(bench, chosen.times, "--help", aim="< 200 ms"))
         if "start" in wanted:
@@ -49,7 +54,12 @@ async def _measured(chosen: argparse.Namespace) -> str:
             first = await commands.took_first(*say, times=FIRST_TIMES)
             rows.append(_row(f"start, the first (median of {FIRST_TIMES})", first, "< 15 s"))
         if "turns" in wanted:
-            rows += _turn_rows(await measure(bench, max(chosen.turns, MIN_TURNS), _show_progress))
+            count = max(chosen.turns, MIN_TURNS)
+            thread = await measure_turns(bench, count, chosen.far, _show_progress)
+            rows += _turn_rows(thread, max(chosen.far, count + EDGE))
+        if "threads" in wanted:
+            threads = await measure_threads(bench, chosen.at_once, _show_progress)
+            rows += _thread_rows(threads, chosen.at_once)
         if "list" in wanted:
             await commands.fill(bench, chosen.threads)
             what = f"list, {chosen.threads:,} threads"
@@ -57,7 +67,7 @@ async def _measured(chosen: argparse.Namespace) -> str:
             await commands.lengthen(bench, chosen.events)
             what += f", one of {chosen.events:,} events"
             rows.append(_command(bench, chosen.times, "list", what=what))
-    return f"{where}\n\n{render(rows)}"
+        return f"{conditions(bench, began)}\n\n{render(rows)}"
 
 
 def _command(bench: Bench, times: int, *arguments: str, what: str = "", aim: str = "") -> Row:
@@ -69,24 +79,26 @@ def _row(name: str, took: commands.Took, aim: str) -> Row:
     return Row(name, f"{took.elapsed_ms:.0f} ms", f"{took.cpu_ms:.0f} ms CPU", aim=aim)
 
 
-def _turn_rows(turns: Turns) -> list[Row]:
+def _turn_rows(thread: LongThread, far: int) -> list[Row]:
+    turns = thread.turns
     count = len(turns.engine_ms)
     first, last = slice(EDGE), slice(-EDGE, None)
-    begun, ended = median(turns.cpu_ms[first]), median(turns.cpu_ms[last])
+    begun, ended = median(turns.cpu_ms[first]), median(thread.far.cpu_ms)
     return [
         _turn_row(turns, first, f"a turn, first {EDGE} of {count:,}"),
         _turn_row(turns, last, f"a turn, last {EDGE} of {count:,}"),
         _turn_row(turns, slice(None), f"a turn, all {count:,}"),
+        _turn_row(thread.far, slice(None), f"a turn, the {far:,}th and {EDGE - 1} before it"),
         Row("what a turn adds to its writes (median)", f"{turns.added_ms:.1f} ms"),
         Row(
-            "own work, last turns beside first (median)",
+            f"own work, turn {far:,} beside turn {EDGE}",
             f"{ended:.1f} ms CPU",
             f"{begun:.1f} ms CPU",
             f"{ended / begun:.2f}",
-            "flat",
+            "<= 1.10",
         ),
         Row("a bare commit", f"{median(turns.bare_ms) * count / turns.commits:.2f} ms"),
-        Row("bytes a turn, with indexes", f"{turns.size_bytes / count:,.0f}", aim="<= 6,000"),
+        Row("bytes a turn, with indexes", f"{thread.size_bytes / count:,.0f}", aim="<= 6,000"),
         Row("events a turn", f"{turns.events / count:g}", aim="7"),
         Row("commits a turn", f"{turns.commits / count:g}", aim="4"),
     ]
@@ -96,6 +108,23 @@ def _turn_row(turns: Turns, part: slice, what: str) -> Row:
     engine, bare = median(turns.engine_ms[part]), median(turns.bare_ms[part])
     ratio = f"{turns.ratio(part):.2f}"
     return Row(f"{what} (median)", f"{engine:.1f} ms", f"{bare:.1f} ms bare", ratio, "<= 1.60")
+
+
+def _thread_rows(threads: Threads, count: int) -> list[Row]:
+    reached, bare = median(threads.turns_per_s), median(threads.bare_per_s)
+    return [
+        Row(
+            f"{count} threads at once, turns a second",
+            f"{reached:,.0f}",
+            f"{bare:,.0f} bare",
+            f"{threads.ratio:.2f}",
+            ">= 2.50",
+        ),
+        Row("the same, bare by group commit", f"{median(threads.group_per_s):,.0f}"),
+        Row(
+            "own work of 1,000 of their turns", f"{median(threads.cpu_ms):.2f} s CPU", aim="<= 0.35"
+        ),
+    ]
 
 
 def _show_progress(turn: int) -> None:

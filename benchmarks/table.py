@@ -32,13 +32,22 @@ class Row:
 _HEAD = Row("what", "measured", "beside", "ratio", "aim")
 
 
-def conditions(bench: Bench) -> str:
-    """Say where and how it was measured."""
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+def load() -> str:
+    """Return how many processes wanted a core in the last minute."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
+def conditions(bench: Bench, began: str) -> str:
+    """Say where and how it was measured.
+
+    Args:
+        bench: the server.
+        began: the load when it began.
+    """
     return (
         f"messagedb-agent {__version__}, {datetime.now(UTC):%Y-%m-%d}, "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores (load {load})\n"
+        f"{os.cpu_count()} cores (load {began} before, {load()} after)\n"
         f"PostgreSQL {bench.version} (fsync, synchronous_commit: {bench.fsync}), unix socket"
     )
 
