@@ -16,6 +16,7 @@ from messagedb_agent.errors import (
     WrongExpectedVersion,
 )
 from messagedb_agent.store import jsonb
+from messagedb_agent.store.audience import Audience, Bell
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
@@ -46,11 +47,13 @@ class MemoryStore:
         self._by_id: dict[str, Message] = {}
         self._names: list[str] = []  # of streams, in order
         self._owned: set[str] = set()
+        self._audience = Audience()
         self._closed = False
 
     async def close(self) -> None:
         """Let go; the store is of no use afterwards."""
         self._closed = True
+        self._audience.tell_all()
 
     async def append(
         self, stream: str, *messages: NewMessage, expected_version: int | None = None
@@ -71,6 +74,7 @@ class MemoryStore:
             if standing := self._standing(stream, written, expected_version):
                 return _appended(standing)
             raise
+        self._audience.tell(category_of(stream))
         return _appended([self._write(stream, message) for message in written])
 
     async def read(
@@ -145,6 +149,14 @@ class MemoryStore:
         finally:
             self._owned.discard(stream)
             hold.version = self._version(stream)
+
+    @asynccontextmanager
+    async def listen(self, category: str) -> AsyncIterator[Bell]:
+        """Hear of news in a category while the context lasts; see `Listener.listen`."""
+        check_category(category)
+        with self._audience.bell(category) as bell:
+            bell.ring()
+            yield bell
 
     async def newest_streams(
         self, category: str, *, limit: int, before: int | None = None

@@ -17,6 +17,7 @@ from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.grouping import Group
 from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.notifications import Notifications
 from messagedb_agent.store.ownership import Ownership
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.pooler import require_sessions
@@ -32,6 +33,7 @@ from messagedb_agent.store.store import (
     BATCH_SIZE,
     Hold,
     Member,
+    News,
     Question,
     StreamHead,
     TypeRows,
@@ -76,9 +78,14 @@ class MessageDbStore:
         self._max_message_bytes = max_message_bytes
         self._retry_for_s = retry_for_s
         self._ownership = Ownership(pool, where)
+        self._notifications = Notifications(pool)
         self._groups: dict[str, Group] = {}  # of categories that are written to at this moment
         self._transactions = Transactions(
-            pool, where, max_message_bytes=max_message_bytes, retry_for_s=retry_for_s
+            pool,
+            where,
+            self._notifications.written,
+            max_message_bytes=max_message_bytes,
+            retry_for_s=retry_for_s,
         )
 
     @classmethod
@@ -142,6 +149,7 @@ class MessageDbStore:
     async def close(self) -> None:
         """Let go of every lock and connection; the store is of no use afterwards."""
         await self._ownership.close()
+        await self._notifications.close()
         await self._pool.close()
 
     async def append(
@@ -155,7 +163,7 @@ class MessageDbStore:
             check_message(message, max_bytes=self._max_message_bytes)
         new = Append(stream, messages, expected_version)
         category = category_of(stream)
-        group = self._groups.setdefault(category, Group(self._retrying))
+        group = self._groups.setdefault(category, Group(partial(self._writing, category)))
         try:
             return await group.write(new)
         finally:
@@ -226,6 +234,11 @@ class MessageDbStore:
         check_stream(stream)
         return self._ownership.own(stream)
 
+    def listen(self, category: str) -> AbstractAsyncContextManager[News]:
+        """Hear of news in a category while the context lasts; see `Listener.listen`."""
+        check_category(category)
+        return self._notifications.listen(category)
+
     def transaction(self) -> AbstractAsyncContextManager[OpenTransaction]:
         """Begin a transaction on a connection of its own; see `Transactional.transaction`."""
         return self._transactions.begin()
@@ -260,6 +273,14 @@ class MessageDbStore:
         """Return the messages that no later one answers; see `Directory.unanswered`."""
         check_category(category)
         return await directory.unanswered(self._rows, category, question, limit, before)
+
+    async def _writing(
+        self, category: str, work: Callable[[Connection], Awaitable[list[Appended]]]
+    ) -> list[Appended]:
+        """Write by one statement, and let who listens hear of it."""
+        appended = await self._retrying(work)
+        self._notifications.written(category)
+        return appended
 
     async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
         async def fetch(connection: Connection) -> list[Message]:

@@ -1,4 +1,4 @@
-"""What a message store offers: four narrow protocols, in Message DB's own words."""
+"""What a message store offers: narrow protocols, in Message DB's own words."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -218,6 +218,37 @@ class Owner(Protocol):
         ...
 
 
+class News(Protocol):
+    """Says that a category may hold messages that were not there before."""
+
+    async def wait(self, seconds: float) -> None:
+        """Return at news, or when the time is over.
+
+        News count from the last return on, so who reads and then waits misses nothing in between.
+        The first wait returns as soon as news are heard of, as some may have been missed; so does
+        the one in which they are heard of again after they were not.
+        """
+        ...
+
+
+class Listener(Protocol):
+    """Hears of news."""
+
+    def listen(self, category: str) -> AbstractAsyncContextManager[News]:
+        """Hear of news in a category while the context lasts.
+
+        They are a hint: some come late or never (what other programs write is told by nobody),
+        and some come for nothing. Who waits reads also when the time is over.
+
+        Args:
+            category: such as `agent:v0`.
+
+        Raises:
+            RefusedName: `category` holds an id.
+        """
+        ...
+
+
 class Directory(Protocol):
     """Finds streams of a category without reading their messages."""
 
@@ -331,7 +362,7 @@ class Transactional(Protocol):
         ...
 
 
-class Store(Reader, Writer, Owner, Directory, Protocol):
+class Store(Reader, Writer, Owner, Listener, Directory, Protocol):
     """All that a message store offers."""
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Transactions that others write in, and that end with an append: both stand, or neither."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -15,6 +15,7 @@ from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.pool import Connection, Pool
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+from messagedb_agent.store.stream_name import category_of
 
 MAX_TRANSACTIONS = 8
 """How many transactions of one store may be open at once; others wait for their turn."""
@@ -37,15 +38,23 @@ class Transactions:
     Args:
         pool: opens connections.
         where: which database that is.
+        written: called with a category once something was committed there.
         max_message_bytes: the most that data and metadata of one message may hold.
         retry_for_s: how long a server that is away is asked again for a connection.
     """
 
     def __init__(
-        self, pool: Pool, where: Where, *, max_message_bytes: int, retry_for_s: float
+        self,
+        pool: Pool,
+        where: Where,
+        written: Callable[[str], None],
+        *,
+        max_message_bytes: int,
+        retry_for_s: float,
     ) -> None:
         self._pool = pool
         self._where = where
+        self._written = written
         self._max_message_bytes = max_message_bytes
         self._retry_for_s = retry_for_s
         self._slots = asyncio.Semaphore(MAX_TRANSACTIONS)
@@ -65,7 +74,9 @@ class Transactions:
                     await begun.__aenter__()
                 except psycopg.Error as error:
                     raise translated(error, self._where) from error
-                yield OpenTransaction(connection, begun, self._where, self._max_message_bytes)
+                yield OpenTransaction(
+                    connection, begun, self._where, self._written, self._max_message_bytes
+                )
             finally:
                 connection.pgconn.finish()  # takes no await; what is not committed is rolled back
 
@@ -94,11 +105,13 @@ class OpenTransaction:
         connection: Connection,
         begun: psycopg.AsyncTransaction,
         where: Where,
+        written: Callable[[str], None],
         max_message_bytes: int,
     ) -> None:
         self.connection = connection
         self._begun = begun
         self._where = where
+        self._written = written
         self._max_message_bytes = max_message_bytes
 
     @property
@@ -133,6 +146,7 @@ class OpenTransaction:
             await self._begun.__aexit__(None, None, None)
         except psycopg.Error as error:
             raise self._failure(error) from error
+        self._written(category_of(stream))
 
     def _check_open(self) -> None:
         status = self.connection.info.transaction_status

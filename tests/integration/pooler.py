@@ -121,15 +121,17 @@ class Pooler:
         for frame in (*session.greeting, Frame(b"K", key), Frame(b"Z", _OUTSIDE)):
             writer.write(bytes(frame))
         try:
-            if self.mode != "session":
-                await self._give(session)
-                session = None
+            if self.mode == "session":
+                await _pass_on(reader, session.writer, session.reader, writer)
+                return
+            await self._give(session)
+            session = None
             while request := await self._request(reader):
                 if self.mode == "statement" and b"BEGIN" in request:
                     writer.write(bytes(Frame(b"E", _NO_TRANSACTIONS)))
                     return
                 session = session or await self._take()
-                if await session.ask(request, writer) and self.mode != "session":
+                if await session.ask(request, writer):
                     await self._give(session)
                     session = None
         finally:
@@ -173,6 +175,30 @@ class Pooler:
             if frame.kind in (b"R", b"S"):
                 greeting.append(frame)
         return Session(reader, writer, greeting)
+
+
+async def _pass_on(
+    client: asyncio.StreamReader,
+    server: asyncio.StreamWriter,
+    answers: asyncio.StreamReader,
+    asker: asyncio.StreamWriter,
+) -> None:
+    """Carry bytes both ways until one side ends: a server may speak without being asked."""
+
+    async def one_way(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while words := await source.read(65536):
+            target.write(words)
+
+    ways = [
+        asyncio.create_task(one_way(client, server)),
+        asyncio.create_task(one_way(answers, asker)),
+    ]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
