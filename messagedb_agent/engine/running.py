@@ -20,7 +20,7 @@ class Running:
     def __init__(self, perform: Callable[[Effect], Awaitable[Ended]]) -> None:
         self._perform = perform
         self._tasks: list[asyncio.Task[Ended]] = []
-        self._begun: set[asyncio.Task[Ended]] = set()
+        self._begun: list[asyncio.Task[Ended]] = []  # in order, for runs that can be repeated
         self._cancelled: set[asyncio.Task[Ended]] = set()
         self._ended: tuple[Ended, ...] = ()  # what is not recorded yet
 
@@ -42,7 +42,7 @@ class Running:
         done, _ = await asyncio.wait(
             (*self._tasks, news), timeout=wake_s, return_when=asyncio.FIRST_COMPLETED
         )
-        self._begun -= done
+        self._begun = [task for task in self._begun if task not in done]
         self._cancelled -= done
         for task in [task for task in self._tasks if task in done]:
             self._tasks.remove(task)
@@ -72,11 +72,11 @@ class Running:
 
     def _cancel(self, tasks: Iterable[asyncio.Task[Ended]]) -> None:
         """Cancel tasks, but none a second time: that would cut short how it ends."""
-        for task in set(tasks) - self._cancelled:
+        for task in [task for task in tasks if task not in self._cancelled]:
             task.cancel()
             self._cancelled.add(task)
 
     async def _performed(self, effect: Effect) -> Ended:
         if (task := asyncio.current_task()) and not isinstance(effect, ReconcileCall):
-            self._begun.add(task)
+            self._begun.append(task)
         return await self._perform(effect)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,7 +18,7 @@ from messagedb_agent.store.grouping import Group
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.notifications import Notifications
 from messagedb_agent.store.ownership import Ownership
-from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
+from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits, loop_time
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
 from messagedb_agent.store.server_errors import (
@@ -307,7 +306,7 @@ class MessageDbStore:
         A refused connection is an answer at first contact; later it may be a server that
         restarts, and is asked again.
         """
-        deadline = monotonic() + self._retry_for_s
+        deadline = loop_time() + self._retry_for_s
         attempt = 0
         while True:
             try:
@@ -323,7 +322,7 @@ class MessageDbStore:
                     not first_contact or is_transient_refusal(error)
                 )
             pause = _PAUSES_S[min(attempt, len(_PAUSES_S) - 1)]
-            if not again or monotonic() + pause > deadline:
+            if not again or loop_time() + pause > deadline:
                 raise failure from cause
             attempt += 1
             await self._pool.drop_idle()

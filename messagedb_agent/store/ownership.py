@@ -4,12 +4,11 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 import psycopg
 
-from messagedb_agent.store.pool import Connection, Pool
+from messagedb_agent.store.pool import Connection, Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
 from messagedb_agent.store.store import Hold
 
@@ -96,9 +95,9 @@ class Ownership:
                 for _ in range(_MOST_ASKED):
                     if self._connection is None:
                         return
-                    asked = monotonic()
+                    asked = loop_time()
                     await self._answer(self._connection, _ALIVE, ())
-                    if monotonic() - asked < _FRESH_S:
+                    if loop_time() - asked < _FRESH_S:
                         return
         except psycopg.Error:
             self._lose()

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, TypeAlias
 
 import psycopg
@@ -43,6 +42,11 @@ _KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+
+
+def loop_time() -> float:
+    """Return seconds by the clock of the running loop, whose timers keep the same time."""
+    return asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +222,7 @@ class Pool:
 
     async def _open_kept(self) -> _Kept:
         connection = await self.open_connection()
-        now = monotonic()
+        now = loop_time()
         return _Kept(connection, opened_at=now, idle_since=now)
 
     def _give_back(self, kept: _Kept) -> None:
@@ -226,13 +230,13 @@ class Pool:
         if self._closed or status != TransactionStatus.IDLE or self._is_old(kept):
             _drop(kept.connection)
             return
-        kept.idle_since = monotonic()
+        kept.idle_since = loop_time()
         self._idle.append(kept)
         if self._sweeper is None:
             self._sweep_later()
 
     def _is_old(self, kept: _Kept) -> bool:
-        return monotonic() - kept.opened_at > self._limits.max_lifetime_s
+        return loop_time() - kept.opened_at > self._limits.max_lifetime_s
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -240,7 +244,7 @@ class Pool:
 
     def _sweep(self) -> None:
         self._sweeper = None
-        oldest = monotonic() - self._limits.max_inactive_s
+        oldest = loop_time() - self._limits.max_inactive_s
         while self._idle and self._idle[0].idle_since <= oldest:
             _drop(self._idle.popleft().connection)
         if self._idle:

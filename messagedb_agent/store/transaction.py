@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -13,7 +12,7 @@ from messagedb_agent.errors import AgentError, StoreUnavailable, TransactionRefu
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.pool import Connection, Pool
+from messagedb_agent.store.pool import Connection, Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
 from messagedb_agent.store.stream_name import category_of
 
@@ -81,14 +80,14 @@ class Transactions:
                 connection.pgconn.finish()  # takes no await; what is not committed is rolled back
 
     async def _opened(self) -> Connection:
-        deadline = monotonic() + self._retry_for_s
+        deadline = loop_time() + self._retry_for_s
         while True:
             try:
                 return await self._pool.open_connection()
             except psycopg.Error as error:
                 failure = refused_connection(error, self._where)
                 is_final = not isinstance(failure, StoreUnavailable)
-                if is_final or monotonic() + _PAUSE_S > deadline:
+                if is_final or loop_time() + _PAUSE_S > deadline:
                     raise failure from error
             await asyncio.sleep(_PAUSE_S)
 

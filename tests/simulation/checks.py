@@ -1,0 +1,97 @@
+"""What must hold after every run, whatever went wrong in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.engine.history import read_rows
+from messagedb_agent.engine.verify import verify
+from messagedb_agent.events.schema import LlmCallStarted, UserMessageAdded
+from messagedb_agent.projections.conversation import Conversation, conversation
+from tests.properties.conversation_rules import broken_request, broken_rule
+from tests.simulation.grammar import broken_grammar
+from tests.simulation.ledger import stream_of
+from tests.simulation.people import People
+from tests.simulation.policy import Row, broken_policies
+from tests.simulation.world import World
+
+_RESTS = ("user", "approval", "retry", "limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A thread as it stands in the store.
+
+    Attributes:
+        stream: full name of its stream.
+        rows: its own events, without its ancestors'.
+        ours: those of them that no stranger wrote.
+        shown: the fold of all.
+        wrong: prefixes that no provider would take.
+    """
+
+    stream: str
+    rows: tuple[Row, ...]
+    ours: tuple[Row, ...]
+    shown: Conversation
+    wrong: tuple[str, ...]
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is left to be done in it, and nobody does anything."""
+        step = decide(self.shown.state)
+        rests = isinstance(step, Done) or (isinstance(step, Wait) and step.reason in _RESTS)
+        return not self.rows or (rests and not self.shown.state.has_open_claims)
+
+
+async def look(world: World, thread_id: str) -> Look:
+    """Read a thread from the store, past all that processes know of it."""
+    stream = stream_of(thread_id)
+    shown = conversation.initial
+    rows, ours, wrong = list[Row](), list[Row](), list[str]()
+    async for message, decoded in read_rows(world.server.statements.rows, stream):
+        shown = conversation.evolve(shown, decoded.recorded)
+        rule = broken_rule([entry.message for entry in shown.entries]) or broken_request(shown)
+        if rule:
+            wrong.append(f"up to {message.position} no provider would take it: {rule}")
+        if message.stream_name == stream:
+            rows.append(Row(decoded.recorded, message.global_position))
+            ours += rows[-1:] if decoded.metadata.writer else []
+    return Look(stream, tuple(rows), tuple(ours), shown, tuple(wrong))
+
+
+async def findings(world: World, people: People, looks: Sequence[Look]) -> list[str]:
+    """Return what is wrong after a run."""
+    wrong = [*world.wrong, *world.loop.troubles]
+    wrong += [f"the model was asked what it refuses: {rule}" for rule in world.provider.refused]
+    for seen in looks:
+        wrong += [f"{seen.stream}: {one}" for one in await _thread(world, seen)]
+    rows = [row for seen in looks for row in seen.rows]
+    wrong += broken_policies(world.ledger.deeds, rows)
+    wrong += _lost(world, people, rows)
+    claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)
+    if world.provider.asked > claims:
+        wrong.append(f"the model was asked {world.provider.asked} times for {claims} claims")
+    return wrong
+
+
+async def _thread(world: World, seen: Look) -> list[str]:
+    wrong = [*seen.wrong, *broken_grammar([row.recorded for row in seen.ours])]
+    verification = await verify(world.server.statements.rows, seen.stream)
+    if verification.finding:
+        wrong.append(f"verify: {verification.finding}")
+    if not seen.is_at_rest:
+        wrong.append(f"is not at rest: {decide(seen.shown.state)}")
+    return wrong
+
+
+def _lost(world: World, people: People, rows: list[Row]) -> Iterator[str]:
+    standing = {row.recorded.id: row.recorded for row in rows}
+    for id, place in world.acknowledged.items():
+        found = standing.get(id)
+        if found is None or (found.stream, found.position) != place:
+            yield f"{id} was acknowledged at {place}, and stands at {found}"
+    for id in people.said:
+        if id not in standing or not isinstance(standing[id].event, UserMessageAdded):
+            yield f"the message {id} was said, and is lost"

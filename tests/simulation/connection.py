@@ -1,0 +1,137 @@
+"""A connection to the simulated server, as `MessageDbStore` and its pool use one of psycopg's."""
+
+import asyncio
+from typing import Any, cast
+
+import psycopg
+from psycopg.pq import ConnStatus, TransactionStatus
+
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
+from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
+from messagedb_agent.store.server_errors import Where
+from tests.simulation.loop import Killed, Process
+from tests.simulation.server import Server
+from tests.simulation.statements import Rows, Session
+
+_CALL_OFF_S = 5.0  # how long psycopg waits for what it has called off
+_WHERE = Where("simulated", "message_store", "nowhere")
+
+
+class _Cursor:
+    def __init__(self, connection: "SimulatedConnection") -> None:
+        self._connection = connection
+        self._rows: Rows = []
+
+    async def execute(self, query: str, parameters: Any = (), **_: Any) -> "_Cursor":
+        self._rows = await self._connection.ask(query, parameters)
+        return self
+
+    async def fetchall(self) -> Rows:
+        return self._rows
+
+    async def fetchone(self) -> Any:
+        return self._rows[0] if self._rows else None
+
+
+class SimulatedConnection:
+    """One session, as its client sees it. `pgconn` is the same object under libpq's name.
+
+    Attributes:
+        closed: whether the client knows that it is closed.
+        transaction_status: idle, unless a statement is under way or the connection is closed.
+    """
+
+    def __init__(self, server: Server, session: Session) -> None:
+        self._server = server
+        self._session = session
+        self.closed = False
+        self.transaction_status = TransactionStatus.IDLE
+        self.status = ConnStatus.OK
+
+    @property
+    def pgconn(self) -> "SimulatedConnection":
+        return self
+
+    def fileno(self) -> int:
+        return self._session.number
+
+    def cursor(self, **_: Any) -> _Cursor:
+        return _Cursor(self)
+
+    async def execute(self, query: str, parameters: Any = (), **_: Any) -> _Cursor:
+        return await _Cursor(self).execute(query, parameters)
+
+    async def close(self) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Close the connection; the server hears of it."""
+        if not self.closed:
+            self._server.close(self._session)
+        self._break()
+
+    def consume_input(self) -> None:
+        """Hear what the server has said unasked.
+
+        Raises:
+            psycopg.OperationalError: that it has ended the session.
+        """
+        if not self._session.is_open:
+            self._break()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    async def ask(self, query: str, parameters: Any) -> Rows:
+        """Send a statement and wait for the answer; who is cancelled calls it off first."""
+        if not self._session.process.alive:
+            raise Killed
+        if self.closed:
+            raise psycopg.OperationalError("the connection is closed")
+        self.transaction_status = TransactionStatus.ACTIVE
+        asked = self._server.send(self._session, query, parameters)
+        try:
+            return await asked.answer
+        except asyncio.CancelledError:
+            self._server.call_off(asked)
+            await asyncio.wait({asked.over}, timeout=_CALL_OFF_S)
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None or error.sqlstate.startswith("57P"):
+                self._break()
+            raise
+        finally:
+            if not self.closed:
+                self.transaction_status = TransactionStatus.IDLE
+
+    def _break(self) -> None:
+        self.closed = True
+        self.transaction_status = TransactionStatus.UNKNOWN
+        self.status = ConnStatus.BAD
+
+
+class SimulatedPool(Pool):
+    """The pool of one process.
+
+    Args:
+        server: what it connects to.
+        process: whose connections they are.
+    """
+
+    def __init__(self, server: Server, process: Process) -> None:
+        super().__init__(Address({}, _WHERE), PoolLimits(), prepare_threshold=None)
+        self._server = server
+        self._process = process
+
+    async def open_connection(self) -> Connection:
+        self._check_open()
+        await asyncio.sleep(0.002)
+        if not self._process.alive:
+            raise Killed
+        connection = SimulatedConnection(self._server, self._server.open_session(self._process))
+        return cast(Connection, connection)  # it does what the store asks of one
+
+
+def store_of(server: Server, process: Process) -> MessageDbStore:
+    """Return the store that a process works on."""
+    pool = SimulatedPool(server, process)
+    return MessageDbStore(pool, _WHERE, max_message_bytes=MAX_MESSAGE_BYTES, retry_for_s=10.0)

@@ -1,0 +1,154 @@
+"""What people do to threads: each deed may be done again after the process it began in has died."""
+
+from collections.abc import Callable, Sequence
+
+from messagedb_agent.agent.commands import (
+    ApproveTool,
+    Cancel,
+    Command,
+    Continue,
+    DenyTool,
+    End,
+    ResolveOutcome,
+    Say,
+)
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.errors import Refused
+from messagedb_agent.events.values import Limits
+from messagedb_agent.ids import derived_id
+from tests.simulation.world import World
+
+_MOST_TRIES = 8
+
+
+def message_id(thread: str, text: str) -> str:
+    """Return the id that a client gives to a message, however often it is sent."""
+    return derived_id(thread, text, "message")
+
+
+class People:
+    """People at work in a world, who name threads as they like.
+
+    Args:
+        world: where they are.
+
+    Attributes:
+        said: ids of the messages that were said, and came through.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.said: list[str] = []
+        self._ids: dict[str, str] = {}
+
+    def id_of(self, thread: str) -> str:
+        """Return the id of a thread."""
+        return self._ids[thread]
+
+    async def start(self, thread: str, text: str, limits: Limits | None = None) -> None:
+        """Begin a thread with a message."""
+        given = message_id(thread, text)
+        self._name(thread, derived_id("", given, "thread"))
+
+        async def start(engine: Engine) -> Agent:
+            definition = engine.define(model="simulated", limits=limits or Limits())
+            progress = self.world.progress()
+            return await engine.start(
+                text, definition=definition, message_id=given, progress=progress
+            )
+
+        await self._see_through(
+            thread, given, await self.world.do(f"starts {thread}: {text}", start)
+        )
+
+    async def say(self, thread: str, text: str, *before: Command) -> None:
+        """Say something in a thread as it stands by then, after other commands in one append."""
+        given = message_id(thread, text)
+
+        async def say(engine: Engine) -> Agent:
+            agent = await engine.latest(self.id_of(thread))
+            progress = self.world.progress()
+            return await engine.ask(agent, *before, Say(text), message_id=given, progress=progress)
+
+        await self._see_through(
+            thread, given, await self.world.do(f"says in {thread}: {text}", say)
+        )
+
+    async def fork(self, thread: str, at: int, text: str, named: str) -> None:
+        """Go on from an earlier state of a thread: that at a position."""
+        given = message_id(named, text)
+
+        async def fork(engine: Engine) -> Agent:
+            [row] = [m async for m in engine.messages(self.id_of(thread), position=at, until=at)]
+            agent = await engine.load_agent(row.id)
+            self._name(named, derived_id(agent.id, given, "thread"))
+            return await agent.advance(text, message_id=given, progress=self.world.progress())
+
+        await self._see_through(named, given, await self.world.do(f"forks {thread} at {at}", fork))
+
+    async def ask(self, thread: str, *commands: Command) -> Agent | None:
+        """Ask something of a thread; what is refused was done before, and the thread goes on."""
+
+        async def ask(engine: Engine) -> Agent:
+            agent = await engine.latest(self.id_of(thread))
+            try:
+                return await engine.ask(agent, *commands, progress=self.world.progress())
+            except Refused:
+                return await engine.ask(agent, progress=self.world.progress())
+
+        names = ", ".join(type(command).__name__ for command in commands)
+        return await self.world.do(f"asks {thread}: {names}", ask)
+
+    async def cancel(self, thread: str) -> None:
+        await self.ask(thread, Cancel())
+
+    async def end(self, thread: str) -> None:
+        await self.ask(thread, End())
+
+    async def go_on(self, thread: str, limits: Limits | None = None) -> Agent | None:
+        return await self.ask(thread, Continue(limits or Limits()))
+
+    async def judge(self, thread: str, *, allow: bool) -> None:
+        """Allow or refuse every call that waits."""
+
+        def judged(agent: Agent) -> Sequence[Command]:
+            calls = [waiting.call_id for waiting in agent.approvals]
+            return [ApproveTool(call) if allow else DenyTool(call) for call in calls]
+
+        await self._answer(thread, "allows" if allow else "refuses", judged)
+
+    async def resolve(self, thread: str) -> None:
+        """Say of every call of unknown outcome that it was done."""
+
+        def resolved(agent: Agent) -> Sequence[Command]:
+            unknown = sorted(agent.view.conversation.state.unknown)
+            return [ResolveOutcome(call, "completed", "it was done") for call in unknown]
+
+        await self._answer(thread, "resolves", resolved)
+
+    async def _see_through(self, thread: str, given: str, agent: Agent | None) -> None:
+        """Note that a message came through, and try again where the model did not answer."""
+        if agent:
+            self.said.append(given)
+        for _ in range(_MOST_TRIES):
+            if not agent or agent.status != "failed":
+                return
+            agent = await self.go_on(thread)
+
+    async def _answer(
+        self, thread: str, what: str, answers: Callable[[Agent], Sequence[Command]]
+    ) -> None:
+        async def answer(engine: Engine) -> Agent:
+            agent = await engine.latest(self.id_of(thread))
+            try:
+                return await engine.ask(agent, *answers(agent), progress=self.world.progress())
+            except Refused:
+                return await engine.ask(agent, progress=self.world.progress())
+
+        await self.world.do(f"{what} in {thread}", answer)
+
+    def _name(self, thread: str, thread_id: str) -> None:
+        if thread not in self._ids:
+            self._ids[thread] = thread_id
+            self.world.threads.append(thread_id)

@@ -1,0 +1,73 @@
+"""What tools did, held against the log and the policy that each tool declares."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from messagedb_agent.events.outcomes import answered
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
+from tests.simulation.ledger import Deed
+from tests.simulation.tools import POLICIES
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event, and its global position."""
+
+    recorded: Recorded
+    global_position: int
+
+
+def broken_policies(deeds: Sequence[Deed], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what tools did and must not have done.
+
+    Args:
+        deeds: all that tools did.
+        rows: all events of all threads.
+    """
+    starts: dict[str, list[Row]] = defaultdict(list)
+    closed: dict[str, Row] = {}
+    for row in rows:
+        event = row.recorded.event
+        if isinstance(event, ToolExecutionStarted):
+            starts[event.call_id].append(row)
+        elif (key := answered(event)) is not None:
+            closed.setdefault(key, row)
+    by_call: dict[str, list[Deed]] = defaultdict(list)
+    for deed in deeds:
+        by_call[deed.call_id].append(deed)
+    for call, done in by_call.items():
+        for wrong in _broken(done, starts[call], closed.get(call)):
+            yield f"{done[0].tool} {call}: {wrong}"
+    for call, row in closed.items():
+        completed = isinstance(row.recorded.event, ToolExecutionCompleted)
+        if completed and not any(deed.what == "done" for deed in by_call[call]):
+            yield f"{call} is completed, and nobody did it"
+
+
+def _broken(deeds: Sequence[Deed], starts: Sequence[Row], closed: Row | None) -> Iterator[str]:
+    policy = POLICIES[deeds[0].tool]
+    effects = [deed for deed in deeds if deed.what == "done"]
+    if policy in ("never", "check") and len(effects) > 1:
+        yield f"{policy}, and took effect {len(effects)} times"
+    if len({deed.key for deed in deeds}) > 1:
+        yield f"different keys: {sorted({deed.key for deed in deeds})}"
+    for deed in deeds:
+        if not any(_announces(row, deed) for row in starts):
+            yield f"attempt {deed.attempt} {deed.what} before its intent stood"
+        if closed and deed.seen >= closed.global_position and deed.owned:
+            yield f"attempt {deed.attempt} {deed.what} after its outcome was recorded"
+    begun = [deed.attempt for deed in deeds if deed.what == "begun"]
+    if len(begun) != len(set(begun)):
+        yield f"attempts begun twice: {begun}"
+
+
+def _announces(row: Row, deed: Deed) -> bool:
+    event = row.recorded.event
+    return (
+        isinstance(event, ToolExecutionStarted)
+        and row.global_position <= deed.seen
+        and row.recorded.stream == deed.stream
+        and (event.attempt, event.idempotency_key) == (deed.attempt, deed.key)
+    )

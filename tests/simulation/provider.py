@@ -1,0 +1,138 @@
+"""The model: it answers what the user's text asks for, and refuses what no provider takes.
+
+A text that begins with `do` holds rounds: `do look+charge; send, please`. The tools of a round are
+called together, one round after the other; then the model says what it was asked. What it answers
+follows from the request alone, so that it does not matter who asks, or how often.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from messagedb_agent.events.request import (
+    AssistantReply,
+    CallFailure,
+    Reply,
+    Request,
+    RequestedCall,
+    RequestMessage,
+    UserText,
+)
+from messagedb_agent.events.values import Attempt, Usage
+from messagedb_agent.llm.model import LanguageModel, OnDelta
+from messagedb_agent.projections.requests import SUMMARY_INSTRUCTION
+from tests.properties.conversation_rules import broken_rule
+from tests.simulation.faults import Faults
+from tests.simulation.loop import PROCESS, Killed
+
+ANSWER_S = 0.1
+_STALL_S = 6.0
+_LONG = 4  # messages that overflow, where a text says so
+_FAILS = "fail once"
+_OVERFLOWS = "overflow"
+_BROKEN = {"nothing": ("nothing", '{"n": 1}'), "badly": ("look", '{"n": "x"}')}
+
+
+class Provider:
+    """Answers requests.
+
+    Args:
+        faults: what goes wrong.
+        say: writes the log of the run.
+
+    Attributes:
+        asked: how many requests there were.
+        refused: what was wrong with requests.
+    """
+
+    def __init__(self, faults: Faults, say: Callable[[str], None]) -> None:
+        self.asked = 0
+        self.refused: list[str] = []
+        self._faults = faults
+        self._say = say
+        self._failed: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> LanguageModel:
+        return self
+
+    async def complete(
+        self, request: Request, *, on_delta: OnDelta | None = None
+    ) -> Reply | CallFailure:
+        process = PROCESS.get()
+        if process is None or not process.alive:
+            raise Killed
+        self.asked += 1
+        self._say(f"{process} asks the model, {len(request.messages)} messages")
+        messages = tuple(request.messages)
+        if rule := _broken(messages):
+            self.refused.append(rule)
+        due = {fault.kind: fault for fault in self._faults.at("model")}
+        for fault in due.values():
+            self._say(f"{process} {fault}")
+        stall = due.get("stall")
+        await asyncio.sleep(ANSWER_S if stall is None else stall.size * _STALL_S)
+        if "break" in due:
+            raise RuntimeError("a bug in an adapter")
+        if "fail" in due:
+            return CallFailure("unavailable", "try again later")
+        return self._answer(messages, cut="cut" in due)
+
+    def _answer(self, messages: Sequence[RequestMessage], *, cut: bool) -> Reply | CallFailure:
+        text, rounds = _said(messages)
+        if text == SUMMARY_INSTRUCTION:
+            return _reply("in short", ())
+        if _OVERFLOWS in text and len(messages) > _LONG:
+            return CallFailure("context_overflow", "too long")
+        if _FAILS in text and not self._failed[text]:
+            self._failed[text] += 1
+            return CallFailure("rate_limited", "too often")
+        if rounds >= len(wanted := _rounds(text)):
+            return _reply(f"done: {text}", ())
+        calls = tuple(_call(name, rounds) for name in wanted[rounds])
+        if cut:
+            last = RequestedCall(None, calls[-1].name, '{"n": ')
+            return _reply("", (*calls[:-1], last), finish_reason="length")
+        return _reply("", calls)
+
+
+def _said(messages: Sequence[RequestMessage]) -> tuple[str, int]:
+    """Return what the user said last, and how many rounds there were since."""
+    rounds = 0
+    for message in reversed(messages):
+        if isinstance(message, UserText):
+            return message.text, rounds
+        rounds += isinstance(message, AssistantReply) and bool(message.calls)
+    return "", rounds
+
+
+def _rounds(text: str) -> list[list[str]]:
+    if not text.startswith("do "):
+        return []
+    rounds = text.removeprefix("do ").partition(",")[0]
+    return [round.strip().split("+") for round in rounds.split(";")]
+
+
+def _call(name: str, round: int) -> RequestedCall:
+    if name in _BROKEN:
+        return RequestedCall(None, *_BROKEN[name])
+    return RequestedCall(None, name, json.dumps({"n": round}))
+
+
+def _reply(text: str, calls: tuple[RequestedCall, ...], finish_reason: str | None = None) -> Reply:
+    return Reply(
+        model="simulated",
+        text=text,
+        calls=calls,
+        finish_reason=finish_reason or ("tool_calls" if calls else "stop"),
+        usage=Usage(input_tokens=10, output_tokens=1),
+        cost_usd=Decimal(0),
+        attempts=(Attempt(model="simulated", kind="answered", elapsed_ms=100),),
+    )
+
+
+def _broken(messages: Sequence[RequestMessage]) -> str | None:
+    if not messages or isinstance(messages[-1], AssistantReply):
+        return "a request that ends with a reply, or is empty"
+    return broken_rule(messages)

@@ -1,0 +1,193 @@
+"""A model of Message DB: rows, sessions with their locks, and answers that may be lost."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import errors
+
+from messagedb_agent.ids import derived_id
+from messagedb_agent.store.append import _APPEND
+from messagedb_agent.store.message import NewMessage
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.loop import OUTSIDE, Process, VirtualLoop
+from tests.simulation.statements import Rows, Session, Statements
+
+Say: TypeAlias = Callable[[str], None]
+
+_LAG_S = 3.0  # the longest that a slow statement takes; less than a store tries again for
+_AWAY_S = 15.0  # the longest outage; more than that
+_BUSY = (errors.DeadlockDetected, errors.SerializationFailure, errors.AdminShutdown)
+
+
+@dataclass(eq=False, slots=True)
+class Asked:
+    """A statement that was sent.
+
+    Attributes:
+        answer: its answer; whoever waits for it may be cancelled.
+        over: done once it is answered, whoever waits.
+        called_off: whether it is not to be carried out any more.
+    """
+
+    answer: asyncio.Future[Rows]
+    over: asyncio.Future[None]
+    called_off: bool = False
+
+
+class Server:
+    """What processes send statements to.
+
+    A statement is carried out at one instant, between being sent and being answered. What a
+    process had sent when it died is carried out all the same.
+
+    Args:
+        loop: tells the time.
+        faults: what happens to statements.
+        random: draws how long they are under way; None: always as long.
+        say: writes the log of the run.
+
+    Attributes:
+        statements: carries them out; has the rows.
+    """
+
+    def __init__(self, loop: VirtualLoop, faults: Faults, random: Random | None, say: Say) -> None:
+        self.statements = Statements()
+        self._loop = loop
+        self._faults = faults
+        self._random = random
+        self._say = say
+        self._sessions: list[Session] = []
+        self._away_until = 0.0
+        self._strangers = 0
+
+    @property
+    def is_away(self) -> bool:
+        return self._loop.time() < self._away_until
+
+    def go_away(self, size: float) -> None:
+        """End all sessions and let nobody in for a while."""
+        self._away_until = self._loop.time() + size * _AWAY_S
+        for session in [session for session in self._sessions if session.is_open]:
+            self.drop(session)
+
+    def open_session(self, process: Process) -> Session:
+        if self.is_away:
+            raise psycopg.OperationalError("connection refused")
+        session = Session(process, len(self._sessions) + 1)
+        self._sessions.append(session)
+        return session
+
+    def drop_sessions(self, process: Process) -> None:
+        """End the sessions of a process, which hears of it."""
+        for session in self._sessions:
+            if session.process is process and session.is_open:
+                self.drop(session)
+
+    def drop(self, session: Session) -> None:
+        """End a session from this side; its client hears of it a little later."""
+        session.is_open = False
+        self.statements.let_go(session)
+        self._later(self._trip_s(), self._loop.readable, session.number)
+
+    def close(self, session: Session) -> None:
+        """Hear that a client has closed its connection, or died."""
+        session.is_left = True
+        self._later(self._trip_s(), self.statements.let_go, session)
+
+    def bury(self, process: Process) -> None:
+        """Hear that a process has died."""
+        for session in self._sessions:
+            if session.process is process:
+                self.close(session)
+
+    def owns(self, process: Process, stream: str) -> bool:
+        """Say whether a process owns a stream at this moment, as the server sees it."""
+        owner = self.statements.owner(stream)
+        return owner is not None and owner.process is process
+
+    def send(self, session: Session, query: str, parameters: Any) -> "Asked":
+        """Send a statement."""
+        asked = Asked(self._loop.create_future(), self._loop.create_future())
+        due = {f.kind: f for f in self._faults.at("write" if query == _APPEND else "read")}
+        for fault in due.values():
+            self._say(f"{session.process} {fault}")
+        late = due.get("lag") or due.get("slow")
+        wait_s = late.size * _LAG_S if late else 0.0
+        before = wait_s if late and int(late.size * 100) % 2 else 0.0
+
+        def arrive() -> None:
+            reply = self._carried_out(session, query, parameters, due, asked.called_off)
+            self._later(self._trip_s() + wait_s - before, deliver, reply)
+
+        def deliver(reply: Rows | psycopg.Error) -> None:
+            if not session.is_open:
+                reply = _lost()
+            asked.over.set_result(None)
+            if asked.answer.done():
+                return
+            if isinstance(reply, list):
+                asked.answer.set_result(reply)
+            else:
+                asked.answer.set_exception(reply)
+                asked.answer.exception()  # whoever asked may be dead by now
+
+        self._later(self._trip_s() + before, arrive)
+        return asked
+
+    def call_off(self, asked: Asked) -> None:
+        """Have a statement not carried out, if it is not yet."""
+        self._later(self._trip_s(), setattr, asked, "called_off", True)
+
+    def _carried_out(
+        self,
+        session: Session,
+        query: str,
+        parameters: Any,
+        due: Mapping[str, Fault],
+        called_off: bool,
+    ) -> Rows | psycopg.Error:
+        if not session.is_open:
+            return _lost()
+        if called_off:
+            return errors.QueryCanceled("canceling statement due to user request")
+        if "refuse" in due or "deaf" in due:
+            self.drop(session)
+            return _lost()
+        if busy := due.get("busy"):
+            return _BUSY[int(busy.size * 100) % len(_BUSY)]("try again")
+        if "overtake" in due:
+            self._overtake(parameters)
+        try:
+            rows = self.statements.carry_out(session, query, parameters)
+        except psycopg.Error as error:
+            self._say(f"{session.process} {_name(query)} refused: {error}")
+            return error
+        self._say(f"{session.process} {_name(query)} {rows if query == _APPEND else len(rows)}")
+        if "lose" in due:
+            self.drop(session)
+        return rows
+
+    def _overtake(self, parameters: Mapping[str, str]) -> None:
+        """Write a row of a stranger's where an append is about to stand."""
+        self._strangers += 1
+        stream = self.statements.stream_of(parameters)
+        id = derived_id("stranger", str(self._strangers), "row")
+        self.statements.write_row(stream, NewMessage(id, "SessionTitled", '{"title":"mine"}', None))
+
+    def _trip_s(self) -> float:
+        return 0.001 if self._random is None else self._random.uniform(0.0002, 0.003)
+
+    def _later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
+        self._loop.call_later(delay_s, callback, *args, context=OUTSIDE)
+
+
+def _lost() -> psycopg.OperationalError:
+    return psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def _name(query: str) -> str:
+    return " ".join(query.split())[:50]
