@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
-from statistics import median
+from statistics import median, quantiles
 
 from benchmarks import commands
 from benchmarks.database import Bench, private_server
@@ -13,8 +13,10 @@ from benchmarks.threads import Threads
 from benchmarks.threads import measure as measure_threads
 from benchmarks.turns import EDGE, LongThread, Turns
 from benchmarks.turns import measure as measure_turns
+from benchmarks.wake import Waking
+from benchmarks.wake import measure as measure_waking
 
-ROWS = ("turns", "threads", "help", "list", "start")
+ROWS = ("turns", "threads", "wake", "help", "list", "start")
 MIN_TURNS = 2 * EDGE
 FIRST_TIMES = 3
 
@@ -35,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--events", type=int, default=100_000, help="in the longest thread, for `list`"
     )
+    parser.add_argument("--wakes", type=int, default=1000, help="how often another process writes")
     parser.add_argument("--times", type=int, default=7, help="how often each command is run")
     return parser
 
@@ -60,6 +63,8 @@ async def _measured(chosen: argparse.Namespace) -> str:
         if "threads" in wanted:
             threads = await measure_threads(bench, chosen.at_once, _show_progress)
             rows += _thread_rows(threads, chosen.at_once)
+        if "wake" in wanted:
+            rows += _wake_rows(await measure_waking(bench, max(chosen.wakes, 2)))
         if "list" in wanted:
             await commands.fill(bench, chosen.threads)
             what = f"list, {chosen.threads:,} threads"
@@ -68,6 +73,21 @@ async def _measured(chosen: argparse.Namespace) -> str:
             what += f", one of {chosen.events:,} events"
             rows.append(_command(bench, chosen.times, "list", what=what))
         return f"{conditions(bench, began)}\n\n{render(rows)}"
+
+
+def _wake_rows(waking: Waking) -> list[Row]:
+    count = len(waking.from_append_ms)
+    return [
+        _wake_row(f"from append to a handler elsewhere, {count:,} times", waking.from_append_ms),
+        _wake_row("the same from the writer's answer on", waking.from_commit_ms),
+        Row("the reader's own work for each", f"{waking.reader_cpu_ms:.2f} ms CPU"),
+    ]
+
+
+def _wake_row(what: str, took_ms: Sequence[float]) -> Row:
+    p99 = quantiles(took_ms, n=100)[98]
+    figure = f"{median(took_ms):.1f} ms"
+    return Row(f"{what} (median)", figure, f"{p99:.1f} ms p99", aim="<= 3, <= 20")
 
 
 def _command(bench: Bench, times: int, *arguments: str, what: str = "", aim: str = "") -> Row:
