@@ -1,6 +1,7 @@
 """Reading threads of one category: finding them, folding them, checking them."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from messagedb_agent.agents.finding import (
@@ -14,7 +15,7 @@ from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.verify import Verification, verify
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Store
+from messagedb_agent.store.store import News, Store
 from messagedb_agent.store.stream_name import thread_category, thread_stream
 
 S = TypeVar("S")
@@ -137,6 +138,15 @@ class Reading:
             StoreUnavailable: the store was not reached (while reading).
         """
         return self.store.read_category(self._stream_category, global_position=global_position)
+
+    def listen(self) -> AbstractAsyncContextManager[News]:
+        """Hear of news in the threads while the context lasts.
+
+        `News.wait(seconds)` returns when something was written, and else when the time is over.
+        News are a hint: what other programs write is told by nobody, so who waits reads again
+        also when the time is over. A store that cannot be reached is no error here.
+        """
+        return self.store.listen(self._stream_category)
 
     async def newest(self, thread_id: str) -> Message | None:
         """Return the newest message of a thread; None where there is none.

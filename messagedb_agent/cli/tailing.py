@@ -1,7 +1,7 @@
 """`tail`: events as they are written, from a position on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from messagedb_agent import Engine, Message
 
 POLL_S = 0.25
-"""How often the store is asked for news, in seconds."""
+"""How often the store is asked for what nobody told of, in seconds."""
+
+LULL_S = 0.02
+"""How long it is not asked after it was, in seconds: the others may have much to tell."""
 
 FIND_S = 2.0
 """How long, in seconds, Ctrl-C waits until it is known where to go on; the next one does not."""
@@ -46,7 +49,7 @@ class Tail:
         self.next = start
         self.is_found = asyncio.Event()
 
-    async def messages(self, engine: "Engine") -> AsyncIterator["Message"]:
+    async def messages(self, engine: "Engine") -> AsyncGenerator["Message", None]:
         """Give messages for ever, as they come.
 
         Raises:
@@ -57,13 +60,15 @@ class Tail:
         if self.next is None:
             self.next = await self._end(engine)
         self.is_found.set()
-        while True:
-            async for message in self._news(engine, self.next):
-                yield message
-                self.next = self._after(message)
-            if has_no_reader():  # else it would show with the next news, and `head` wait for that
-                raise BrokenPipeError
-            await asyncio.sleep(POLL_S)
+        async with engine.listen() as news:
+            while True:
+                async for message in self._news(engine, self.next):
+                    yield message
+                    self.next = self._after(message)
+                if has_no_reader():  # else it would show with the next news, and `head` wait for it
+                    raise BrokenPipeError
+                await asyncio.sleep(LULL_S)
+                await news.wait(POLL_S)
 
     async def _end(self, engine: "Engine") -> int:
         """Return the position after the newest message.

@@ -185,7 +185,7 @@ class Notifications:
     def _rested(self, categories: Iterable[str], *, again: bool = False) -> None:
         """Let news of categories be told again; `again` tells of them in any case."""
         for category in categories:
-            if self._resting.pop(category) or again:
+            if self._resting.pop(category, False) or again:
                 self._fresh.add(category)
         if self._fresh:
             self._stir()
