@@ -126,6 +126,7 @@ class Agent:
         at_head: bool = False,
         during: During = "queue",
         progress: Progress = SILENT,
+        detached: bool = False,
         **changes: Any,
     ) -> "Agent":
         """Say something and see the turn through.
@@ -143,13 +144,15 @@ class Agent:
                 answers it afterwards, `interrupt` cancels the turn in the same append, `reject`
                 refuses it. In a fork nothing is under way.
             progress: told of the run while it goes on.
+            detached: only write it down; workers answer.
             changes: fields of `AgentDefinition` that are to be other than recorded: `model`,
                 `system_prompt`, `parameters`, `limits`. None leaves a field as it is; the tools
-                are always the engine's.
+                are the engine's where no others are named.
 
         Returns:
-            The state that answers the text, or where the turn waits for an approval. Where others
-            have spoken meanwhile it is not the thread's newest one, and forks when it advances.
+            The state that answers the text, or where the turn waits for an approval; where it is
+            detached, the state right behind the text. Where others have spoken meanwhile it is
+            not the thread's newest one, and forks when it advances.
 
         Raises:
             ModelError: the model call failed for good; `agent` is the recorded state.
@@ -173,6 +176,7 @@ class Agent:
             changes=changes,
             progress=progress,
             forks=not at_head,
+            detached=detached,
         )
 
     async def resume(

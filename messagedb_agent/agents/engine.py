@@ -132,6 +132,7 @@ class Engine(Reading):
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         progress: Progress = SILENT,
+        detached: bool = False,
     ) -> Agent:
         """Begin a thread with a message and see its first turn through.
 
@@ -142,9 +143,11 @@ class Engine(Reading):
             metadata: what to note with the thread, a JSON object.
             message_id: a UUID of the caller's, as text; a start repeated with it is one thread.
             progress: told of the run while it goes on.
+            detached: only write it down; workers answer.
 
         Returns:
-            The state that answers the text, or where the turn waits for an approval.
+            The state that answers the text, or where the turn waits for an approval; where it is
+            detached, the state right behind the text.
 
         Raises:
             ModelError: the model call failed for good, or there is no such model (kind
@@ -161,7 +164,13 @@ class Engine(Reading):
             StoreUnavailable: the store was not reached; the same again with a message id is safe.
         """
         return await self._begin(
-            definition or self.define(), Say(text, user), user, metadata, message_id, progress
+            definition or self.define(),
+            Say(text, user),
+            user,
+            metadata,
+            message_id,
+            progress,
+            detached=detached,
         )
 
     async def load_agent(self, id: str) -> Agent:
@@ -200,7 +209,7 @@ class Engine(Reading):
             StoreUnavailable: the store was not reached.
         """
         thread_id = await self.find_thread(thread)
-        return self._agent(thread_id, await self._turns.latest(thread_id))
+        return self._agent(thread_id, await self.turns.latest(thread_id))
 
     async def _begin(
         self,
@@ -210,12 +219,15 @@ class Engine(Reading):
         metadata: Mapping[str, Any] | None,
         message_id: str | None,
         progress: Progress,
+        *,
+        detached: bool = False,
     ) -> Agent:
         check_strategy(definition.context_strategy)
         given = ids.normalised_id(message_id) if message_id else None
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
         start = Start(thread_id, definition, user, noted(metadata) if metadata else None)
-        return self._settled(await self._turns.begin(start, say, given, progress))
+        rest = await self.turns.begin(start, say, given, progress, detached=detached)
+        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
     async def ask(
         self,
@@ -225,6 +237,7 @@ class Engine(Reading):
         changes: Mapping[str, Any] | None = None,
         progress: Progress = SILENT,
         forks: bool = False,
+        detached: bool = False,
     ) -> Agent:
         """Ask something of an agent's thread, see it through, and return the new state.
 
@@ -238,9 +251,11 @@ class Engine(Reading):
             progress: told of the run while it goes on.
             forks: whether a state that is no longer the head of its thread forks there; else the
                 thread's head takes it on.
+            detached: only write it down; workers go on with it.
 
         Returns:
-            The state where what was asked is settled, or where the thread waits for a person.
+            The state where what was asked is settled, or where the thread waits for a person;
+            where it is detached, the state right behind what was asked.
 
         Raises:
             Refused: the thread's state does not allow it: it is deleted or was never started, it
@@ -262,15 +277,16 @@ class Engine(Reading):
         for command in commands:
             if isinstance(command, Start | Redefine):
                 check_strategy(command.definition.context_strategy)
-        rest = await self._turns.ask(
+        rest = await self.turns.ask(
             agent,
             commands,
             message_id=ids.normalised_id(message_id) if message_id else None,
             changes=changes,
             progress=progress,
             forks=forks,
+            detached=detached,
         )
-        return self._settled(rest)
+        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
     async def fork(self, agent: Agent, *, progress: Progress = SILENT) -> Agent:
         """Begin a thread that shares an agent's past, and see it through; see `Agent.fork`.
@@ -281,10 +297,11 @@ class Engine(Reading):
             IntegrityError: a parent is missing or cut.
             StoreUnavailable: the store was not reached; a fork may stand there all the same.
         """
-        return self._settled(await self._turns.fork(agent, (), None, {}, progress))
+        return self._settled(await self.turns.fork(agent, (), None, {}, progress))
 
     @cached_property
-    def _turns(self) -> Turns:
+    def turns(self) -> Turns:
+        """What takes threads on; workers use it."""
         return Turns(self.store, self.models, self.tools, self.category, self.version, self.writing)
 
     def _agent(self, thread_id: str, seen: View) -> Agent:

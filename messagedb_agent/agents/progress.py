@@ -43,6 +43,7 @@ class Advancing(Protocol):
         changes: Mapping[str, Any] | None = None,
         progress: Progress = SILENT,
         forks: bool = False,
+        detached: bool = False,
     ) -> "Agent":
         """Ask something of an agent's thread, see it through, and return the new state."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from messagedb_agent.agent.commands import Say
+from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.settled import Settled
 from messagedb_agent.agents.view import View, view, with_conversation
 from messagedb_agent.engine.batch import Batch
@@ -10,7 +11,7 @@ from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.engine.saying import Saying
-from messagedb_agent.engine.thread import take_on
+from messagedb_agent.engine.thread import attend, take_on
 from messagedb_agent.errors import DuplicateMessage, TurnUnderWay
 from messagedb_agent.events.codec import clean_text, decode
 from messagedb_agent.events.recorded import Recorded
@@ -87,6 +88,62 @@ class Run:
         finally:
             self._on_event = None
         return await self._answered()
+
+    async def attend(
+        self, effects: Effects, on_event: Callable[[Recorded], None] | None = None
+    ) -> Wait | Done | None:
+        """See the thread through to its next rest, if nobody else works on it.
+
+        Args:
+            effects: performs what the thread claims.
+            on_event: told of every event from when there is something to do, once it stands in
+                the log.
+
+        Returns:
+            What the thread waits for, or that it is done; None where somebody else owns it.
+
+        Raises:
+            ConfigurationError: the thread has something to do and needs tools that are not here.
+        """
+
+        def begin() -> None:
+            self._on_event = on_event
+
+        try:
+            return await attend(
+                self._store,
+                self.journal,
+                effects.perform,
+                has_tool=effects.has_tool,
+                on_begin=begin,
+            )
+        finally:
+            self._on_event = None
+
+    async def say(self, saying: Saying, on_event: Callable[[Recorded], None] | None = None) -> View:
+        """Say something, and leave the thread to whoever works on it.
+
+        Args:
+            saying: what is said.
+            on_event: told of every event from now on, once it stands in the log.
+
+        Returns:
+            The fold right behind what was said, or where it stood already.
+
+        Raises:
+            DuplicateMessage: the message id is taken by something else.
+            TurnUnderWay: it was not to be said during a turn.
+        """
+        self._on_event = on_event
+        try:
+            await self.journal.catch_up()
+            await self.journal.claim(saying)
+        except (DuplicateMessage, TurnUnderWay) as refused:
+            if await self._said_before(saying) is None:
+                raise refused from None
+        finally:
+            self._on_event = None
+        return self.view
 
     async def _said_before(self, saying: Saying) -> Recorded | None:
         """Return the event of a message that stands already, with this id and the same text."""

@@ -8,6 +8,7 @@ from messagedb_agent import ids
 from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
+from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
@@ -45,6 +46,24 @@ class Rest:
     view: View
 
 
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """What came of a look at a thread.
+
+    Attributes:
+        step: what the thread waits for, or that it is done; None where somebody else owns it.
+        version: position of the last event that was read; -1 where there is none.
+    """
+
+    step: Wait | Done | None
+    version: int
+
+    @property
+    def rests(self) -> bool:
+        """Whether the thread goes on only after a word from outside, or never."""
+        return self.step is not None and self.step != Wait("effect")
+
+
 @dataclass(frozen=True)
 class Turns:
     """Takes threads of one category from what is said to them to their next rest.
@@ -77,8 +96,26 @@ class Turns:
         self._kept.keep(run)
         return run.view
 
+    async def attend(self, thread_id: str, progress: Progress) -> Attended:
+        """See a thread through to its next rest, if nobody else works on it.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            ConfigurationError: the thread has something to do and needs tools that are not here.
+        """
+        run = self._run(thread_id)
+        step = await run.attend(self._effects(run, progress), progress.on_event)
+        self._kept.keep(run)
+        return Attended(step, run.journal.version)
+
     async def begin(
-        self, start: Start, say: Say | None, message_id: str | None, progress: Progress
+        self,
+        start: Start,
+        say: Say | None,
+        message_id: str | None,
+        progress: Progress,
+        *,
+        detached: bool = False,
     ) -> Rest:
         """Begin a thread, and say something to it.
 
@@ -87,15 +124,15 @@ class Turns:
             say: what the user says; None for nothing.
             message_id: id of that message, normalised; the same start again is the same thread.
             progress: told of the run while it goes on.
+            detached: whether the turn is left to workers.
         """
 
         def asked(shown: Conversation) -> Sequence[Command]:
             opening = () if shown.state.started else (start,)
             return (*opening, say) if say else opening
 
-        return await self._see_through(
-            self._run(start.thread_id), Saying(asked, message_id), progress
-        )
+        saying = Saying(asked, message_id)
+        return await self._say(self._run(start.thread_id), saying, progress, detached)
 
     async def ask(
         self,
@@ -106,6 +143,7 @@ class Turns:
         changes: Mapping[str, Any],
         progress: Progress,
         forks: bool,
+        detached: bool = False,
     ) -> Rest:
         """Ask something of an agent's thread; see `Engine.ask`."""
         run = self._run(agent.thread_id)
@@ -125,22 +163,31 @@ class Turns:
 
         try:
             saying = Saying(asked_at_head if forks else asked, message_id)
-            return await self._see_through(run, saying, progress)
+            return await self._say(run, saying, progress, detached)
         except _MovedOn:
             if await self._was_said(agent, message_id):
-                return await self._see_through(run, Saying(asked, message_id), progress)
+                return await self._say(run, Saying(asked, message_id), progress, detached)
             self._kept.keep(run)
             said = tuple(replace(c, during="queue") if isinstance(c, Say) else c for c in commands)
-            return await self.fork(agent, said, message_id, changes, progress)
+            return await self.fork(agent, said, message_id, changes, progress, detached=detached)
 
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""
         kept = self._kept.take(thread_id)
         return kept or Run(self.store, self.stream(thread_id), thread_id, self.writing)
 
-    async def _see_through(self, run: Run, saying: Saying, progress: Progress) -> Rest:
+    async def _say(self, run: Run, saying: Saying, progress: Progress, detached: bool) -> Rest:
+        """Say something to a thread, and see it through unless that is left to workers."""
+        if detached:
+            seen = await run.say(saying, progress.on_event)
+        else:
+            seen = await run.take_on(saying, self._effects(run, progress), progress.on_event)
+        self._kept.keep(run)  # not after an error, which may have left it between two events
+        return Rest(run.thread_id, seen)
+
+    def _effects(self, run: Run, progress: Progress) -> Effects:
         within = Within(self.store, run.journal) if isinstance(self.store, Transactional) else None
-        effects = Effects(
+        return Effects(
             run.journal.stream,
             run.thread_id,
             self.models,
@@ -149,9 +196,6 @@ class Turns:
             progress.on_delta,
             within,
         )
-        seen = await run.take_on(saying, effects, progress.on_event)
-        self._kept.keep(run)  # not after an error, which may have left it between two events
-        return Rest(run.thread_id, seen)
 
     def _redefinition(
         self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
@@ -181,6 +225,8 @@ class Turns:
         message_id: str | None,
         changes: Mapping[str, Any],
         progress: Progress,
+        *,
+        detached: bool = False,
     ) -> Rest:
         """Begin a new thread that shares the agent's past, and ask something of it.
 
@@ -205,7 +251,7 @@ class Turns:
 
         run = Run(self.store, stream, thread_id, self.writing)
         await run.journal.branch_off(parent, agent.position)
-        return await self._see_through(run, Saying(asked, message_id), progress)
+        return await self._say(run, Saying(asked, message_id), progress, detached)
 
 
 def _moves(state: State, command: Command) -> bool:

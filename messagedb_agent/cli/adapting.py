@@ -39,10 +39,17 @@ def changes(
     Raises:
         ConfigurationError: the model that will be asked cannot be; nothing is written then.
     """
+    check_tools(engine, agent, goes_on=goes_on)
+    told = told_by_settings(setup, agent)
+    engine.models(told.get("model", agent.model))
+    return told
+
+
+def told_by_settings(setup: Setup, agent: "Agent") -> dict[str, Any]:
+    """Return what of the recorded agent the settings say otherwise, whoever works on it."""
     from messagedb_agent import Limits
 
     settings, recorded = setup.loaded.settings, agent.definition
-    check_tools(engine, agent, goes_on=goes_on)
     limits = recorded.limits if recorded else Limits()
     told: dict[str, Any] = {}
     if recorded is None:  # somebody else began the thread; it gets an agent now
@@ -51,7 +58,6 @@ def changes(
         told["model"] = settings.model_name
     if recorded is None or "MAX_ITERATIONS" in setup.loaded.sources:
         told["limits"] = limits.model_copy(update={"calls_per_turn": settings.max_iterations})
-    engine.models(told.get("model", agent.model))
     return told
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.streams import keep_for_answers, notes
@@ -54,10 +54,14 @@ class Setup:
         )
 
 
-def set_up(common: Common) -> Setup:
+def set_up(common: Common, *, log_level: Literal["INFO"] | None = None) -> Setup:
     """Read the settings, name the category as Message DB needs it, and set up what is written.
 
     From here on standard output is kept for answers.
+
+    Args:
+        common: the global options.
+        log_level: what is logged also on a terminal, where the settings say nothing else.
 
     Raises:
         RefusedName: the category or the version.
@@ -70,7 +74,8 @@ def set_up(common: Common) -> Setup:
     keep_for_answers()
     arguments = {"MODEL_NAME": common.model} if common.model else {}
     loaded = load(common.config, arguments=arguments)
-    configure(loaded.settings, notes())
+    settings = loaded.settings
+    configure(settings.model_copy(update={"log_level": settings.log_level or log_level}), notes())
     category = normalised_category(common.category)
     if category != common.category:
         note(f"category {common.category!r} is written {category!r}: {_why(common.category)}")

@@ -23,6 +23,7 @@ Call = Annotated[
 All = Annotated[bool, typer.Option("--all", help="All calls of the thread that wait.")]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides, for the log.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Approve every tool call that waits for it.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Only write it down; a worker answers.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 

@@ -10,6 +10,7 @@ from messagedb_agent.cli.shape import (
     All,
     By,
     Call,
+    Detach,
     Form,
     Message,
     Thread,
@@ -20,6 +21,8 @@ from messagedb_agent.cli.shape import (
 
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
+_MAX_CONCURRENCY = 10_000
+_MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
 
 group = new_group(
     "Agents whose whole life is an event log in Message DB.\n\n"
@@ -29,10 +32,18 @@ group = new_group(
 
 
 @command(group, "start", "Talk")
-def _start(common: Common, message: Message, form: Form = "text", yes: Yes = False) -> int:
+def _start(
+    common: Common,
+    message: Message,
+    form: Form = "text",
+    yes: Yes = False,
+    detach: Detach = False,
+) -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import talking, turning
+    from messagedb_agent.cli import detaching, talking, turning
 
+    if detach:
+        return detaching.start(common, message, form)
     return talking.start(common, message, turning.Manner(form, yes))
 
 
@@ -47,10 +58,13 @@ def _message(
         typer.Option(help="Where a turn is under way: answer after it, cancel it, or refuse this."),
     ] = "queue",
     yes: Yes = False,
+    detach: Detach = False,
 ) -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import talking, turning
+    from messagedb_agent.cli import detaching, talking, turning
 
+    if detach:
+        return detaching.message(common, thread, message, form, during)
     return talking.message(common, thread, message, turning.Manner(form, yes), during)
 
 
@@ -240,6 +254,30 @@ def _verify(common: Common, thread: Thread, form: Form = "text") -> int:
     from messagedb_agent.cli import verifying
 
     return verifying.verify(common, thread, form)
+
+
+@command(group, "worker", "Work")
+def _worker(
+    common: Common,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=_MAX_CONCURRENCY, metavar="N", help="Threads at once.")
+    ] = 32,
+    group_size: Annotated[
+        int,
+        typer.Option(min=1, max=_MAX_GROUP_SIZE, metavar="N", help="Slots that the workers share."),
+    ] = 4,
+    name: Annotated[
+        str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
+    ] = "workers",
+    grace: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long threads may take once it stops."),
+    ] = 30.0,
+) -> int:
+    """Answer what is said to threads, also by --detach, until SIGTERM or Ctrl-C."""
+    from messagedb_agent.cli import working
+
+    return working.work(common, working.Working(concurrency, group_size, name, grace))
 
 
 @command(group, "config", "Set up")

@@ -2,10 +2,9 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from hashlib import md5
 from itertools import islice
 from typing import Any
 
@@ -22,7 +21,6 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uui
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.store import Hold, Member, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
-    cardinal_id_of,
     category_of,
     check_category,
     check_prefix,
@@ -110,7 +108,7 @@ class MemoryStore:
             message = messages[index]
             index += 1
             if (correlation is None or correlation_of(message) == correlation) and (
-                member is None or _belongs(message.stream_name, member)
+                member is None or member.has(message.stream_name)
             ):
                 yield message
             self._check_open()
@@ -149,6 +147,11 @@ class MemoryStore:
         finally:
             self._owned.discard(stream)
             hold.version = self._version(stream)
+
+    async def owned(self, streams: Collection[str]) -> frozenset[str]:
+        """Return those of some streams that somebody owns at this moment."""
+        self._check_open()
+        return frozenset(self._owned.intersection(streams))
 
     @asynccontextmanager
     async def listen(self, category: str) -> AsyncIterator[Bell]:
@@ -334,13 +337,3 @@ def _appended(messages: Sequence[Message]) -> Appended:
         position=messages[-1].position,
         global_positions=tuple(message.global_position for message in messages),
     )
-
-
-def _belongs(stream: str, member: Member) -> bool:
-    """Say whether a stream is the member's.
-
-    Source: Message DB 1.3.0, `functions/hash-64.sql` and `get-category-messages.sql`.
-    """
-    digest = md5((cardinal_id_of(stream) or "").encode(), usedforsecurity=False).digest()
-    hashed = int.from_bytes(digest[:8], "big", signed=True)
-    return abs(hashed) % member.size == member.number

@@ -1,7 +1,7 @@
 """A store on Message DB: psycopg 3, Message DB's own functions, and nothing held open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
@@ -17,7 +17,7 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uui
 from messagedb_agent.store.grouping import Group
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.notifications import Notifications
-from messagedb_agent.store.ownership import Ownership
+from messagedb_agent.store.ownership import OWNED, Ownership, lock_keys
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits, loop_time
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
@@ -232,6 +232,13 @@ class MessageDbStore:
         """Try to own a stream while the context lasts; see `Owner.own`."""
         check_stream(stream)
         return self._ownership.own(stream)
+
+    async def owned(self, streams: Collection[str]) -> frozenset[str]:
+        """Return those of some streams that somebody owns at this moment; see `Owner.owned`."""
+        by_keys = {lock_keys(stream): stream for stream in streams}
+        keys = {"first": [one for one, _ in by_keys], "second": [two for _, two in by_keys]}
+        found = await self._rows(OWNED, keys)
+        return frozenset(by_keys[one, two] for one, two in found)
 
     def listen(self, category: str) -> AbstractAsyncContextManager[News]:
         """Hear of news in a category while the context lasts; see `Listener.listen`."""

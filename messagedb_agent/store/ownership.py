@@ -21,6 +21,21 @@ _FRESH_S = 0.25
 _MOST_ASKED = 5  # a server that is always slower must not keep a tool from beginning
 _UNLOCK = "SELECT pg_advisory_unlock(%s, %s), stream_version(%s)"
 
+OWNED = """
+SELECT key.one, key.two
+FROM unnest(%(first)s::int[], %(second)s::int[]) AS key(one, two)
+JOIN pg_locks AS held
+  ON held.locktype = 'advisory' AND held.objsubid = 2 AND held.granted
+ AND held.classid = (key.one::bigint & 4294967295)::oid
+ AND held.objid = (key.two::bigint & 4294967295)::oid
+JOIN pg_database AS here ON here.oid = held.database AND here.datname = current_database()
+"""
+"""Which of some pairs of keys are locked by anybody in this database, without locking them.
+
+Source: PostgreSQL's documentation of `pg_locks`: of a lock on two keys, `classid` is the first,
+`objid` the second, both without a sign, and `objsubid` 2.
+"""
+
 
 def lock_keys(stream: str) -> tuple[int, int]:
     """Return the two signed 32-bit keys of a stream: the first 64 bits of its name's SHA-256."""

@@ -1,13 +1,15 @@
 """What a message store offers: narrow protocols, in Message DB's own words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.stream_name import cardinal_id_of
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -38,6 +40,15 @@ class Member:
             raise ValidationError(
                 f"member {self.number} of a group of {self.size}; the first is 0", field="number"
             )
+
+    def has(self, stream: str) -> bool:
+        """Say whether a stream is this member's.
+
+        Source: Message DB 1.3.0, `functions/hash-64.sql` and `get-category-messages.sql`.
+        """
+        digest = md5((cardinal_id_of(stream) or "").encode(), usedforsecurity=False).digest()
+        hashed = int.from_bytes(digest[:8], "big", signed=True)
+        return abs(hashed) % self.size == self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +225,14 @@ class Owner(Protocol):
         """Try to own a stream while the context lasts; None where somebody else owns it.
 
         Ownership saves double work; what protects a stream is the expected version.
+        """
+        ...
+
+    async def owned(self, streams: Collection[str]) -> frozenset[str]:
+        """Return those of some streams that somebody owns at this moment, in whatever process.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What every owner and every directory does."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -221,3 +222,19 @@ async def test_what_no_later_message_of_its_stream_answers_is_found(
     assert await store.unanswered(f"{category}x", ASKED, limit=9) == []
     with pytest.raises(RefusedName):
         await store.unanswered(f"{category}-half", ASKED, limit=9)
+
+
+async def test_it_is_known_which_streams_are_owned_without_trying_to_own_them(
+    store: Store, category: str
+) -> None:
+    names = [f"{category}-{n}" for n in range(20)]  # keys with either sign
+    assert await store.owned(names) == frozenset()
+    async with AsyncExitStack() as stack:
+        for name in names[:10]:
+            await stack.enter_async_context(store.own(name))
+        assert await store.owned(names) == frozenset(names[:10])
+        assert await store.owned(names[5:15]) == frozenset(names[5:10])
+        async with store.own(names[10]) as free:
+            assert free
+    assert await store.owned(names) == frozenset()
+    assert await store.owned([]) == frozenset()

@@ -1,0 +1,81 @@
+"""`start --detach` and `message --detach`: say it, and leave the answer to workers."""
+
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.adapting import new_model, told_by_settings
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.cli.wording import message_text
+
+if TYPE_CHECKING:
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.agent.commands import During
+
+
+def start(common: Common, message: str, form: str) -> int:
+    """Begin a thread with a message, and say which it is."""
+    text = message_text(message)
+    setup = set_up(common)
+    model = new_model(setup)
+
+    async def work() -> int:
+        from messagedb_agent import Limits
+
+        async with opened(setup) as engine:
+            engine.models(model)  # a mistake is told now, and not by a worker later
+            limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
+            definition = engine.define(model=model, limits=limits)
+            agent = await engine.start(text, definition=definition, detached=True)
+            await _tell(setup, engine, agent, form)
+        return ExitCode.OK
+
+    return run(work())
+
+
+def message(
+    common: Common, thread: str, message: str, form: str, during: "During" = "queue"
+) -> int:
+    """Say something in a thread, and say how to see the answer."""
+    text = message_text(message)
+    setup = set_up(common)
+
+    async def work() -> int:
+        async with opened(setup) as engine:
+            agent = await engine.latest(thread)
+            changes = _changes(setup, engine, agent)
+            agent = await agent.advance(text, at_head=True, during=during, detached=True, **changes)
+            await _tell(setup, engine, agent, form)
+        return ExitCode.OK
+
+    return run(work())
+
+
+def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
+    """Return what of the recorded agent was asked to be otherwise.
+
+    It is workers that run the tools: they stay as they are, unless others are named here.
+
+    Raises:
+        ConfigurationError: the model that is named cannot be asked; nothing is written then.
+    """
+    told = told_by_settings(setup, agent)
+    if "model" in told:
+        engine.models(told["model"])
+    if agent.definition is not None and not setup.common.tools:
+        told["tools"] = agent.definition.tools
+    return told
+
+
+async def _tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> None:
+    if form == "json":
+        out(await turn_json(engine, agent))
+    else:
+        out(agent.thread_id)
+    prefix = await engine.shortest_prefix(agent.thread_id)
+    note(f"thread {agent.thread_id}; workers answer it (messagedb-agent worker)")
+    note(f"see the answer: {command(setup.common, 'show', prefix)}")

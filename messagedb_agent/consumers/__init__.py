@@ -1,0 +1,19 @@
+"""Keeping it going: who reads a category for ever, and works on what it reads."""
+
+from messagedb_agent.consumers.attendance import Patience
+from messagedb_agent.consumers.worker import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_GROUP,
+    DEFAULT_GROUP_SIZE,
+    GRACE_S,
+    Worker,
+)
+
+__all__ = [
+    "DEFAULT_CONCURRENCY",
+    "DEFAULT_GROUP",
+    "DEFAULT_GROUP_SIZE",
+    "GRACE_S",
+    "Patience",
+    "Worker",
+]

@@ -1,0 +1,261 @@
+"""Seeing to threads that have news: one task a thread, so many at once, again where it must be."""
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from messagedb_agent.agents.turns import Attended
+from messagedb_agent.containing import error_text
+from messagedb_agent.errors import ConfigurationError, StoreError
+
+_logger = logging.getLogger("messagedb_agent.consumers")
+
+See = Callable[[str], Awaitable[Attended]]
+"""Sees a stream's thread through to its rest, if nobody else works on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a thread is tried.
+
+    Attributes:
+        tries: how often in a row the handling of a thread may raise before the thread is parked.
+        soonest_s: seconds before another look at a thread that somebody else owns, or whose
+            handling has raised; doubled each time.
+        latest_s: the most that it grows to.
+    """
+
+    tries: int = 5
+    soonest_s: float = 0.1
+    latest_s: float = 2.0
+
+    def pause_s(self, times: int) -> float:
+        """Return how long to wait after so many looks in a row, from 1."""
+        return float(min(self.latest_s, self.soonest_s * 2 ** min(times - 1, 30)))
+
+
+class Share(Protocol):
+    """Whoever a thread's news were given to, and is told what became of them."""
+
+    def handled(self, stream: str, version: int) -> bool:
+        """Note that a thread rests up to a position; say whether that is all of its news."""
+        ...
+
+    async def park(self, stream: str, reason: str, tries: int) -> None:
+        """Put a thread aside for good."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Case:
+    """A thread that has news.
+
+    Attributes:
+        stream: its stream.
+        share: who is told what becomes of it; None where nobody is, any more.
+        tries: how often in a row its handling has raised.
+        looks: how often in a row it was not to be had.
+        complaint: what was said of it last in the log, so that it is said once.
+        task: what sees to it; None where it waits.
+    """
+
+    stream: str
+    share: Share | None
+    tries: int = 0
+    looks: int = 0
+    complaint: str = ""
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of threads so far, and how many are in hand.
+
+    Attributes:
+        done: how often a thread came to rest.
+        parked: how many threads were put aside.
+    """
+
+    done: int = 0
+    parked: int = 0
+
+
+@dataclass(eq=False)
+class Attendance:
+    """Threads that have news.
+
+    Attributes:
+        see: sees a thread through, if nobody else works on it.
+        concurrency: how many threads are seen to at once.
+        patience: how long a thread is tried.
+        counts: what became of threads so far.
+    """
+
+    see: See
+    concurrency: int
+    patience: Patience = field(default_factory=Patience)
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self._cases: dict[str, _Case] = {}
+        self._ready: deque[_Case] = deque()
+        self._later: list[tuple[float, int, _Case]] = []
+        self._number = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way = 0
+        self._is_closing = False
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for their first look, or for another one at once."""
+        return len(self._ready)
+
+    @property
+    def under_way(self) -> int:
+        """How many threads are seen to at this moment."""
+        return self._under_way
+
+    @property
+    def watched(self) -> int:
+        """How many threads are looked at again later."""
+        return len(self._later)
+
+    def offer(self, stream: str, share: Share) -> None:
+        """Take a thread that has news; one that is in hand already is in hand once."""
+        case = self._cases.get(stream)
+        if case is not None:
+            case.share = share
+            return
+        self._cases[stream] = case = _Case(stream, share)
+        self._ready.append(case)
+        self._begin()
+
+    def withdraw(self, share: Share) -> None:
+        """Forget the threads of a share; what is under way goes on to its rest."""
+        for case in [case for case in self._cases.values() if case.share is share]:
+            case.share = None
+            if case.task is None:
+                del self._cases[case.stream]
+        self._ready = deque(case for case in self._ready if case.share)
+        self._later = [entry for entry in self._later if entry[2].share]
+        heapq.heapify(self._later)
+
+    def cancel(self, share: Share | None = None) -> None:
+        """Cancel what is under way, of a share or all of it."""
+        for case in self._cases.values():
+            if case.task is not None and share in (None, case.share):
+                case.task.cancel()
+
+    async def close(self, grace_s: float) -> None:
+        """Begin nothing more, and wait for what is under way; what lasts longer is cancelled."""
+        self._is_closing = True
+        if self._timer:
+            self._timer.cancel()
+        if tasks := self._tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        self.cancel()
+        if tasks := self._tasks:
+            await asyncio.wait(tasks)
+
+    @property
+    def _tasks(self) -> list["asyncio.Task[None]"]:
+        return [case.task for case in self._cases.values() if case.task is not None]
+
+    def _begin(self) -> None:
+        """Begin as many as may be seen to at once."""
+        while self._ready and self._under_way < self.concurrency and not self._is_closing:
+            case = self._ready.popleft()
+            self._under_way += 1
+            case.task = asyncio.create_task(self._attend(case))
+
+    async def _attend(self, case: _Case) -> None:
+        again_in_s: float | None = 0.0  # where it is cancelled, and somebody wants it anew
+        try:
+            again_in_s = await self._see(case)
+        finally:
+            case.task = None
+            self._under_way -= 1
+            if self._is_closing or again_in_s is None or case.share is None:
+                self._cases.pop(case.stream, None)
+            elif again_in_s == 0:
+                self._ready.append(case)
+            else:
+                self._watch(case, again_in_s)
+            self._begin()
+
+    async def _see(self, case: _Case) -> float | None:
+        """See to a thread; return in how many seconds it is to be looked at again, if at all."""
+        try:
+            attended = await self.see(case.stream)
+        except ConfigurationError as error:  # others may have what is missing here
+            self._complain(case, f"let go: {error}")
+            return self.patience.latest_s
+        except StoreError as error:  # nothing that the thread could be blamed for
+            self._complain(case, f"the store failed: {error}")
+            return self._look_later(case)
+        except Exception as error:  # noqa: BLE001 - whatever a thread's data may do: it is parked
+            return await self._failed(case, error)
+        if not attended.rests:
+            return self._look_later(case)
+        case.tries = case.looks = 0
+        case.complaint = ""
+        self.counts.done += 1
+        is_all = case.share is None or case.share.handled(case.stream, attended.version)
+        return None if is_all else 0.0
+
+    def _look_later(self, case: _Case) -> float:
+        case.looks += 1
+        return self.patience.pause_s(case.looks)
+
+    async def _failed(self, case: _Case, error: Exception) -> float | None:
+        case.tries += 1
+        reason = error_text(error)
+        if case.tries < self.patience.tries:
+            self._complain(case, f"handling it failed, and is tried again: {reason}")
+            return self.patience.pause_s(case.tries)
+        if case.share is None:  # whoever has it now tries for themselves
+            return None
+        try:
+            await case.share.park(case.stream, reason, case.tries)
+        except StoreError as unavailable:
+            self._complain(case, f"it cannot be parked yet: {unavailable}")
+            return self.patience.latest_s
+        self.counts.parked += 1
+        _logger.error("parked after %d tries: %s", case.tries, reason, extra=_of(case))
+        return None
+
+    def _complain(self, case: _Case, complaint: str) -> None:
+        """Say what is wrong with a thread, once."""
+        if case.complaint != complaint:
+            case.complaint = complaint
+            _logger.warning("%s", complaint, extra=_of(case))
+
+    def _watch(self, case: _Case, seconds: float) -> None:
+        due = asyncio.get_running_loop().time() + seconds
+        heapq.heappush(self._later, (due, next(self._number), case))
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._later and not self._is_closing:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._later[0][0], self._look_again)
+
+    def _look_again(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        self._set_timer()
+        self._begin()
+
+
+def _of(case: _Case) -> dict[str, str]:
+    """Return what a log's line about a thread carries."""
+    return {"thread": case.stream.partition("-")[2]}

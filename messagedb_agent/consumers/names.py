@@ -1,0 +1,60 @@
+"""Streams beside those of a category: what a consumer of it keeps for itself."""
+
+import re
+from dataclasses import dataclass
+
+from messagedb_agent.errors import RefusedName
+from messagedb_agent.store.store import Member
+
+_WORD = re.compile(r"[A-Za-z0-9]{1,100}")
+
+
+def beside(category: str, kind: str, identifier: str) -> str:
+    """Return the name of a stream that a consumer keeps beside a category.
+
+    It is of a category of its own, unseen by who reads the first: `agent:v0+position-workers`.
+
+    Args:
+        category: what is consumed, such as `agent:v0`.
+        kind: what the stream holds, such as `position`.
+        identifier: whose it is.
+
+    Source: Message DB's grammar of names; Eventide appends the type `position` last.
+    """
+    joint = "+" if ":" in category else ":"
+    return f"{category}{joint}{kind}-{identifier}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of consumers that share a category.
+
+    Attributes:
+        category: what they consume, such as `agent:v0`.
+        name: ASCII letters and digits, so that the identifiers of two groups are never the same.
+
+    Raises:
+        RefusedName: another name.
+    """
+
+    category: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _WORD.fullmatch(self.name):
+            raise RefusedName(
+                f"group {self.name!a} is not 1 to 100 ASCII letters and digits", field="group"
+            )
+
+    def identifier(self, member: Member) -> str:
+        """Return how a member is called where it keeps something; no other member is."""
+        return f"{self.name}-{member.number}-of-{member.size}"
+
+    def member(self, identifier: str) -> Member | None:
+        """Return the member that is called so; None where it is none of this group."""
+        found = re.fullmatch(rf"{self.name}-(\d{{1,5}})-of-(\d{{1,5}})", identifier)
+        if not found:
+            return None
+        number, size = int(found[1]), int(found[2])
+        is_one = number < size <= 32_767 and identifier == f"{self.name}-{number}-of-{size}"
+        return Member(number, size) if is_one else None

@@ -1,0 +1,139 @@
+"""Threads that are put aside: those that keep failing, so that the others go on."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.ids import Ids
+from messagedb_agent.store.message import Message, NewMessage
+from messagedb_agent.store.store import Reader, Writer
+
+
+class ParkingStore(Reader, Writer, Protocol):
+    """A store as threads are parked in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A thread that was put aside.
+
+    Attributes:
+        stream: its stream.
+        position: position, there, of the last message that was known of when it was put aside.
+        reason: what went wrong.
+        tries: how often it was tried.
+    """
+
+    stream: str
+    position: int
+    reason: str
+    tries: int
+
+
+class Parking:
+    """The threads that a group has put aside: a fold of a stream of its own.
+
+    Its messages are `ThreadParked`, and `ThreadReplayed` or `ThreadDropped` for those that are
+    parked no more.
+
+    Args:
+        store: where it is kept.
+        group: whose it is.
+        ids: makes ids of messages.
+    """
+
+    def __init__(self, store: ParkingStore, group: Group, ids: Ids) -> None:
+        self.stream = beside(group.category, "parked", group.name)
+        self._store = store
+        self._ids = ids
+        self._version = -1
+        self._parked: dict[str, Parked] = {}
+        self._replayed: dict[str, None] = {}
+
+    def __contains__(self, stream: str) -> bool:
+        return stream in self._parked
+
+    @property
+    def parked(self) -> tuple[Parked, ...]:
+        """What is parked, the longest first, as far as it was read."""
+        return tuple(self._parked.values())
+
+    @property
+    def replayed(self) -> tuple[str, ...]:
+        """The streams of threads that were parked once, and are to be tried again.
+
+        Who takes a slot tries them all: whoever had it may have died before.
+        """
+        return tuple(self._replayed)
+
+    async def catch_up(self) -> list[str]:
+        """Read on; return the streams of threads that are to be tried again from now on.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        again: list[str] = []
+        async for message in self._store.read(self.stream, position=self._version + 1):
+            self._version = message.position
+            if (parked := _parked(message)) is None:
+                continue
+            match message.type:
+                case "ThreadParked":
+                    self._parked[parked.stream] = parked
+                    self._replayed.pop(parked.stream, None)
+                case "ThreadReplayed":
+                    self._parked.pop(parked.stream, None)
+                    self._replayed[parked.stream] = None
+                    again.append(parked.stream)
+                case "ThreadDropped":
+                    self._parked.pop(parked.stream, None)
+        return again
+
+    async def park(self, parked: Parked) -> None:
+        """Put a thread aside.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        await self._note("ThreadParked", parked)
+        self._parked[parked.stream] = parked
+        self._replayed.pop(parked.stream, None)
+
+    async def replay(self, parked: Parked) -> None:
+        """Let a thread be tried again, by whichever worker has it."""
+        await self._note("ThreadReplayed", parked)
+
+    async def drop(self, parked: Parked) -> None:
+        """Forget that a thread is parked; it is tried again when it has news."""
+        await self._note("ThreadDropped", parked)
+
+    async def _note(self, type: str, parked: Parked) -> None:
+        data = {
+            "streamName": parked.stream,
+            "position": parked.position,
+            "reason": parked.reason,
+            "tries": parked.tries,
+        }
+        message = NewMessage(self._ids.new(), type, orjson.dumps(data).decode())
+        await self._store.append(self.stream, message)
+
+
+def _parked(message: Message) -> Parked | None:
+    """Return which thread a message is about; None for a foreign message."""
+    try:
+        read: Any = orjson.loads(message.data or "null")
+    except orjson.JSONDecodeError:
+        return None
+    match read:
+        case {"streamName": str(stream)}:
+            position, tries = read.get("position"), read.get("tries")
+            return Parked(
+                stream,
+                position if isinstance(position, int) else -1,
+                str(read.get("reason", "")),
+                tries if isinstance(tries, int) else 0,
+            )
+        case _:
+            return None

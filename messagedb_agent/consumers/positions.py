@@ -1,0 +1,113 @@
+"""How far a consumer has come, kept as Message DB's other clients keep it."""
+
+import logging
+from collections.abc import Collection
+from typing import Any, Protocol
+
+import orjson
+
+from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.ids import Ids
+from messagedb_agent.store.message import NewMessage
+from messagedb_agent.store.store import Directory, Member, Reader, Writer
+from messagedb_agent.store.stream_name import id_of
+
+_TYPE = "Recorded"
+_MOST_MEMBERS = 100_000  # of all sizes that a group ever had
+_logger = logging.getLogger("messagedb_agent.consumers")
+
+
+class PositionStore(Reader, Writer, Directory, Protocol):
+    """A store as positions are kept in it."""
+
+
+class Positions:
+    """The position of one consumer, in a stream of its own.
+
+    Its messages are `Recorded`, with the global position of the last message that was handled.
+    Who starts reads *at* it, so that at least one message is handled again.
+
+    Args:
+        store: where it is kept.
+        category: what is consumed, such as `agent:v0`.
+        identifier: the consumer's name; each member of a group has its own.
+        ids: makes ids of messages.
+
+    Source: Eventide's `consumer-postgres`, `PositionStore`.
+    """
+
+    def __init__(self, store: PositionStore, category: str, identifier: str, ids: Ids) -> None:
+        self.stream = beside(category, "position", identifier)
+        self._category = category
+        self._store = store
+        self._ids = ids
+
+    async def read(self) -> int | None:
+        """Return the global position of the last message that was handled; None for none.
+
+        What is no position, or lies behind the newest message there is, was not written by a
+        consumer of this category: it is as good as absent.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        last = await self._store.last(self.stream, type=_TYPE)
+        if last is None:
+            return None
+        position = _position(last.data)
+        if position is None or position > await self._newest():
+            _logger.warning("%s holds no position of this category; it is ignored", self.stream)
+            return None
+        return position
+
+    async def record(self, position: int) -> None:
+        """Note that all up to a global position is handled.
+
+        Raises:
+            StoreUnavailable: the store was not reached; it may be noted all the same.
+        """
+        data = orjson.dumps({"position": position}).decode()
+        await self._store.append(self.stream, NewMessage(self._ids.new(), _TYPE, data))
+
+    async def _newest(self) -> int:
+        heads = await self._store.newest_streams(self._category, limit=1)
+        return heads[0].global_position if heads else 0
+
+
+async def start_of(store: PositionStore, group: Group, member: Member, ids: Ids) -> int:
+    """Return the global position at which a member of a group starts, or starts again; 0 for all.
+
+    Everything up to a member's own position is handled, of its own streams. Everything up to the
+    lowest position of all members of one size is handled, of all streams: so a group may change
+    its size at any time. The furthest of these places is taken.
+
+    Raises:
+        StoreUnavailable: the store was not reached.
+    """
+    by_size: dict[int, dict[int, int]] = {}
+    for known in await _members(store, group):
+        position = await Positions(store, group.category, group.identifier(known), ids).read()
+        if position is not None:
+            by_size.setdefault(known.size, {})[known.number] = position
+    own = by_size.get(member.size, {}).get(member.number, 0)
+    whole = [min(found.values()) for size, found in by_size.items() if len(found) == size]
+    return max([own, *whole])
+
+
+async def _members(store: Directory, group: Group) -> Collection[Member]:
+    """Return the members of a group that have noted a position, of all sizes."""
+    prefix = beside(group.category, "position", f"{group.name}-")
+    streams = await store.streams_with_prefix(prefix, limit=_MOST_MEMBERS)
+    found = (group.member(id_of(stream) or "") for stream in streams)
+    return [member for member in found if member]
+
+
+def _position(data: str | None) -> int | None:
+    """Return the position in a message's data; None where there is none."""
+    try:
+        read: Any = orjson.loads(data or "null")
+    except orjson.JSONDecodeError:  # jsonb holds more than every reader does
+        return None
+    position = read.get("position") if isinstance(read, dict) else None
+    is_one = isinstance(position, int) and not isinstance(position, bool) and position >= 0
+    return position if is_one else None

@@ -1,0 +1,202 @@
+"""A worker: for each thread with news, own it and see it through."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.progress import SILENT, Progress
+from messagedb_agent.agents.turns import Attended
+from messagedb_agent.consumers.attendance import Attendance, Patience
+from messagedb_agent.consumers.names import Group
+from messagedb_agent.consumers.parking import Parking
+from messagedb_agent.consumers.share import WorkersShare
+from messagedb_agent.consumers.slots import Held, Slots, slots_of
+from messagedb_agent.errors import StoreError, ValidationError
+from messagedb_agent.store.store import Member
+from messagedb_agent.store.stream_name import id_of, thread_category
+
+_logger = logging.getLogger("messagedb_agent.consumers")
+
+DEFAULT_GROUP = "workers"
+DEFAULT_GROUP_SIZE = 4
+DEFAULT_CONCURRENCY = 32
+GRACE_S = 30.0
+
+_IDLE_S = 0.1  # between two reads that brought nothing
+_LOOK_S = 0.5  # between two looks at who else works in the group
+_NOTE_S = 1.0  # between two notes of how far a slot has come
+_REPORT_S = 30.0
+_LONG_AGO = -1e9
+_MOST_QUEUED = 1_000  # threads that wait for their first look: no more is read then
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
+
+
+@dataclass(eq=False)
+class Worker:
+    """Answers what is said to the threads of a category, together with others of its group.
+
+    Attributes:
+        engine: works on the threads; they keep the models and tools that they have recorded.
+        group: name of the group; workers of one group share the threads.
+        size: how many slots the group has; workers of one group may differ in it for a while.
+        concurrency: how many threads are worked on at once.
+        grace_s: seconds that threads under way have to come to rest once the worker is stopped.
+        patience: how long a thread is tried that fails.
+        progress: makes what is told of each run.
+    """
+
+    engine: Engine
+    group: str = DEFAULT_GROUP
+    size: int = DEFAULT_GROUP_SIZE
+    concurrency: int = DEFAULT_CONCURRENCY
+    grace_s: float = GRACE_S
+    patience: Patience = field(default_factory=Patience)
+    progress: Callable[[], Progress] = lambda: SILENT
+
+    def __post_init__(self) -> None:
+        Member(0, self.size)
+        if self.concurrency < 1:
+            raise ValidationError("at least one thread at once", field="concurrency")
+        engine = self.engine
+        self._group = Group(thread_category(engine.category, engine.version), self.group)
+        self._stopping = asyncio.Event()
+        self._parking = Parking(engine.store, self._group, engine.writing.ids)
+        self._attendance = Attendance(self._see, self.concurrency, self.patience)
+        self._shares: dict[Member, WorkersShare] = {}
+        self._looked_at = self._noted_at = self._told_at = _LONG_AGO
+
+    def stop(self) -> None:
+        """Take nothing new from here on; `run` returns once what is under way has ended."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called."""
+        async with slots_of(self.engine.store, self._group, self.size) as slots:
+            working = asyncio.create_task(self._work(slots))
+            stopping = asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    working.result()
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+                await self._hand_over(slots)
+                await self._attendance.close(self.grace_s)
+            finally:
+                working.cancel()
+                stopping.cancel()
+                await asyncio.gather(working, stopping, return_exceptions=True)
+                await self._attendance.close(0)
+                self._report("stopped")
+
+    async def _hand_over(self, slots: Slots) -> None:
+        """Let others have the slots, before what is under way has ended: they watch it."""
+        with suppress(StoreError):
+            for member in list(self._shares):
+                await self._give_up(slots, member)
+            await slots.leave()
+
+    async def _work(self, slots: Slots) -> None:
+        failures = 0
+        while True:
+            try:
+                has_more = await self._round(slots)
+                failures = 0
+            except StoreError as error:
+                if not failures:
+                    _logger.warning("the store failed, and is tried again: %s", error)
+                await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
+                continue
+            await asyncio.sleep(0 if has_more else _IDLE_S)
+
+    async def _round(self, slots: Slots) -> bool:
+        """Do what is due; say whether there is more to read at once."""
+        now = monotonic()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            await self._share(slots)
+            await self._try_parked_again()
+        has_more = await self._read_on()
+        if now - self._noted_at >= _NOTE_S:
+            self._noted_at = now
+            for share in self._shares.values():
+                await share.note()
+        if now - self._told_at >= _REPORT_S:
+            self._told_at = now
+            self._report("working")
+        return has_more
+
+    async def _read_on(self) -> bool:
+        """Read what is new; say whether there is more."""
+        heads = await self.engine.store.newest_streams(self._group.category, limit=1)
+        newest = heads[0].global_position if heads else 0
+        has_more = False
+        for share in self._shares.values():
+            if share.held.hold.lost.is_set():
+                self._looked_at = _LONG_AGO
+            elif share.read_through < newest and self._attendance.waiting < _MOST_QUEUED:
+                has_more |= await share.read_on(_MOST_QUEUED, newest)
+        return has_more
+
+    async def _share(self, slots: Slots) -> None:
+        """Take the slots that are ours, and let go of those that are not."""
+        surplus = await slots.look()
+        for member in surplus:
+            await self._give_up(slots, member)
+            _logger.info("slot let go for another worker", extra=_of(member))
+        for member, share in list(self._shares.items()):
+            if share.held is not slots.held.get(member):
+                del self._shares[member]
+                self._attendance.cancel(share)
+                self._attendance.withdraw(share)
+                _logger.warning("slot lost", extra=_of(member))
+        for member, held in slots.held.items():
+            if member not in self._shares:
+                await self._begin(member, held)
+
+    async def _begin(self, member: Member, held: Held) -> None:
+        await self._parking.catch_up()
+        share = WorkersShare(
+            self.engine, self._group, member, held, self._attendance, self._parking
+        )
+        await share.begin()
+        self._shares[member] = share
+        _logger.info("slot taken", extra={**_of(member), "position": share.position})
+
+    async def _give_up(self, slots: Slots, member: Member) -> None:
+        if share := self._shares.pop(member, None):
+            self._attendance.withdraw(share)
+            await share.note()
+        await slots.let_go(member)
+
+    async def _try_parked_again(self) -> None:
+        for stream in await self._parking.catch_up():
+            for share in self._shares.values():
+                share.try_again(stream)
+
+    async def _see(self, stream: str) -> Attended:
+        return await self.engine.turns.attend(id_of(stream) or "", self.progress())
+
+    def _report(self, what: str) -> None:
+        attendance = self._attendance
+        _logger.info(
+            "%s",
+            what,
+            extra={
+                "slots": len(self._shares),
+                "done": attendance.counts.done,
+                "waiting": attendance.waiting,
+                "under_way": attendance.under_way,
+                "watched": attendance.watched,
+                "parked": attendance.counts.parked,
+            },
+        )
+
+
+def _of(member: Member) -> dict[str, int]:
+    return {"slot": member.number, "size": member.size}
