@@ -56,7 +56,7 @@ def test_the_usage_shows_arguments_as_they_are_given(
 @pytest.mark.parametrize(
     ("command", "panels"),
     [
-        ([], ["Talk", "Look", "Set up", "Options", "Global", "Exit"]),
+        ([], ["Talk", "Look", "Work", "Set up", "Options", "Global", "Exit"]),
         (["show"], ["Arguments", "Options", "Global"]),
         (["db"], ["Commands", "Options", "Global"]),
     ],
