@@ -16,7 +16,7 @@ from messagedb_agent.consumers.parking import Parking
 from messagedb_agent.consumers.share import WorkersShare
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
-from messagedb_agent.store.store import Member
+from messagedb_agent.store.store import Member, News
 from messagedb_agent.store.stream_name import id_of, thread_category
 
 _logger = logging.getLogger("messagedb_agent.consumers")
@@ -26,7 +26,7 @@ DEFAULT_GROUP_SIZE = 4
 DEFAULT_CONCURRENCY = 32
 GRACE_S = 30.0
 
-_IDLE_S = 0.1  # between two reads that brought nothing
+_IDLE_S = 0.1  # between two reads that brought nothing: news may come that nobody tells of
 _LOOK_S = 0.5  # between two looks at who else works in the group
 _NOTE_S = 1.0  # between two notes of how far a slot has come
 _REPORT_S = 30.0
@@ -101,6 +101,10 @@ class Worker:
             await slots.leave()
 
     async def _work(self, slots: Slots) -> None:
+        async with self.engine.store.listen(self._group.category) as news:
+            await self._work_on(slots, news)
+
+    async def _work_on(self, slots: Slots, news: News) -> None:
         failures = 0
         while True:
             try:
@@ -112,7 +116,8 @@ class Worker:
                 await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
                 failures += 1
                 continue
-            await asyncio.sleep(0 if has_more else _IDLE_S)
+            if not has_more:
+                await news.wait(_IDLE_S)
 
     async def _round(self, slots: Slots) -> bool:
         """Do what is due; say whether there is more to read at once."""

@@ -1,6 +1,5 @@
 """Workers answer what is said to threads; one of them is killed in the middle of it."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -70,7 +69,8 @@ def test_a_detached_start_is_answered_by_a_worker(
     said = cli("message", "--detach", thread, "What is 42 * 8?")
     assert said.out.strip() == thread
     with worker_processes(tmp_path, category, 1) as [worker]:
-        asyncio.run(until(lambda: "42 * 8 = 336." in cli("show", thread).out))
+        while "42 * 8 = 336." not in cli("show", thread).out:
+            assert worker.process.poll() is None, worker.log
         assert worker.end() == 0
 
 
