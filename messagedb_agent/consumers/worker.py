@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.progress import SILENT, Progress
@@ -121,7 +120,7 @@ class Worker:
 
     async def _round(self, slots: Slots) -> bool:
         """Do what is due; say whether there is more to read at once."""
-        now = monotonic()
+        now = asyncio.get_running_loop().time()
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
             await self._share(slots)
