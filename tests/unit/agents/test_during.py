@@ -209,7 +209,7 @@ async def test_messages_with_every_policy_at_once_leave_a_sound_thread() -> None
     )
     for number, end in enumerate(ended):
         assert isinstance(end, Agent) or (isinstance(end, TurnUnderWay) and number % 3 == 2)
-    await until(lambda: not store.owned)
+    await until(lambda: not store.in_hand)
     rest = await engines[0].latest(agent.thread_id)
     assert rest.status == "waiting"
     said_types = await types(engines[0], agent.thread_id)

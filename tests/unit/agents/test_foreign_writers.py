@@ -174,4 +174,4 @@ async def test_a_claim_of_another_writer_just_before_ours_is_closed_too() -> Non
         "LlmCallStarted",
         "LlmResponseReceived",
     )
-    assert not store.owned
+    assert not store.in_hand

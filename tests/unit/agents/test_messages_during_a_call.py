@@ -87,7 +87,7 @@ async def test_a_message_that_comes_as_the_owner_lets_go_is_answered_by_its_send
         assert not turn.done()
         await own.__aexit__(None, None, None)
         assert (await turn).answer == "one"
-    assert not store.owned
+    assert not store.in_hand
 
 
 async def test_many_messages_at_once_are_all_heard_and_answered() -> None:

@@ -60,7 +60,7 @@ async def test_a_second_ctrl_c_leaves_the_turn_where_it_is() -> None:
             ctrl_c()
             await cancelling.entered.wait()
             ctrl_c()
-            await until(lambda: not store.owned)
+            await until(lambda: not store.in_hand)
             cancelling.opened.set()
             with pytest.raises(Interrupted):
                 await running

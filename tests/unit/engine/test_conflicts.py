@@ -152,7 +152,7 @@ async def test_a_store_lost_after_its_commit_leaves_a_thread_that_is_taken_up(
     stands = await types(engine, agent.thread_id)
     assert stands.count("UserMessageAdded") == 1
     assert stands.count("ToolExecutionCompleted") == 1
-    assert not store.owned
+    assert not store.in_hand
     await assert_sound(engine, agent.thread_id)
 
 

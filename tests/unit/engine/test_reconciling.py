@@ -273,7 +273,7 @@ async def test_who_lacks_the_tool_lets_the_thread_go_and_records_nothing(world: 
     with pytest.raises(ConfigurationError, match="work"):
         await engine.ask(left)
     assert await types(engine, left.thread_id) == before
-    assert not world.store.owned
+    assert not world.store.in_hand
     _, told, _ = await world.survive(lambda _: Reconciled.done("worked after all"))
     assert told == "worked after all"
 

@@ -58,7 +58,7 @@ async def test_ending_a_thread_from_elsewhere_cancels_its_model_call() -> None:
         "LlmCallFailed",
         "SessionCompleted",
     )
-    assert not store.owned
+    assert not store.in_hand
 
 
 @pytest.mark.parametrize(("effect", "kind"), [("retry", "cancelled"), ("never", "outcome_unknown")])
@@ -286,7 +286,7 @@ async def test_a_run_leaves_no_task_and_no_ownership_behind() -> None:
     engine = engine_on(store, scripted("one"))
     await engine.start("hi")
     assert asyncio.all_tasks() == before
-    assert not store.owned
+    assert not store.in_hand
 
 
 async def test_two_hundred_turns_cancelled_at_any_moment_are_all_finished_by_resuming() -> None:
@@ -328,7 +328,7 @@ async def test_two_hundred_turns_cancelled_at_any_moment_are_all_finished_by_res
             await asyncio.sleep(0)
         turn.cancel()
         await asyncio.gather(turn, return_exceptions=True)
-        assert not store.owned
+        assert not store.in_hand
         assert asyncio.all_tasks() == before
         stopped_at.add(await types(engine, agent.thread_id))
         newest = await engine_on(store, ScriptedModel("done", repeat=True), look, pay).latest(

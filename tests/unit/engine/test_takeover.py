@@ -60,7 +60,7 @@ async def test_a_repeatable_tool_runs_again_with_the_same_key_when_its_owner_has
     first = engine_on(store, scripted(call("work")), working(gate, runs, effect))
     async with under_way(first.start("go")):
         await gate.entered.wait()
-    assert not store.owned
+    assert not store.in_hand
 
     model = scripted("done")
     second = engine_on(store, model, working(gate, runs, effect))
@@ -162,7 +162,7 @@ async def test_two_who_resume_at_once_do_every_step_once_and_see_the_same_end() 
     assert ended[0].answer == "done"
     assert [run.attempt for run in runs] == [1, 2]
     assert len(model.requests) == 2
-    assert not store.owned
+    assert not store.in_hand
     await assert_sound(dead, ended[0].thread_id)
 
 

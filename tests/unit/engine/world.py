@@ -101,7 +101,7 @@ class WatchedStore(MemoryStore):
         await until(lambda: self.tries >= before + times)
 
     @property
-    def owned(self) -> frozenset[str]:
+    def in_hand(self) -> frozenset[str]:
         """The streams that somebody owns."""
         return frozenset(self._owned)
 
