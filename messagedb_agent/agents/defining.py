@@ -55,6 +55,16 @@ def defined(fields: Mapping[str, Any]) -> AgentDefinition:
         raise ValidationError(f"{where}: {why}", field=where) from error
 
 
+def is_same(one: AgentDefinition, other: AgentDefinition) -> bool:
+    """Say whether two definitions are one agent, wherever their tools were found."""
+    return one == other or _unsourced(one) == _unsourced(other)
+
+
+def _unsourced(definition: AgentDefinition) -> AgentDefinition:
+    tools = tuple(tool.model_copy(update={"source": None}) for tool in definition.tools)
+    return definition.model_copy(update={"tools": tools})
+
+
 def noted(metadata: Mapping[str, Any]) -> str:
     """Return what is to be noted with a thread as JSON text.
 

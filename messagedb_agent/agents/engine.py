@@ -1,7 +1,7 @@
 """The engine: threads on one store, and the agents that are their states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from messagedb_agent.events.values import AgentDefinition
 from messagedb_agent.llm.model import Connected, Models
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import id_of
+from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.tool import Tools
 
 
@@ -79,6 +80,15 @@ class Engine(Reading):
                 await self.models.close()
         finally:
             await self.store.close()
+
+    def with_tools(self, *tools: AnyTool) -> "Engine":
+        """Return an engine on the same connections that has further tools; closing one closes both.
+
+        Raises:
+            ValidationError: something is no tool, or a tool of that name is here already.
+            ConfigurationError: a tool is transactional, and the store has no transactions.
+        """
+        return replace(self, tools=self.tools.added(*tools))
 
     def define(
         self, name: str = "assistant", *, system_prompt: str = DEFAULT_PROMPT, **fields: Any

@@ -11,7 +11,7 @@ from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
-from messagedb_agent.agents.defining import DEFAULTS, defined
+from messagedb_agent.agents.defining import DEFAULTS, defined, is_same
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
 from messagedb_agent.agents.run import Run
@@ -210,7 +210,7 @@ class Turns:
         if recorded is None:
             return (Start(agent.thread_id, defined({**DEFAULTS, **tools, **fields})),)
         wanted = defined({**dict(recorded), **tools, **fields})
-        if wanted == recorded:
+        if is_same(wanted, recorded):
             return ()
         return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
 

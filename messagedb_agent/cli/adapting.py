@@ -1,8 +1,8 @@
-"""What the settings say otherwise than a thread's recorded agent, and what it needs here."""
+"""What the settings say otherwise than a thread's recorded agent."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from messagedb_agent.cli.equipping import check_tools
 from messagedb_agent.cli.opening import Setup
 from messagedb_agent.cli.terminal import note
 
@@ -26,7 +26,7 @@ def new_model(setup: Setup) -> str:
 
 
 def changes(
-    setup: Setup, engine: "Engine", agent: "Agent", *, goes_on: bool = True
+    setup: Setup, engine: "Engine", agent: "Agent", *typed: str, goes_on: bool = True
 ) -> dict[str, Any]:
     """Return what of the recorded agent the settings say otherwise.
 
@@ -34,12 +34,14 @@ def changes(
         setup: what the command was given.
         engine: what holds the tools and models.
         agent: the thread's newest state.
+        typed: the command and its arguments, to be typed again where a tool is missing.
         goes_on: whether the thread has something to do.
 
     Raises:
-        ConfigurationError: the model that will be asked cannot be; nothing is written then.
+        ConfigurationError: the model that will be asked cannot be, or an open call needs a tool
+            that is not here; nothing is written then.
     """
-    check_tools(engine, agent, goes_on=goes_on)
+    check_tools(setup.common, engine, agent, *typed, goes_on=goes_on)
     told = told_by_settings(setup, agent)
     engine.models(told.get("model", agent.model))
     return told
@@ -59,43 +61,3 @@ def told_by_settings(setup: Setup, agent: "Agent") -> dict[str, Any]:
     if recorded is None or "MAX_ITERATIONS" in setup.loaded.sources:
         told["limits"] = limits.model_copy(update={"calls_per_turn": settings.max_iterations})
     return told
-
-
-def check_tools(
-    engine: "Engine",
-    agent: "Agent",
-    *,
-    approved: Collection[str] | None = None,
-    goes_on: bool = True,
-) -> None:
-    """Say which of the thread's tools are not here, if it goes on without them.
-
-    Args:
-        engine: what has the tools that are here.
-        agent: the thread's head.
-        approved: the waiting calls that are about to run; None for all, as what is said next may
-            outlive them.
-        goes_on: whether the thread has something to do.
-
-    Raises:
-        ConfigurationError: a call of one of them is open, and would be given up.
-    """
-    from messagedb_agent.errors import ConfigurationError
-
-    here = {tool.name for tool in engine.tools.specs()}
-    recorded = agent.definition.tools if agent.definition else ()
-    lacking = [tool.name for tool in recorded if tool.name not in here]
-    if not lacking:
-        return
-    calls = agent.view.conversation.state.calls.items()
-    waits = () if approved is None else {a.call_id for a in agent.approvals} - set(approved)
-    called = {c.tool for id, c in calls if c.stage.value != "done" and id not in waits}
-    if called.intersection(lacking):
-        names = ", ".join(name for name in lacking if name in called)
-        raise ConfigurationError(
-            f"a call of {names} is open in this thread; name its module with --tools",
-            field="tools",
-        )
-    if goes_on:
-        names = ", ".join(lacking)
-        note(f"the thread goes on without its tools {names}; --tools names their module")

@@ -9,6 +9,7 @@ from messagedb_agent.cli.adapting import changes, new_model
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.chat_commands import HELP, Leave, commanded
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import Terminated
 from messagedb_agent.cli.interrupting import Interrupted, Interruptible
@@ -35,7 +36,9 @@ def chat(common: Common, thread: str | None, *, yes: bool) -> int:
 
 async def _chat(setup: Setup, thread: str | None, *, yes: bool) -> int:
     async with opened(setup) as engine:
-        agent = await engine.latest(thread) if thread else None
+        agent = None
+        if thread:
+            engine, agent = equipped(engine, await engine.latest(thread))
         talk = Chat(setup, engine, agent, yes=yes)
         try:
             return await (talk.at_terminal() if can_ask() else talk.in_pipe())
@@ -132,7 +135,8 @@ class Chat:
         return turn
 
     def _changes(self, agent: "Agent", *, goes_on: bool = True) -> dict[str, Any]:
-        told = changes(self.setup, self.engine, agent, goes_on=goes_on)
+        typed = ("chat", agent.thread_id)
+        told = changes(self.setup, self.engine, agent, *typed, goes_on=goes_on)
         return told if self.model is None else {**told, "model": self.model}
 
     async def take(self, turn: Turn, *, asks: bool) -> ExitCode:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from messagedb_agent.cli.adapting import check_tools
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.equipping import check_tools
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command
@@ -17,7 +17,7 @@ from messagedb_agent.cli.render_text import local_time
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out
-from messagedb_agent.cli.turning import Manner, see_through
+from messagedb_agent.cli.turning import Manner, OnThread, see_through
 from messagedb_agent.errors import Refused, ValidationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Decision:
 
     Attributes:
         allows: whether the calls may run.
-        call: id of the call, or a beginning or an end of it; None for the only one that waits.
+        calls: ids of calls, or beginnings or ends of them; none for the only one that waits.
         all: all that wait are meant.
         reason: why.
         by: who decides.
@@ -41,11 +41,32 @@ class Decision:
     """
 
     allows: bool
-    call: str | None
+    calls: Sequence[str]
     all: bool
     reason: str | None
     by: str | None
     arguments: str | None = None
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            ValidationError: all are meant and some named, or several get the same arguments.
+        """
+        if self.all and (self.calls or self.arguments):
+            raise ValidationError("--all stands alone: no CALL, no --arguments", field="--all")
+        if self.arguments and len(self.calls) > 1:
+            raise ValidationError("--arguments are of one CALL", field="--arguments")
+
+    def typed(self, thread: str) -> Sequence[str]:
+        """Return the command that says this."""
+        given = {"--arguments": self.arguments, "--reason": self.reason, "--by": self.by}
+        return (
+            "approve" if self.allows else "deny",
+            thread,
+            *(["--all"] if self.all else self.calls),
+            *(word for name, value in given.items() if value is not None for word in (name, value)),
+        )
 
     def command(self, call_id: str) -> "ApproveTool | DenyTool":
         """Return what is asked of the engine for one call."""
@@ -93,19 +114,18 @@ def decide(common: Common, thread: str, decision: Decision, form: str) -> int:
     Raises:
         ValidationError: what was given does not go together.
     """
-    if decision.all and (decision.call or decision.arguments):
-        raise ValidationError("--all stands alone: no CALL, no --arguments", field="--all")
+    decision.check()
     setup = set_up(common)
 
-    async def turn(engine: "Engine", live: Live) -> "Agent":
-        agent = await engine.latest(thread)
+    async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         calls = _meant(agent, decision)
-        check_tools(engine, agent, approved=calls if decision.allows else ())
+        run = calls if decision.allows else ()
+        check_tools(setup.common, engine, agent, *decision.typed(thread), approved=run)
         engine.models(agent.model)  # it must be there before anything is written
         commands = [decision.command(call) for call in calls]
         return await engine.ask(agent, *commands, progress=live.progress)
 
-    return see_through(setup, None, turn, Manner(form, asks=False))
+    return see_through(setup, None, OnThread(thread, turn), Manner(form, asks=False))
 
 
 def _meant(agent: "Agent", decision: Decision) -> Sequence[str]:
@@ -120,4 +140,4 @@ def _meant(agent: "Agent", decision: Decision) -> Sequence[str]:
         )
     if decision.all:
         return [asked.call_id for asked in agent.approvals]
-    return [agent.approval(decision.call).call_id]
+    return list(dict.fromkeys(agent.approval(call).call_id for call in decision.calls or (None,)))

@@ -134,7 +134,8 @@ def _deciding(common: Common, agent: "Agent", prefix: str) -> Iterator[str]:
         yield f"go on{which}: {command(common, 'approve', prefix, short)}"
         yield f"or: {command(common, 'deny', prefix, short)}"
     if len(ids) > 1:
-        yield f"all: {command(common, 'approve', prefix, '--all')}"
+        shown = (short_call(id, ids) for id in ids)
+        yield f"all: {command(common, 'approve', prefix, *shown)}"
 
 
 def _after_a_limit(common: Common, agent: "Agent", prefix: str) -> Iterator[str]:

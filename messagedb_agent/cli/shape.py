@@ -14,10 +14,10 @@ Thread = Annotated[
 Message = Annotated[
     str, typer.Argument(metavar="MESSAGE", help="What you say; `-` reads it from standard input.")
 ]
-Call = Annotated[
-    str | None,
+Calls = Annotated[
+    list[str] | None,
     typer.Argument(
-        metavar="CALL", help="The call's id, a beginning or an end of it; none where one waits."
+        metavar="[CALL]...", help="Its id, a beginning or an end of it; none where one waits."
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All calls of the thread that wait.")]

@@ -10,7 +10,7 @@ from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
-from messagedb_agent.cli.turning import Manner, Turn, see_through
+from messagedb_agent.cli.turning import Manner, OnThread, Turn, see_through
 from messagedb_agent.cli.wording import message_text
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def message(
     text = message_text(message)
     setup = set_up(common)
 
-    async def turn(engine: "Engine", live: Live) -> "Agent":
-        agent = await engine.latest(thread)
-        told = changes(setup, engine, agent)
+    async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
+        told = changes(setup, engine, agent, "message", thread, "MESSAGE")
         return await agent.advance(
             text, at_head=True, during=during, progress=live.progress, **told
         )
 
-    return see_through(setup, setup.loaded.settings.model_name, turn, manner)
+    model = setup.loaded.settings.model_name
+    return see_through(setup, model, OnThread(thread, turn), manner)
 
 
 def continue_(common: Common, thread: str, manner: Manner) -> int:
@@ -61,13 +61,13 @@ def continue_(common: Common, thread: str, manner: Manner) -> int:
     setup = set_up(common)
     decides = manner.approving.decides
 
-    async def turn(engine: "Engine", live: Live) -> "Agent":
-        agent = await engine.latest(thread)
+    async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         goes_on = agent.status not in AT_REST or (agent.status == "approval" and decides)
-        told = changes(setup, engine, agent, goes_on=goes_on)
+        told = changes(setup, engine, agent, "continue", thread, goes_on=goes_on)
         return await agent.resume(progress=live.progress, **told)
 
-    return see_through(setup, setup.loaded.settings.model_name, turn, manner)
+    model = setup.loaded.settings.model_name
+    return see_through(setup, model, OnThread(thread, turn), manner)
 
 
 def end(common: Common, thread: str, reason: str | None) -> int:

@@ -9,7 +9,7 @@ from messagedb_agent.cli.exits import MEANINGS
 from messagedb_agent.cli.shape import (
     All,
     By,
-    Call,
+    Calls,
     Detach,
     Form,
     Message,
@@ -94,7 +94,7 @@ def _chat(
 def _approve(
     common: Common,
     thread: Thread,
-    call: Call = None,
+    calls: Calls = None,
     arguments: Annotated[
         str | None,
         typer.Option(metavar="JSON", help="Run it with these in place of the model's."),
@@ -104,10 +104,10 @@ def _approve(
     by: By = None,
     form: Form = "text",
 ) -> int:
-    """Let a tool call run that waits for approval, and the turn go on."""
+    """Let tool calls run that wait for approval, and the turn go on."""
     from messagedb_agent.cli import deciding
 
-    decision = deciding.Decision(True, call, take_all, reason, by, arguments)
+    decision = deciding.Decision(True, calls or (), take_all, reason, by, arguments)
     return deciding.decide(common, thread, decision, form)
 
 
@@ -115,16 +115,16 @@ def _approve(
 def _deny(
     common: Common,
     thread: Thread,
-    call: Call = None,
+    calls: Calls = None,
     take_all: All = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the model and the log.")] = None,
     by: By = None,
     form: Form = "text",
 ) -> int:
-    """Refuse a tool call that waits for approval; the model is told, and the turn goes on."""
+    """Refuse tool calls that wait for approval; the model is told, and the turn goes on."""
     from messagedb_agent.cli import deciding
 
-    decision = deciding.Decision(False, call, take_all, reason, by)
+    decision = deciding.Decision(False, calls or (), take_all, reason, by)
     return deciding.decide(common, thread, decision, form)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
 from messagedb_agent.cli.live import Live
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
     from messagedb_agent.projections.effects import ToolEffect
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
+
+
+@dataclass(frozen=True, slots=True)
+class OnThread:
+    """A turn in a thread that is there.
+
+    Attributes:
+        thread: its id, a beginning of it, or `last`.
+        take: what is done with its head.
+    """
+
+    thread: str
+    take: Callable[["Agent", "Engine", Live], Awaitable["Agent"]]
+
+    async def on(self, engine: "Engine") -> tuple["Engine", Turn]:
+        """Find the thread; return the turn, and an engine that has what it takes."""
+        engine, agent = equipped(engine, await engine.latest(self.thread))
+        return engine, partial(self.take, agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Manner:
         return Approving(self.yes, self.asks and self.form == "text" and can_ask())
 
 
-def see_through(setup: Setup, model: str | None, turn: Turn, manner: Manner) -> int:
+def see_through(setup: Setup, model: str | None, turn: Turn | OnThread, manner: Manner) -> int:
     """Run a turn, and show how it ended.
 
     Args:
@@ -66,8 +86,10 @@ def see_through(setup: Setup, model: str | None, turn: Turn, manner: Manner) -> 
     return ExitCode.INTERRUPTED
 
 
-async def _run(setup: Setup, live: Live, turn: Turn, manner: Manner) -> int:
+async def _run(setup: Setup, live: Live, turn: Turn | OnThread, manner: Manner) -> int:
     async with opened(setup) as engine:
+        if isinstance(turn, OnThread):
+            engine, turn = await turn.on(engine)
         code, agent = await outcome(turn, engine, live, manner.approving)
         prefix = await engine.shortest_prefix(agent.thread_id)
         has_moved = live.has_moved or code != ExitCode.OK

@@ -101,6 +101,8 @@ class ToolSpec(Value):
         needs_approval: whether a person must allow each call.
         effect: what to do with a call whose worker died.
         timeout_ms: most milliseconds that one call may take; None for no bound.
+        source: `module[:attribute]` that it was loaded by, for people; None where it was not
+            loaded by name. It is read out of a log: nothing may be imported because it says so.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -109,6 +111,7 @@ class ToolSpec(Value):
     needs_approval: StrictBool = False
     effect: ReadEffectPolicy = "never"
     timeout_ms: PositiveCount | None = None
+    source: str | None = None
 
 
 class Limits(Value):

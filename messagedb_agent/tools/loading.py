@@ -3,24 +3,27 @@
 import os
 import sys
 from collections.abc import Iterable
+from copy import copy
 from importlib import import_module
 from operator import attrgetter
 from types import ModuleType
 
 from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.tools.function_tool import FunctionTool
-from messagedb_agent.tools.object_tool import AnyTool
+from messagedb_agent.tools.object_tool import AnyTool, adapt
 from messagedb_agent.tools.running import first_line
 from messagedb_agent.tools.toolbox import Toolbox
 
 _USUAL_NAMES = ("TOOLS", "tools")
+_PACKAGE = __name__.partition(".")[0]
 
 
 def load_tools(reference: str) -> tuple[AnyTool, ...]:
     """Import a module and return the tools in it.
 
     Modules are looked for in the current directory too, which is put on the import path for good,
-    since a tool may import its neighbours when it runs.
+    since a tool may import its neighbours when it runs; not for modules of this package. What is
+    recorded of such tools names the reference, so that whoever lacks one later knows where it is.
 
     Args:
         reference: `module` or `module:attribute`. The attribute is a toolbox, a tool, or several
@@ -38,16 +41,23 @@ def load_tools(reference: str) -> tuple[AnyTool, ...]:
     if not tools:
         raise _refused(f"{reference!r} holds no tools: mark functions with @tool")
     try:
-        return Toolbox(*tools).tools
+        return tuple(_sourced(tool, reference) for tool in Toolbox(*tools).tools)
     except ValidationError as error:
         raise _refused(f"{reference!r}: {error}") from error
+
+
+def _sourced(tool: AnyTool, reference: str) -> AnyTool:
+    """Return a copy of a tool whose spec says by which reference it was loaded."""
+    sourced = copy(adapt(tool))
+    sourced.spec = sourced.spec.model_copy(update={"source": reference})
+    return sourced
 
 
 def _imported(name: str) -> ModuleType:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise _refused(f"{name!r} is no module: write package.module or package.module:attribute")
     here = os.getcwd()
-    if here not in sys.path:
+    if here not in sys.path and name.partition(".")[0] != _PACKAGE:
         sys.path.insert(0, here)
     try:
         return import_module(name)

@@ -41,10 +41,14 @@ class ObjectTool:
     refers to.
 
     Attributes:
+        tool: the object.
+        name: its name.
         spec: what is offered to the model and recorded.
     """
 
     def __init__(self, tool: AnyTool, parameters: Mapping[str, Any]) -> None:
+        self.tool = tool
+        self.name = tool.name
         self.spec = make_spec(
             name=tool.name,
             description=getattr(tool, "description", ""),
@@ -112,7 +116,7 @@ def adapt(tool: object) -> FunctionTool[..., Any] | ObjectTool:
     Raises:
         ValidationError: it is no tool; the text says what is missing.
     """
-    if isinstance(tool, FunctionTool):
+    if isinstance(tool, FunctionTool | ObjectTool):
         return tool
     if inspect.isfunction(tool) or inspect.ismethod(tool):
         raise ValidationError(f"{tool.__name__!r} is a plain function: use @tool", field="tools")

@@ -11,6 +11,8 @@ from messagedb_agent.events.words import CallProblem, ToolFailureKind
 if TYPE_CHECKING:  # a type that tools are given; nothing is imported at run time
     from psycopg import AsyncConnection
 
+    from messagedb_agent.tools.object_tool import AnyTool
+
     Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 
 
@@ -182,4 +184,12 @@ class Tools(Protocol):
 
     def is_transactional(self, name: str) -> bool:
         """Say whether a tool writes in the transaction that its result is appended in."""
+        ...
+
+    def added(self, *tools: "AnyTool") -> "Tools":
+        """Return a set that has further tools behind these.
+
+        Raises:
+            ValidationError: something is no tool, or a tool of that name is here already.
+        """
         ...

@@ -61,6 +61,19 @@ class Toolbox:
             origins[name] = tool
             self._by_name[name] = adapted
 
+    def added(self, *tools: AnyTool) -> "Toolbox":
+        """Return a toolbox that has further tools behind these.
+
+        Raises:
+            ValidationError: something is no tool, or a tool of that name is here already.
+        """
+        return Toolbox(
+            *self.tools,
+            *tools,
+            max_output_chars=self._max_output_chars,
+            ask_timeout_s=self._ask_timeout_s,
+        )
+
     def specs(self) -> tuple[ToolSpec, ...]:
         """Return each tool as the model is told of it, in order."""
         return tuple(tool.spec for tool in self._by_name.values())
@@ -131,5 +144,6 @@ class Toolbox:
 
 def _origin(tool: AnyTool) -> str:
     """Return where a tool comes from, as a person would look for it."""
-    made_of = tool.__wrapped__ if isinstance(tool, FunctionTool) else type(tool)
+    given = tool.tool if isinstance(tool, ObjectTool) else tool
+    made_of = given.__wrapped__ if isinstance(given, FunctionTool) else type(given)
     return f"{made_of.__module__}.{made_of.__qualname__}"

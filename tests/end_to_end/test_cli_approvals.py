@@ -125,12 +125,15 @@ def test_each_of_several_calls_is_decided_by_its_end(
 def test_all_that_wait_are_decided_at_once(cli: CommandLine, tools: tuple[str, str]) -> None:
     ended = cli("start", BOTH, *tools)
     assert ended.notes[-1].startswith("all: messagedb-agent approve ")
+    assert ended.notes[-1].split()[-1].endswith("_1")
     approved = typed(cli, ended.notes[-1])
     assert (approved.code, sorted(wiped())) == (0, ["/a", "/b"])
     cli("message", "last", BOTH, *tools)
     denied = cli("deny", "last", "--all", "--format", "json", *tools)
     assert (denied.code, denied.json["status"]) == (0, "waiting")
     assert "--all stands alone" in cli.refused("deny", "last", "_0", "--all", code=2)
+    words = ("approve", "last", "_0", "_1", "--arguments", "{}")
+    assert "--arguments are of one CALL" in cli.refused(*words, code=2)
 
 
 def test_changed_arguments_run_and_wrong_ones_change_nothing(
@@ -147,11 +150,24 @@ def test_changed_arguments_run_and_wrong_ones_change_nothing(
     assert "Run with arguments changed by the user" in approved.out
 
 
-def test_a_call_whose_tool_is_not_here_can_be_denied_and_not_approved(
+def test_a_call_whose_tool_is_not_here_cannot_be_approved_and_it_is_said_what_to_type(
     cli: CommandLine, tools: tuple[str, str]
 ) -> None:
     cli("start", WIPE, *tools)
-    assert "name its module with --tools" in cli.refused("approve", "last", code=4)
+    line = cli.refused("approve", "last", "--arguments", '{"path": "/it"}', code=4)
+    assert line.startswith("error: a call of wipe is open in this thread, and the tool is not here")
+    typing = line.partition("type: ")[2]
+    assert "continue --category" in cli.refused("continue", "last", code=4)
+    assert " --tools people_tools last" in cli.refused("message", "last", "Thanks!", code=4)
+    assert wiped() == []
+    assert typed(cli, f"type: {typing}").code == 0
+    assert wiped() == ["/it"]
+
+
+def test_a_call_whose_tool_is_not_here_can_be_denied(
+    cli: CommandLine, tools: tuple[str, str]
+) -> None:
+    cli("start", WIPE, *tools)
     assert cli("deny", "last").code == 0
 
 

@@ -16,7 +16,7 @@ from tests.docs.blocks import ROOT, Block, commands, first_missing
 DEMO = ("--tools", "messagedb_agent.demo")
 CHARGE = 'call charge_card {"amount": 42}'
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FIRST = f"$ messagedb-agent {DEMO[0]} {DEMO[1]} start '{CHARGE}'\n"
+FIRST = f"$ messagedb-agent start '{CHARGE}' {DEMO[0]} {DEMO[1]}\n"
 MAIL = 'call send_mail {"to": "ada@example.org"}'
 
 
@@ -49,7 +49,7 @@ def test_a_card_is_charged_once_though_its_process_was_killed(
     process = cli.process("start", CHARGE, *DEMO)
     assert killed(process) == process.pid
     (charged,) = ledger.read_text().splitlines()
-    ended = finished(cli.process("continue", "last", *DEMO))
+    ended = finished(cli.process("continue", "last"))
     assert (ended.code, ended.out) == (0, "charge_card: charged 42\n")
     assert ledger.read_text().splitlines() == [charged]
     (effect,) = cli("show", "last", "--as", "effects", "--format", "json").json
@@ -62,7 +62,7 @@ def test_a_mail_is_not_sent_again_and_a_person_says_what_happened(
     cli: CommandLine, ledger: Path
 ) -> None:
     killed(cli.process("start", MAIL, *DEMO))
-    ended = finished(cli.process("continue", "last", *DEMO))
+    ended = finished(cli.process("continue", "last"))
     assert ended.code == 0
     assert ended.out.startswith("send_mail: Error (outcome_unknown): the worker died")
     assert ledger.read_text() == "mail to ada@example.org\n"

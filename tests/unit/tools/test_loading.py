@@ -7,8 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.tools.loading import load_tools
+from messagedb_agent.tools.toolbox import Toolbox
 
 HEAD = """
 from messagedb_agent.tools.function_tool import tool
@@ -138,3 +139,20 @@ def test_what_cannot_be_loaded_is_a_configuration_error_of_one_line(
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.field == "tools"
+
+
+def test_what_is_recorded_of_a_tool_says_where_it_was_found(here: Path) -> None:
+    write(here, "mine_sourced", "TOOLS = [one, Three()]\n")
+    box = Toolbox(*load_tools("mine_sourced"))
+    assert [(spec.name, spec.source) for spec in box.specs()] == [
+        ("one", "mine_sourced"),
+        ("three", "mine_sourced"),
+    ]
+    (one,) = load_tools("mine_sourced:one")
+    assert Toolbox(one).specs()[0].source == "mine_sourced:one"
+    assert sys.modules["mine_sourced"].one.spec.source is None
+    twice = [tool for tool in box.tools if tool.name == "three"] * 2
+    with pytest.raises(
+        ValidationError, match=r"'three': mine_sourced\.Three and mine_sourced\.Three"
+    ):
+        Toolbox(*twice)
