@@ -1,6 +1,5 @@
 """A store on Message DB: psycopg 3, Message DB's own functions, and nothing held open."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -18,7 +17,7 @@ from messagedb_agent.store.grouping import Group
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.notifications import Notifications
 from messagedb_agent.store.ownership import OWNED, Ownership, lock_keys
-from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits, loop_time
+from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
 from messagedb_agent.store.server_errors import (
@@ -44,11 +43,11 @@ from messagedb_agent.store.stream_name import (
     check_stream,
 )
 from messagedb_agent.store.transaction import OpenTransaction, Transactions
+from messagedb_agent.store.tries import Tries
 
 T = TypeVar("T")
 
 DEFAULT_LIMITS = PoolLimits()
-_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)  # before each retry; the last one repeats
 
 # A forged row may hold a time that Python has no name for.
 _SELECT = """SELECT id, stream_name, type, position, global_position, data, metadata,
@@ -76,7 +75,7 @@ class MessageDbStore:
         self._where = where
         self._max_message_bytes = max_message_bytes
         self._retry_for_s = retry_for_s
-        self._ownership = Ownership(pool, where)
+        self._ownership = Ownership(pool, where, retry_for_s=retry_for_s)
         self._notifications = Notifications(pool)
         self._groups: dict[str, Group] = {}  # of categories that are written to at this moment
         self._transactions = Transactions(
@@ -313,8 +312,7 @@ class MessageDbStore:
         A refused connection is an answer at first contact; later it may be a server that
         restarts, and is asked again.
         """
-        deadline = loop_time() + self._retry_for_s
-        attempt = 0
+        tries = Tries(self._retry_for_s)
         while True:
             try:
                 async with self._pool.connection() as connection:
@@ -328,12 +326,10 @@ class MessageDbStore:
                 again = isinstance(failure, StoreUnavailable) and (
                     not first_contact or is_transient_refusal(error)
                 )
-            pause = _PAUSES_S[min(attempt, len(_PAUSES_S) - 1)]
-            if not again or loop_time() + pause > deadline:
+            if again:
+                await self._pool.drop_idle()
+            if not again or not await tries.again():
                 raise failure from cause
-            attempt += 1
-            await self._pool.drop_idle()
-            await asyncio.sleep(pause)
 
 
 async def _check_database(pool: Pool, connection: Connection) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 
 import psycopg
 
+from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.pool import Connection, Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+from messagedb_agent.store.silence import cut_off_after
 from messagedb_agent.store.store import Hold
+from messagedb_agent.store.tries import Tries
 
 # The two-int key space: Message DB locks categories in the one of a single bigint. The version is
 # read behind the lock's call: a volatile function sees what was committed until it is called.
@@ -47,11 +50,18 @@ def lock_keys(stream: str) -> tuple[int, int]:
 
 
 class Ownership:
-    """The streams that this process owns in one database."""
+    """The streams that this process owns in one database.
 
-    def __init__(self, pool: Pool, where: Where) -> None:
+    Args:
+        pool: opens connections.
+        where: which database that is.
+        retry_for_s: how long a server that is away is asked again for a lock.
+    """
+
+    def __init__(self, pool: Pool, where: Where, *, retry_for_s: float) -> None:
         self._pool = pool
         self._where = where
+        self._retry_for_s = retry_for_s
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()  # one statement at a time on the one connection
         self._claimed: set[str] = set()  # in this process: the same session may lock twice
@@ -80,16 +90,18 @@ class Ownership:
             self._lose()
 
     async def _lock(self, stream: str) -> Hold | None:
-        async with self._turn:
+        tries = Tries(self._retry_for_s)
+        while True:
             try:
-                return await self._try_lock(stream)
+                async with self._turn:
+                    return await self._try_lock(stream)
             except psycopg.Error as error:
-                if not is_transient(error):
-                    raise translated(error, self._where) from error
-            try:  # the server may have restarted since the last lock
-                return await self._try_lock(stream)
-            except psycopg.Error as error:
-                raise translated(error, self._where) from error
+                # A connection that is refused, or lost, has no code to tell why.
+                tell = translated if error.sqlstate else refused_connection
+                failure, cause = tell(error, self._where), error
+            again = is_transient(cause) and isinstance(failure, StoreUnavailable)
+            if not again or not await tries.again():
+                raise failure from cause
 
     async def _try_lock(self, stream: str) -> Hold | None:
         connection = await self._opened()
@@ -146,8 +158,9 @@ class Ownership:
     ) -> tuple[Any, ...] | None:
         self._unwatch(connection)
         try:
-            cursor = await connection.execute(statement, parameters)
-            return await cursor.fetchone()
+            with cut_off_after(connection, self._pool.limits.answer_s):
+                cursor = await connection.execute(statement, parameters)
+                return await cursor.fetchone()
         finally:
             if connection.closed:
                 self._lose()
@@ -158,10 +171,7 @@ class Ownership:
         if self._connection is not None and self._connection.closed:
             self._lose()
         if self._connection is None:
-            try:
-                self._connection = await self._pool.open_connection()
-            except psycopg.Error as error:
-                raise refused_connection(error, self._where) from error
+            self._connection = await self._pool.open_connection()
         return self._connection
 
     def _watch(self, connection: Connection) -> None:

@@ -19,6 +19,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.address import parameters
 from messagedb_agent.store.server_errors import UNNAMED, Where
+from messagedb_agent.store.silence import cut_off_after
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -30,11 +31,19 @@ SELECT set_config('search_path', 'message_store,public', false),
        set_config('idle_in_transaction_session_timeout', %s, false)
 """
 
-# A session whose client is gone would otherwise wait on for its lock, and then write. Asked for by
-# itself, as servers before version 14, and those on some platforms, refuse it.
-_NOTICE_GONE_CLIENTS = "SELECT set_config('client_connection_check_interval', '2s', false)"
+# A session whose client is gone would otherwise wait on for its lock, and then write; and one whose
+# client's machine is gone would hold its locks for two hours, which is how long a server waits by
+# default until it asks. Asked for one by one, as servers before version 14, and those on some
+# platforms, refuse one or the other.
+_NOTICE_GONE_CLIENTS = (
+    "SELECT set_config('client_connection_check_interval', '2s', false)",
+    "SELECT set_config('tcp_keepalives_idle', '30', false),"
+    " set_config('tcp_keepalives_interval', '10', false),"
+    " set_config('tcp_keepalives_count', '3', false)",
+    "SELECT set_config('tcp_user_timeout', '60s', false)",
+)
 
-# How soon a connection to a machine that is gone is noticed: about a minute.
+# The same for a client: how soon a connection to a machine that is gone is noticed, a minute.
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -64,6 +73,8 @@ class PoolLimits:
         lock_timeout_ms: for one lock; Message DB's writers queue for their category's.
         idle_in_transaction_timeout_ms: after which the server ends a session that left a
             transaction open; we leave none, but a frozen process may.
+        late_answer_ms: how much longer than for the statement itself an answer is waited for,
+            until the connection is taken to be broken.
     """
 
     max_size: int = 10
@@ -74,6 +85,12 @@ class PoolLimits:
     statement_timeout_ms: int = 60_000
     lock_timeout_ms: int = 10_000
     idle_in_transaction_timeout_ms: int = 60_000
+    late_answer_ms: int = 10_000
+
+    @property
+    def answer_s(self) -> float:
+        """How long an answer of the server may take, in seconds."""
+        return (self.statement_timeout_ms + self.late_answer_ms) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +162,8 @@ class Pool:
             kept = self._take_idle() or await self._open_kept()
             self._in_use += 1
             try:
-                yield kept.connection
+                with cut_off_after(kept.connection, self._limits.answer_s):
+                    yield kept.connection
             finally:
                 self._in_use -= 1
                 self._give_back(kept)
@@ -166,21 +184,26 @@ class Pool:
             prepare_threshold=self._prepare_threshold,
         )
         try:
-            # Set here and not by startup options, which poolers refuse or drop silently.
-            await connection.execute(
-                _CONFIGURE,
-                (
-                    str(self._limits.statement_timeout_ms),
-                    str(self._limits.lock_timeout_ms),
-                    str(self._limits.idle_in_transaction_timeout_ms),
-                ),
-            )
-            with suppress(psycopg.DatabaseError):
-                await connection.execute(_NOTICE_GONE_CLIENTS)
+            with cut_off_after(connection, self._limits.answer_s):
+                await self._configure(connection)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+    async def _configure(self, connection: Connection) -> None:
+        # Set here and not by startup options, which poolers refuse or drop silently.
+        await connection.execute(
+            _CONFIGURE,
+            (
+                str(self._limits.statement_timeout_ms),
+                str(self._limits.lock_timeout_ms),
+                str(self._limits.idle_in_transaction_timeout_ms),
+            ),
+        )
+        for notice in _NOTICE_GONE_CLIENTS:
+            with suppress(psycopg.DatabaseError):
+                await connection.execute(notice)
 
     async def drop_idle(self) -> None:
         """Close the connections that nobody uses: after one broke, the others are suspect."""

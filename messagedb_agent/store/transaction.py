@@ -1,8 +1,8 @@
 """Transactions that others write in, and that end with an append: both stand, or neither."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -12,13 +12,14 @@ from messagedb_agent.errors import AgentError, StoreUnavailable, TransactionRefu
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.pool import Connection, Pool, loop_time
+from messagedb_agent.store.pool import Connection, Pool
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+from messagedb_agent.store.silence import cut_off_after
 from messagedb_agent.store.stream_name import category_of
+from messagedb_agent.store.tries import Tries
 
 MAX_TRANSACTIONS = 8
 """How many transactions of one store may be open at once; others wait for their turn."""
-_PAUSE_S = 0.2  # before a server that refused a connection is asked again
 
 # Behind the lock everybody who writes to the category waits for us: where this process is stopped
 # right then, the server is to end the transaction soon.
@@ -69,27 +70,28 @@ class Transactions:
             connection = await self._opened()
             try:
                 begun = psycopg.AsyncTransaction(connection)  # inside it, none but us may commit
-                try:
-                    await begun.__aenter__()
-                except psycopg.Error as error:
-                    raise translated(error, self._where) from error
-                yield OpenTransaction(
-                    connection, begun, self._where, self._written, self._max_message_bytes
+                transaction = OpenTransaction(
+                    connection,
+                    begun,
+                    self._where,
+                    self._written,
+                    max_message_bytes=self._max_message_bytes,
+                    answer_s=self._pool.limits.answer_s,
                 )
+                await transaction.begin()
+                yield transaction
             finally:
                 connection.pgconn.finish()  # takes no await; what is not committed is rolled back
 
     async def _opened(self) -> Connection:
-        deadline = loop_time() + self._retry_for_s
+        tries = Tries(self._retry_for_s)
         while True:
             try:
                 return await self._pool.open_connection()
             except psycopg.Error as error:
-                failure = refused_connection(error, self._where)
-                is_final = not isinstance(failure, StoreUnavailable)
-                if is_final or loop_time() + _PAUSE_S > deadline:
-                    raise failure from error
-            await asyncio.sleep(_PAUSE_S)
+                failure, cause = refused_connection(error, self._where), error
+            if not isinstance(failure, StoreUnavailable) or not await tries.again():
+                raise failure from cause
 
 
 class OpenTransaction:
@@ -105,35 +107,43 @@ class OpenTransaction:
         begun: psycopg.AsyncTransaction,
         where: Where,
         written: Callable[[str], None],
+        *,
         max_message_bytes: int,
+        answer_s: float,
     ) -> None:
         self.connection = connection
         self._begun = begun
         self._where = where
         self._written = written
         self._max_message_bytes = max_message_bytes
+        self._answer_s = answer_s
 
     @property
     def is_lost(self) -> bool:
         """Whether the connection is gone, and the transaction with it."""
         return self.connection.closed
 
+    async def begin(self) -> None:
+        """Begin it.
+
+        Raises:
+            StoreUnavailable: the database went away.
+        """
+        with self._translating():
+            await self._begun.__aenter__()
+
     async def locked(self, stream: str, position: int) -> Sequence[Message]:
         """Wait until nobody else writes to the category, and read on; see `Transaction.locked`."""
         self._check_open()
-        try:
+        with self._translating():
             await self.connection.execute(_LOCK, (stream,))
             cursor = self.connection.cursor(row_factory=args_row(Message))
             return await (await cursor.execute(_NEWS, (stream, position))).fetchall()
-        except psycopg.Error as error:
-            raise translated(error, self._where) from error
 
     async def has(self, id: str) -> bool:
         """Say whether a message with this id stands anywhere."""
-        try:
+        with self._translating():
             row = await (await self.connection.execute(_HAS, (id,))).fetchone()
-        except psycopg.Error as error:
-            raise translated(error, self._where) from error
         return row is not None and bool(row[0])
 
     async def commit(self, stream: str, *messages: NewMessage, expected_version: int) -> None:
@@ -141,11 +151,20 @@ class OpenTransaction:
         for message in messages:
             check_message(message, max_bytes=self._max_message_bytes)
         try:
-            await Append(stream, messages, expected_version).write_once(self.connection)
-            await self._begun.__aexit__(None, None, None)
+            with cut_off_after(self.connection, self._answer_s):
+                await Append(stream, messages, expected_version).write_once(self.connection)
+                await self._begun.__aexit__(None, None, None)
         except psycopg.Error as error:
             raise self._failure(error) from error
         self._written(category_of(stream))
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            with cut_off_after(self.connection, self._answer_s):
+                yield
+        except psycopg.Error as error:
+            raise translated(error, self._where) from error
 
     def _check_open(self) -> None:
         status = self.connection.info.transaction_status

@@ -10,6 +10,7 @@ import pytest
 from messagedb_agent.errors import DuplicateMessage, StoreUnavailable, WrongExpectedVersion
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.pool import PoolLimits
 from tests.contract.messages import ids_of, new
 from tests.integration.cutting_proxy import CuttingProxy, cutting_proxy
 
@@ -148,3 +149,19 @@ async def test_connections_that_the_server_closed_meanwhile_are_replaced(
                 )
             appended = await store.append(f"{category}-1", new(), expected_version=round - 1)
             assert appended.position == round
+
+
+async def test_an_append_that_is_never_answered_is_found_on_another_connection(
+    proxy: CuttingProxy, rival: MessageDbStore, category: str
+) -> None:
+    limits = PoolLimits(statement_timeout_ms=100, late_answer_ms=100)
+    message = new()
+    async with await MessageDbStore.connect(
+        proxy.url, prepare_threshold=None, limits=limits
+    ) as store:
+        proxy.trouble(WRITE, "swallow")
+        appended = await store.append(f"{category}-1", message, expected_version=-1)
+        assert store.connections_in_use == 0
+    assert appended.position == 0
+    assert proxy.lost == 1
+    assert await ids_of(rival.read(f"{category}-1")) == [message.id]

@@ -11,6 +11,11 @@ import pytest
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.ownership import Ownership, lock_keys
+from messagedb_agent.store.pool import PoolLimits
+from tests.integration.cutting_proxy import cutting_proxy
+from tests.waiting import until
+
+LOCK = b"pg_try_advisory_lock"
 
 
 async def terminate(store_url: str, name: str) -> None:
@@ -79,6 +84,60 @@ async def test_a_broken_lock_connection_is_told_and_replaced(store_url: str, cat
             assert owned
             assert not elsewhere
             assert not owned.lost.is_set()
+
+
+async def test_a_server_that_is_away_for_a_while_is_asked_again_for_a_lock(
+    store_url: str, category: str
+) -> None:
+    async with (
+        cutting_proxy(store_url) as proxy,
+        await MessageDbStore.connect(proxy.url, prepare_threshold=None) as store,
+    ):
+        proxy.cut(LOCK, times=4)
+        async with store.own(f"{category}-1") as hold:
+            assert hold
+        assert proxy.cuts == 4
+
+
+async def test_a_server_that_stays_away_gives_no_lock(store_url: str, category: str) -> None:
+    async with (
+        cutting_proxy(store_url) as proxy,
+        await MessageDbStore.connect(proxy.url, prepare_threshold=None, retry_for_s=0.2) as store,
+    ):
+        proxy.cut(LOCK, times=1000)
+        with pytest.raises(StoreUnavailable):
+            async with store.own(f"{category}-1"):
+                pass
+        assert proxy.cuts >= 2
+
+
+async def test_a_lock_whose_answer_never_comes_is_asked_for_on_another_connection(
+    store_url: str, category: str
+) -> None:
+    limits = PoolLimits(statement_timeout_ms=100, late_answer_ms=100)
+    async with (
+        cutting_proxy(store_url) as proxy,
+        await MessageDbStore.connect(proxy.url, prepare_threshold=None, limits=limits) as store,
+    ):
+        proxy.trouble(LOCK, "swallow")
+
+        async def is_owned() -> bool:  # once the server has heard of the end of the first one
+            async with store.own(f"{category}-1") as hold:
+                return hold is not None
+
+        await until(is_owned)
+        assert proxy.lost == 1
+
+
+async def test_a_session_notices_that_the_machine_of_its_client_is_gone(store_url: str) -> None:
+    """Else its locks would be held for as long as the server's system waits, which is hours."""
+    async with await MessageDbStore.connect(store_url) as store:
+        query = (
+            "SELECT name FROM pg_settings WHERE starts_with(name, 'tcp_') AND source = 'session'"
+        )
+        rows = await store._rows(query, ())
+    names = {"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"}
+    assert {name for (name,) in rows} == names | {"tcp_user_timeout"}
 
 
 async def test_cancelled_attempts_leave_nothing_owned(store_url: str, category: str) -> None:
