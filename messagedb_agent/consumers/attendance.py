@@ -258,4 +258,4 @@ class Attendance:
 
 def _of(case: _Case) -> dict[str, str]:
     """Return what a log's line about a thread carries."""
-    return {"thread": case.stream.partition("-")[2]}
+    return {"thread_id": case.stream.partition("-")[2]}

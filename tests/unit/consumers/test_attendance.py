@@ -1,0 +1,120 @@
+"""Threads that have news are seen to until they rest, or are put aside."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from messagedb_agent.agent.steps import Wait
+from messagedb_agent.agents.turns import Attended
+from messagedb_agent.consumers.attendance import Attendance, Patience, See
+from messagedb_agent.errors import StoreUnavailable
+from tests.waiting import until
+
+_RESTS = Attended(Wait("user"), 7)
+_HURRIED = Patience(tries=3, soonest_s=0.001, latest_s=0.01)
+
+
+class NotingShare:
+    """Notes what it is told.
+
+    Attributes:
+        rested: streams that were handled.
+        parked: stream, reason and tries of what was put aside.
+    """
+
+    def __init__(self) -> None:
+        self.rested: list[str] = []
+        self.parked: list[tuple[str, str, int]] = []
+
+    def handled(self, stream: str, version: int) -> bool:
+        self.rested.append(stream)
+        return True
+
+    async def park(self, stream: str, reason: str, tries: int) -> None:
+        self.parked.append((stream, reason, tries))
+
+
+@asynccontextmanager
+async def attendance(see: See) -> AsyncIterator[Attendance]:
+    attending = Attendance(see, concurrency=2, patience=_HURRIED)
+    try:
+        yield attending
+    finally:
+        await attending.close(0)
+
+
+async def test_a_thread_that_keeps_failing_is_put_aside_with_its_reason_and_the_others_go_on() -> (
+    None
+):
+    seen: list[str] = []
+
+    async def see(stream: str) -> Attended:
+        seen.append(stream)
+        if stream == "a-poison":
+            raise ValueError("it cannot be handled")
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see) as attending:
+        for stream in ("a-poison", "a-1", "a-2", "a-3"):
+            attending.offer(stream, share)
+        await until(lambda: share.parked and len(share.rested) == 3)
+    [(stream, reason, tries)] = share.parked
+    assert (stream, tries) == ("a-poison", 3)
+    assert "it cannot be handled" in reason
+    assert seen.count("a-poison") == 3
+    assert sorted(share.rested) == ["a-1", "a-2", "a-3"]
+
+
+async def test_a_thread_that_failed_once_is_tried_again_and_then_rests() -> None:
+    failures = iter([ValueError("for once")])
+
+    async def see(_: str) -> Attended:
+        for failure in failures:
+            raise failure
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see) as attending:
+        attending.offer("a-1", share)
+        await until(lambda: share.rested)
+    assert (share.rested, share.parked) == (["a-1"], [])
+
+
+async def test_an_absent_store_puts_no_thread_aside() -> None:
+    failures = iter([StoreUnavailable("away")] * 10)
+
+    async def see(_: str) -> Attended:
+        for failure in failures:
+            raise failure
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see) as attending:
+        attending.offer("a-1", share)
+        await until(lambda: share.rested)
+    assert share.parked == []
+
+
+async def test_so_many_threads_are_seen_to_at_once_and_each_by_one() -> None:
+    under_way: list[str] = []
+    most = 0
+    gate = asyncio.Event()
+
+    async def see(stream: str) -> Attended:
+        nonlocal most
+        assert stream not in under_way
+        under_way.append(stream)
+        most = max(most, len(under_way))
+        await gate.wait()
+        under_way.remove(stream)
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see) as attending:
+        for number in range(6):
+            attending.offer(f"a-{number % 3}", share)
+        await until(lambda: len(under_way) == 2)
+        gate.set()
+        await until(lambda: len(share.rested) == 3)
+    assert most == 2
