@@ -28,6 +28,8 @@ async def other(store_url: str) -> AsyncIterator[psycopg.AsyncConnection[tuple[o
 async def pids(
     other: psycopg.AsyncConnection[tuple[object, ...]], name: str, state: str = "%"
 ) -> set[object]:
+    # In a transaction the server shows what it showed first, unless it is told to look again.
+    await other.execute("SELECT pg_stat_clear_snapshot()")
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND state LIKE %s"
     return {pid for (pid,) in await (await other.execute(query, (name, state))).fetchall()}
 

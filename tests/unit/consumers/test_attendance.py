@@ -43,6 +43,10 @@ async def attendance(see: See) -> AsyncIterator[Attendance]:
         await attending.close(0)
 
 
+async def nothing_in_hand(attending: Attendance) -> None:
+    await until(lambda: not (attending.waiting or attending.under_way or attending.watched))
+
+
 async def test_a_thread_that_keeps_failing_is_put_aside_with_its_reason_and_the_others_go_on() -> (
     None
 ):
@@ -58,7 +62,7 @@ async def test_a_thread_that_keeps_failing_is_put_aside_with_its_reason_and_the_
     async with attendance(see) as attending:
         for stream in ("a-poison", "a-1", "a-2", "a-3"):
             attending.offer(stream, share)
-        await until(lambda: share.parked and len(share.rested) == 3)
+        await nothing_in_hand(attending)
     [(stream, reason, tries)] = share.parked
     assert (stream, tries) == ("a-poison", 3)
     assert "it cannot be handled" in reason
@@ -77,7 +81,7 @@ async def test_a_thread_that_failed_once_is_tried_again_and_then_rests() -> None
     share = NotingShare()
     async with attendance(see) as attending:
         attending.offer("a-1", share)
-        await until(lambda: share.rested)
+        await nothing_in_hand(attending)
     assert (share.rested, share.parked) == (["a-1"], [])
 
 
@@ -92,8 +96,8 @@ async def test_an_absent_store_puts_no_thread_aside() -> None:
     share = NotingShare()
     async with attendance(see) as attending:
         attending.offer("a-1", share)
-        await until(lambda: share.rested)
-    assert share.parked == []
+        await nothing_in_hand(attending)
+    assert (share.rested, share.parked) == (["a-1"], [])
 
 
 async def test_so_many_threads_are_seen_to_at_once_and_each_by_one() -> None:
