@@ -8,6 +8,7 @@ import pytest
 from messagedb_agent import Agent, Engine, MemoryStore, Progress, Recorded, connect
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.run import Run
+from messagedb_agent.agents.view import view
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.store.message import Message
 
@@ -94,7 +95,24 @@ async def test_after_an_error_the_thread_is_read_anew() -> None:
         newest = await engine.latest(agent.thread_id)
         ended = await newest.advance("What is 2 + 2?")
         assert ended.answer == "2 + 2 = 4."
-        assert ended.view == (await engine.latest(agent.thread_id)).view
+        assert ended.view == await engine.fold(agent.thread_id, view)
+        await verified(engine, ended)
+
+
+@pytest.mark.parametrize("at", range(8))
+async def test_what_an_error_left_between_two_events_is_not_gone_on_with(at: int) -> None:
+    def broken(recorded: Recorded) -> None:
+        if recorded.position == at:
+            raise RuntimeError("the listener is broken")
+
+    async with connect(MemoryStore()) as engine:
+        with pytest.raises(RuntimeError, match="the listener is broken"):
+            await engine.start("What is 1 + 1?", progress=Progress(on_event=broken))
+        left = await engine.latest("last")
+        assert left.view == await engine.fold(left.thread_id, view)
+        ended = await left.resume()
+        assert ended.answer == "1 + 1 = 2."
+        assert ended.view == await engine.fold(left.thread_id, view)
         await verified(engine, ended)
 
 
