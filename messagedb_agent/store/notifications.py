@@ -17,6 +17,7 @@ from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.audience import Audience, Bell
 from messagedb_agent.store.ownership import lock_keys
 from messagedb_agent.store.pool import Connection, Pool
+from messagedb_agent.store.silence import cut_off_after
 
 HEARD_PAUSE_S = 0.005
 """After a notification of a category: what is written meanwhile is told of by the next one."""
@@ -130,8 +131,9 @@ class Notifications:
         )
         while True:
             self._stirred.clear()
-            await self._subscribe(connection)
-            await self._tell(connection)
+            with cut_off_after(connection, self._pool.limits.answer_s):
+                await self._subscribe(connection)
+                await self._tell(connection)
             self._failures = 0
             if self._fresh:
                 continue
