@@ -22,6 +22,9 @@ from messagedb_agent.cli.shape import (
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
 _MAX_CONCURRENCY = 10_000
+WorkersGroup = Annotated[
+    str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
+]
 _MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
 
 group = new_group(
@@ -266,9 +269,7 @@ def _worker(
         int,
         typer.Option(min=1, max=_MAX_GROUP_SIZE, metavar="N", help="Slots that the workers share."),
     ] = 4,
-    name: Annotated[
-        str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
-    ] = "workers",
+    name: WorkersGroup = "workers",
     grace: Annotated[
         float,
         typer.Option(min=0, metavar="SECONDS", help="How long threads may take once it stops."),
@@ -278,6 +279,25 @@ def _worker(
     from messagedb_agent.cli import working
 
     return working.work(common, working.Working(concurrency, group_size, name, grace))
+
+
+@command(group, "consume", "Work")
+def _consume(
+    common: Common,
+    parked: Annotated[
+        Literal["list", "replay", "drop"],
+        typer.Option(help="Show what workers have put aside, let it be tried again, forget it."),
+    ],
+    thread: Annotated[
+        str | None, typer.Argument(metavar="THREAD", help="All that is parked, if left out.")
+    ] = None,
+    name: WorkersGroup = "workers",
+    form: Form = "text",
+) -> int:
+    """See to the threads that workers have put aside, as they kept failing."""
+    from messagedb_agent.cli import consuming
+
+    return consuming.consume(common, parked, name, thread, form)
 
 
 @command(group, "config", "Set up")

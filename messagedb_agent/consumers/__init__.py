@@ -1,6 +1,7 @@
 """Keeping it going: who reads a category for ever, and works on what it reads."""
 
 from messagedb_agent.consumers.attendance import Patience
+from messagedb_agent.consumers.parking import Parked, Parking, parking_of
 from messagedb_agent.consumers.worker import (
     DEFAULT_CONCURRENCY,
     DEFAULT_GROUP,
@@ -14,6 +15,9 @@ __all__ = [
     "DEFAULT_GROUP",
     "DEFAULT_GROUP_SIZE",
     "GRACE_S",
+    "Parked",
+    "Parking",
     "Patience",
     "Worker",
+    "parking_of",
 ]

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.containing import error_text
 from messagedb_agent.errors import ConfigurationError, StoreError
@@ -28,11 +29,14 @@ class Patience:
         soonest_s: seconds before another look at a thread that somebody else owns, or whose
             handling has raised; doubled each time.
         latest_s: the most that it grows to.
+        deaths: how many workers may die at once when they take a thread up, beside the first,
+            before the thread is parked.
     """
 
     tries: int = 5
     soonest_s: float = 0.1
     latest_s: float = 2.0
+    deaths: int = 3
 
     def pause_s(self, times: int) -> float:
         """Return how long to wait after so many looks in a row, from 1."""
@@ -72,19 +76,6 @@ class _Case:
     task: "asyncio.Task[None] | None" = None
 
 
-@dataclass(slots=True)
-class Counts:
-    """What became of threads so far, and how many are in hand.
-
-    Attributes:
-        done: how often a thread came to rest.
-        parked: how many threads were put aside.
-    """
-
-    done: int = 0
-    parked: int = 0
-
-
 @dataclass(eq=False)
 class Attendance:
     """Threads that have news.
@@ -93,13 +84,13 @@ class Attendance:
         see: sees a thread through, if nobody else works on it.
         concurrency: how many threads are seen to at once.
         patience: how long a thread is tried.
-        counts: what became of threads so far.
+        done: how often a thread was seen at rest.
     """
 
     see: See
     concurrency: int
     patience: Patience = field(default_factory=Patience)
-    counts: Counts = field(default_factory=Counts)
+    done: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._cases: dict[str, _Case] = {}
@@ -200,11 +191,14 @@ class Attendance:
             return self._look_later(case)
         except Exception as error:  # noqa: BLE001 - whatever a thread's data may do: it is parked
             return await self._failed(case, error)
+        if attended.step == Wait("upgrade"):
+            case.tries = max(1, case.tries)
+            return await self._park(case, "it holds an event that needs newer code")
         if not attended.rests:
             return self._look_later(case)
         case.tries = case.looks = 0
         case.complaint = ""
-        self.counts.done += 1
+        self.done += 1
         is_all = case.share is None or case.share.handled(case.stream, attended.version)
         return None if is_all else 0.0
 
@@ -218,6 +212,9 @@ class Attendance:
         if case.tries < self.patience.tries:
             self._complain(case, f"handling it failed, and is tried again: {reason}")
             return self.patience.pause_s(case.tries)
+        return await self._park(case, reason)
+
+    async def _park(self, case: _Case, reason: str) -> float | None:
         if case.share is None:  # whoever has it now tries for themselves
             return None
         try:
@@ -225,8 +222,6 @@ class Attendance:
         except StoreError as unavailable:
             self._complain(case, f"it cannot be parked yet: {unavailable}")
             return self.patience.latest_s
-        self.counts.parked += 1
-        _logger.error("parked after %d tries: %s", case.tries, reason, extra=_of(case))
         return None
 
     def _complain(self, case: _Case, complaint: str) -> None:
@@ -258,4 +253,4 @@ class Attendance:
 
 def _of(case: _Case) -> dict[str, str]:
     """Return what a log's line about a thread carries."""
-    return {"thread_id": case.stream.partition("-")[2]}
+    return {"stream": case.stream}

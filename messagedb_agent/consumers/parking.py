@@ -5,10 +5,12 @@ from typing import Any, Protocol
 
 import orjson
 
+from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
+from messagedb_agent.store.stream_name import id_of, thread_category
 
 
 class ParkingStore(Reader, Writer, Protocol):
@@ -22,14 +24,21 @@ class Parked:
     Attributes:
         stream: its stream.
         position: position, there, of the last message that was known of when it was put aside.
+        global_position: its global position.
         reason: what went wrong.
         tries: how often it was tried.
     """
 
     stream: str
     position: int
+    global_position: int
     reason: str
     tries: int
+
+    @property
+    def thread_id(self) -> str:
+        """The thread's id."""
+        return id_of(self.stream) or ""
 
 
 class Parking:
@@ -113,11 +122,22 @@ class Parking:
         data = {
             "streamName": parked.stream,
             "position": parked.position,
+            "globalPosition": parked.global_position,
             "reason": parked.reason,
             "tries": parked.tries,
         }
         message = NewMessage(self._ids.new(), type, orjson.dumps(data).decode())
         await self._store.append(self.stream, message)
+
+
+def parking_of(engine: Engine, group: str) -> Parking:
+    """Return what a group of workers has put aside of an engine's threads; `catch_up` reads it.
+
+    Raises:
+        RefusedName: no group can have this name.
+    """
+    category = thread_category(engine.category, engine.version)
+    return Parking(engine.store, Group(category, group), engine.writing.ids)
 
 
 def _parked(message: Message) -> Parked | None:
@@ -128,12 +148,16 @@ def _parked(message: Message) -> Parked | None:
         return None
     match read:
         case {"streamName": str(stream)}:
-            position, tries = read.get("position"), read.get("tries")
             return Parked(
                 stream,
-                position if isinstance(position, int) else -1,
+                _number(read.get("position"), -1),
+                _number(read.get("globalPosition"), 0),
                 str(read.get("reason", "")),
-                tries if isinstance(tries, int) else 0,
+                _number(read.get("tries"), 0),
             )
         case _:
             return None
+
+
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default

@@ -4,11 +4,13 @@ import logging
 from contextlib import aclosing
 
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.consumers.attendance import Attendance
+from messagedb_agent.consumers.attendance import Attendance, Patience
 from messagedb_agent.consumers.backlog import Backlog
+from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.consumers.positions import Positions, start_of
+from messagedb_agent.consumers.slot_log import SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.errors import RefusedName
@@ -17,6 +19,8 @@ from messagedb_agent.store.store import Member
 from messagedb_agent.store.stream_name import checked_thread_id, id_of
 
 _logger = logging.getLogger("messagedb_agent.consumers")
+
+_MOST_FOREIGN = 1_000  # streams that are no threads, of which it is known that the log was told
 
 
 class WorkersShare:
@@ -29,6 +33,8 @@ class WorkersShare:
         held: how it is owned.
         attendance: sees to threads that have news.
         parking: what is put aside.
+        caution: takes up threads that may have killed a worker.
+        patience: how many workers may die at a thread.
     """
 
     def __init__(
@@ -39,6 +45,8 @@ class WorkersShare:
         held: Held,
         attendance: Attendance,
         parking: Parking,
+        caution: Caution,
+        patience: Patience,
     ) -> None:
         self.held = held
         self._store = engine.store
@@ -52,6 +60,13 @@ class WorkersShare:
         self._subscription = Subscription(self._store, group.category, member=member)
         self._backlog = Backlog(0)
         self._noted = 0
+        self._log = SlotLog(self._store, held.stream, engine.writing.writer, self._ids)
+        self._caution = caution
+        self._patience = patience
+        self._reach: int | None = None  # what a dead worker may have taken up ends here
+        self._deaths: dict[str, int] = {}
+        self._begun: dict[str, int] = {}
+        self._foreign: set[str] = set()
 
     @property
     def position(self) -> int:
@@ -63,20 +78,43 @@ class WorkersShare:
         """Global position up to which all was read."""
         return self._subscription.position
 
-    async def begin(self) -> None:
-        """Find out where to start.
+    async def begin(self, newest: int) -> bool:
+        """Find out where to start, and how careful to be.
+
+        Args:
+            newest: global position of the newest message of the category.
+
+        Returns:
+            Whether whoever had the slot before has ended in order.
 
         Raises:
             StoreUnavailable: the store was not reached.
         """
+        found = await self._log.take()
         start = await start_of(self._store, self._group, self._member, self._ids)
         self._subscription = Subscription(
             self._store, self._group.category, start=max(1, start), member=self._member
         )
         self._backlog = Backlog(max(0, start - 1))
         self._noted = start
+        self._deaths = dict(found.deaths)
+        self._reach = None if found.is_clean else newest
+        for stream, deaths in found.deaths.items():
+            if deaths >= self._patience.deaths:
+                why = f"{deaths} workers died at once when they took it up"
+                await self.park(stream, why, deaths)
         for stream in self._parking.replayed:
             self.try_again(stream)
+        return found.is_clean
+
+    async def release(self) -> None:
+        """Note how far all is handled, and that it ends in order.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        await self.note()
+        await self._log.release()
 
     async def read_on(self, most: int, newest: int) -> bool:
         """Read what is new, so many messages at most; say whether there is more.
@@ -108,6 +146,35 @@ class WorkersShare:
         if (position := self.position) > self._noted:
             await self._positions.record(position)
             self._noted = position
+        await self._trust_again()
+
+    async def _trust_again(self) -> None:
+        """Be careful no more, once all was taken up that a dead worker may have taken up."""
+        if self._reach is None or self.read_through < self._reach or self._caution.concerns(self):
+            return
+        await self._log.clear()
+        self._reach = None
+        self._deaths = {}
+
+    def deaths_at(self, stream: str) -> int:
+        """Return how many workers have died at a thread."""
+        return self._deaths.get(stream, 0)
+
+    async def begin_suspect(self, stream: str) -> None:
+        """Note for good that a thread is taken up now, and take it up.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        begun = {**self._begun, stream: await self._store.stream_version(stream)}
+        await self._log.begin(begun, self._deaths)
+        self._begun = begun
+        self._attendance.offer(stream, self)
+
+    def passed(self, stream: str) -> None:
+        """Hear that a thread was taken up, and this process lives."""
+        self._begun.pop(stream, None)
+        self._deaths.pop(stream, None)
 
     def handled(self, stream: str, version: int) -> bool:
         """Note that a thread rests up to a position; say whether that is all of its news."""
@@ -119,9 +186,12 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        position = await self._store.stream_version(stream)
-        await self._parking.park(Parked(stream, position, reason, tries))
+        last = await self._store.last(stream)
+        place = (last.position, last.global_position) if last else (-1, 0)
+        await self._parking.park(Parked(stream, *place, reason=reason, tries=tries))
         self._backlog.dropped(stream)
+        self._deaths.pop(stream, None)
+        _logger.error("parked after %d tries: %s", tries, reason, extra={"stream": stream})
 
     def try_again(self, stream: str) -> None:
         """See to a thread that is parked no more, if it is of this slot."""
@@ -130,16 +200,30 @@ class WorkersShare:
 
     def _take(self, message: Message) -> None:
         stream = message.stream_name
-        if stream in self._parking or not _is_thread(stream):
+        if stream in self._parking or not self._is_thread(stream):
             self._backlog.passed(message.global_position)
-        elif self._backlog.read(stream, message.position, message.global_position):
+        elif not self._backlog.read(stream, message.position, message.global_position):
+            pass
+        elif self._is_suspect(stream, message.global_position):
+            self._caution.add(stream, self)
+        else:
             self._attendance.offer(stream, self)
 
+    def _is_suspect(self, stream: str, global_position: int) -> bool:
+        if self._reach is None:
+            return False
+        is_known = stream in self._deaths or stream in self._caution
+        return is_known or global_position <= self._reach
 
-def _is_thread(stream: str) -> bool:
-    try:
-        checked_thread_id(id_of(stream) or "")
-    except RefusedName:
-        _logger.warning("a stream that is no thread is ignored: %s", ascii(stream[:200]))
-        return False
-    return True
+    def _is_thread(self, stream: str) -> bool:
+        """Say whether a stream is a thread; of each that is none, the log is told once."""
+        if stream in self._foreign:
+            return False
+        try:
+            checked_thread_id(id_of(stream) or "")
+        except RefusedName as error:
+            if len(self._foreign) < _MOST_FOREIGN:
+                self._foreign.add(stream)
+            _logger.warning("a stream that is no thread is ignored: %s", error)
+            return False
+        return True

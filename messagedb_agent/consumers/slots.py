@@ -19,6 +19,7 @@ from messagedb_agent.store.store import Hold, Member, Owner
 class Held:
     """A stream that is owned until it is let go."""
 
+    stream: str
     hold: Hold
     _stack: AsyncExitStack
 
@@ -112,7 +113,7 @@ class Slots:
         if hold is None:
             await stack.aclose()
             return None
-        return Held(hold, stack)
+        return Held(stream, hold, stack)
 
 
 @asynccontextmanager

@@ -4,17 +4,20 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance, Patience
+from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.names import Group
-from messagedb_agent.consumers.parking import Parking
+from messagedb_agent.consumers.parking import parking_of
 from messagedb_agent.consumers.share import WorkersShare
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.store.store import Member, News
 from messagedb_agent.store.stream_name import id_of, thread_category
 
@@ -63,9 +66,11 @@ class Worker:
         engine = self.engine
         self._group = Group(thread_category(engine.category, engine.version), self.group)
         self._stopping = asyncio.Event()
-        self._parking = Parking(engine.store, self._group, engine.writing.ids)
+        self._parking = parking_of(engine, self.group)
         self._attendance = Attendance(self._see, self.concurrency, self.patience)
+        self._caution = Caution()
         self._shares: dict[Member, WorkersShare] = {}
+        self._newest = 0
         self._looked_at = self._noted_at = self._told_at = _LONG_AGO
 
     def stop(self) -> None:
@@ -76,19 +81,19 @@ class Worker:
         """Work until `stop` is called."""
         async with slots_of(self.engine.store, self._group, self.size) as slots:
             working = asyncio.create_task(self._work(slots))
+            cautious = asyncio.create_task(self._caution.run())
             stopping = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if working.done():
-                    working.result()
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+                first = {working, cautious, stopping}
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+                for failed in (working, cautious):
+                    if failed.done():
+                        failed.result()
+                await _cancelled(working, cautious)
                 await self._hand_over(slots)
                 await self._attendance.close(self.grace_s)
             finally:
-                working.cancel()
-                stopping.cancel()
-                await asyncio.gather(working, stopping, return_exceptions=True)
+                await _cancelled(working, cautious, stopping)
                 await self._attendance.close(0)
                 self._report("stopped")
 
@@ -137,8 +142,7 @@ class Worker:
 
     async def _read_on(self) -> bool:
         """Read what is new; say whether there is more."""
-        heads = await self.engine.store.newest_streams(self._group.category, limit=1)
-        newest = heads[0].global_position if heads else 0
+        newest = self._newest = await self._ask_newest()
         has_more = False
         for share in self._shares.values():
             if share.held.hold.lost.is_set():
@@ -146,6 +150,11 @@ class Worker:
             elif share.read_through < newest and self._attendance.waiting < _MOST_QUEUED:
                 has_more |= await share.read_on(_MOST_QUEUED, newest)
         return has_more
+
+    async def _ask_newest(self) -> int:
+        """Return the global position of the newest message of the category."""
+        heads = await self.engine.store.newest_streams(self._group.category, limit=1)
+        return heads[0].global_position if heads else 0
 
     async def _share(self, slots: Slots) -> None:
         """Take the slots that are ours, and let go of those that are not."""
@@ -158,24 +167,34 @@ class Worker:
                 del self._shares[member]
                 self._attendance.cancel(share)
                 self._attendance.withdraw(share)
+                self._caution.forget(share)
                 _logger.warning("slot lost", extra=_of(member))
         for member, held in slots.held.items():
             if member not in self._shares:
                 await self._begin(member, held)
 
     async def _begin(self, member: Member, held: Held) -> None:
-        await self._parking.catch_up()
+        await self._try_parked_again()
         share = WorkersShare(
-            self.engine, self._group, member, held, self._attendance, self._parking
+            self.engine,
+            self._group,
+            member,
+            held,
+            self._attendance,
+            self._parking,
+            self._caution,
+            self.patience,
         )
-        await share.begin()
+        is_clean = await share.begin(await self._ask_newest())
         self._shares[member] = share
-        _logger.info("slot taken", extra={**_of(member), "position": share.position})
+        after = "a clean end" if is_clean else "a worker that has not ended in order"
+        _logger.info("slot taken after %s", after, extra=_of(member) | {"from": share.position})
 
     async def _give_up(self, slots: Slots, member: Member) -> None:
         if share := self._shares.pop(member, None):
             self._attendance.withdraw(share)
-            await share.note()
+            self._caution.forget(share)
+            await share.release()
         await slots.let_go(member)
 
     async def _try_parked_again(self) -> None:
@@ -184,22 +203,41 @@ class Worker:
                 share.try_again(stream)
 
     async def _see(self, stream: str) -> Attended:
-        return await self.engine.turns.attend(id_of(stream) or "", self.progress())
+        progress = self.progress()
+
+        def on_event(recorded: Recorded) -> None:
+            self._caution.passed(stream)
+            if progress.on_event:
+                progress.on_event(recorded)
+
+        try:
+            told = replace(progress, on_event=on_event)
+            return await self.engine.turns.attend(id_of(stream) or "", told)
+        finally:
+            self._caution.passed(stream)
 
     def _report(self, what: str) -> None:
-        attendance = self._attendance
+        attendance, shares = self._attendance, self._shares.values()
+        through = min((share.position for share in shares), default=self._newest)
         _logger.info(
             "%s",
             what,
             extra={
-                "slots": len(self._shares),
-                "done": attendance.counts.done,
-                "waiting": attendance.waiting,
+                "slots": len(shares),
+                "done": attendance.done,
+                "waiting": attendance.waiting + len(self._caution),
                 "under_way": attendance.under_way,
                 "watched": attendance.watched,
-                "parked": attendance.counts.parked,
+                "parked": len(self._parking.parked),
+                "lag": max(0, self._newest - through),
             },
         )
+
+
+async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _of(member: Member) -> dict[str, int]:

@@ -1,0 +1,96 @@
+"""`consume`: what workers have put aside, and what is to become of it."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.tables import print_table
+from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.errors import AmbiguousName, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from messagedb_agent.consumers import Parked, Parking
+
+Action = Literal["list", "replay", "drop"]
+
+_HEADINGS = ("thread", "position", "tries", "reason")
+_SHOWN_CANDIDATES = 5
+
+
+def consume(common: Common, action: Action, group: str, thread: str | None, form: str) -> int:
+    """Show what is parked, let it be tried again, or forget it."""
+    setup = set_up(common)
+
+    async def work() -> int:
+        from messagedb_agent.consumers import parking_of
+
+        async with opened(setup) as engine:
+            parking = parking_of(engine, group)
+            await parking.catch_up()
+            found = parking.parked if thread is None else (_meant(parking.parked, thread),)
+            if action == "list":
+                _show(setup, found, form)
+            else:
+                await _decide(setup, parking, action, found)
+        return ExitCode.OK
+
+    return run(work())
+
+
+def _meant(parked: "Sequence[Parked]", name: str) -> "Parked":
+    """Return the one thread that a person means: its id, or a beginning that no other has.
+
+    Raises:
+        NotFound: no thread of this name is parked.
+        AmbiguousName: several are.
+    """
+    for one in parked:
+        if one.thread_id == name:
+            return one
+    found = [one for one in parked if name and one.thread_id.startswith(name)]
+    if not found:
+        raise NotFound("parked thread", name)
+    if len(found) > 1:
+        ids = tuple(one.thread_id for one in found[:_SHOWN_CANDIDATES])
+        raise AmbiguousName("parked thread", name, ids)
+    return found[0]
+
+
+def _show(setup: Setup, parked: "Sequence[Parked]", form: str) -> None:
+    if form == "json":
+        out(text_of([_json(one) for one in parked]))
+    elif parked:
+        rows = [(one.thread_id, str(one.position), str(one.tries), one.reason) for one in parked]
+        print_table(_HEADINGS, rows)
+        replay = command(setup.common, "consume", "--parked", "replay")
+        note(f"try again: {replay} [THREAD]; drop forgets it until it has news")
+    else:
+        note("nothing is parked")
+
+
+def _json(parked: "Parked") -> dict[str, Any]:
+    return {
+        "threadId": parked.thread_id,
+        "streamName": parked.stream,
+        "position": parked.position,
+        "globalPosition": parked.global_position,
+        "tries": parked.tries,
+        "reason": parked.reason,
+    }
+
+
+async def _decide(
+    setup: Setup, parking: "Parking", action: Action, parked: "Sequence[Parked]"
+) -> None:
+    for one in parked:
+        await (parking.replay(one) if action == "replay" else parking.drop(one))
+        said = "is tried again by a worker" if action == "replay" else "is forgotten"
+        note(f"thread {one.thread_id} {said}")
+    if not parked:
+        note("nothing is parked")

@@ -1,0 +1,111 @@
+"""Taking up threads that may have killed a worker: noted before, and one after the other."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from messagedb_agent.containing import error_text
+from messagedb_agent.errors import StoreError
+
+_logger = logging.getLogger("messagedb_agent.consumers")
+
+ALONE_S = 1.0
+"""How long the next thread waits for one at which nobody is known to have died."""
+_AGAIN_S = 0.5  # after the store has failed
+
+
+class Suspecting(Protocol):
+    """The slot that a thread under suspicion is of."""
+
+    def deaths_at(self, stream: str) -> int:
+        """Return how many workers have died at a thread."""
+        ...
+
+    async def begin_suspect(self, stream: str) -> None:
+        """Note for good that a thread is taken up now, and take it up."""
+        ...
+
+    def passed(self, stream: str) -> None:
+        """Hear that a thread was taken up, and this process lives."""
+        ...
+
+
+class Caution:
+    """Threads under suspicion, of all slots of a worker.
+
+    Those at which the fewest workers have died come first: they were only there when it happened.
+    One at which somebody has died is alone, until it has claimed something, rests or has failed.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Suspecting] = {}
+        self._begun: dict[str, Suspecting] = {}
+        self._changed = asyncio.Event()
+
+    def __contains__(self, stream: str) -> bool:
+        return stream in self._waiting or stream in self._begun
+
+    def __len__(self) -> int:
+        """How many threads wait to be taken up."""
+        return len(self._waiting)
+
+    def add(self, stream: str, slot: Suspecting) -> None:
+        """Take a thread up when its turn comes."""
+        if stream not in self._begun:
+            self._waiting[stream] = slot
+            self._changed.set()
+
+    def passed(self, stream: str) -> None:
+        """Hear that a thread that was taken up has claimed something, rests or has failed."""
+        if slot := self._begun.pop(stream, None):
+            slot.passed(stream)
+            self._changed.set()
+
+    def forget(self, slot: Suspecting) -> None:
+        """Forget the threads of a slot."""
+        self._waiting = {name: one for name, one in self._waiting.items() if one is not slot}
+        self._begun = {name: one for name, one in self._begun.items() if one is not slot}
+        self._changed.set()
+
+    def concerns(self, slot: Suspecting) -> bool:
+        """Say whether any thread of a slot is under suspicion."""
+        return slot in self._waiting.values() or slot in self._begun.values()
+
+    async def run(self) -> None:
+        """Take threads up, for ever."""
+        while True:
+            while not self._waiting:
+                await self._change()
+            stream = min(self._waiting, key=self._deaths)
+            if self._deaths(stream):
+                await self._wait_until_alone(None)
+                if stream not in self._waiting or stream != min(self._waiting, key=self._deaths):
+                    continue  # others have come meanwhile
+            slot = self._waiting.pop(stream)
+            self._begun[stream] = slot
+            is_grave = slot.deaths_at(stream) > 0
+            try:
+                await slot.begin_suspect(stream)
+            except StoreError as error:
+                _logger.warning("a slot cannot be told what is begun: %s", error_text(error))
+                if self._begun.pop(stream, None) is slot:
+                    self._waiting[stream] = slot
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            await self._wait_until_alone(None if is_grave else ALONE_S)
+
+    def _deaths(self, stream: str) -> int:
+        return self._waiting[stream].deaths_at(stream)
+
+    async def _wait_until_alone(self, seconds: float | None) -> None:
+        """Wait until nothing that was begun is under suspicion, or for some time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._begun:
+                    await self._change()
+        except TimeoutError:
+            pass
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()

@@ -1,0 +1,129 @@
+"""What befell a slot: who took it, whether they ended in order, what they had begun before.
+
+A worker that dies at once when it takes a certain thread up leaves no trace in that thread. So who
+takes a slot after somebody who did not end in order is careful: before a thread is taken up that
+may have been the cause, the slot's stream is told. What stands there last, when the next one takes
+the slot, has killed its worker if its thread has not moved since.
+
+    SlotTaken        {worker, deaths?}           by whoever owns it from now on
+    SuspectsBegun    {worker, begun, deaths?}    these threads are taken up now
+    SuspectsCleared  {worker}                    the careful part is over
+    SlotReleased     {worker}                    ended in order
+
+`begun` is [{streamName, position}], where each stream ended then; `deaths` is [{streamName,
+deaths}], how many workers have died at a thread so far.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from messagedb_agent.ids import Ids
+from messagedb_agent.store.message import Message, NewMessage
+from messagedb_agent.store.store import Reader, Writer
+
+
+class SlotStore(Reader, Writer, Protocol):
+    """A store as slots are kept in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a slot was found by whoever takes it.
+
+    Attributes:
+        is_clean: whoever had it before has ended in order, or nobody had it.
+        deaths: how many workers have died at a thread, by its stream.
+    """
+
+    is_clean: bool = True
+    deaths: Mapping[str, int] = field(default_factory=dict)
+
+
+class SlotLog:
+    """The stream of a slot; who writes to it owns the slot.
+
+    Args:
+        store: where it is kept.
+        stream: full name of the slot's stream.
+        worker: name of this process, which no other one has.
+        ids: makes ids of messages.
+    """
+
+    def __init__(self, store: SlotStore, stream: str, worker: str, ids: Ids) -> None:
+        self._store = store
+        self._stream = stream
+        self._worker = worker
+        self._ids = ids
+
+    async def take(self) -> Found:
+        """Note that the slot is this worker's, and return how it was found.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        found = await self._found(await self._store.last(self._stream))
+        await self._note("SlotTaken", deaths=found.deaths)
+        return found
+
+    async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, int]) -> None:
+        """Note that threads are taken up now.
+
+        Args:
+            begun: where their streams end, by stream.
+            deaths: how many workers have died at threads, by stream.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        places = [{"streamName": name, "position": end} for name, end in begun.items()]
+        await self._note("SuspectsBegun", deaths=deaths, begun=places)
+
+    async def clear(self) -> None:
+        """Note that nothing is under suspicion any more."""
+        await self._note("SuspectsCleared")
+
+    async def release(self) -> None:
+        """Note that this worker ends in order."""
+        await self._note("SlotReleased")
+
+    async def _found(self, last: Message | None) -> Found:
+        if last is None or last.type == "SlotReleased":
+            return Found()
+        data = _object(last.data)
+        deaths = dict(_pairs(data, "deaths", "deaths"))
+        if data.get("worker") == self._worker:  # it has lost the slot, and lives
+            return Found(is_clean=not deaths, deaths=deaths)
+        for stream, position in _pairs(data, "begun", "position"):
+            if await self._store.stream_version(stream) == position:
+                deaths[stream] = deaths.get(stream, 0) + 1
+        return Found(is_clean=False, deaths=deaths)
+
+    async def _note(self, type: str, deaths: Mapping[str, int] | None = None, **data: Any) -> None:
+        said = {"worker": self._worker, **data}
+        if deaths:
+            said["deaths"] = [{"streamName": name, "deaths": n} for name, n in deaths.items()]
+        message = NewMessage(self._ids.new(), type, orjson.dumps(said).decode())
+        await self._store.append(self._stream, message)
+
+
+def _object(data: str | None) -> dict[str, Any]:
+    """Return the data of a message; empty where a foreign writer has put something else there."""
+    try:
+        read = orjson.loads(data or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _pairs(data: Mapping[str, Any], key: str, value: str) -> list[tuple[str, int]]:
+    entries = data.get(key)
+    return [
+        (entry["streamName"], entry[value])
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("streamName"), str)
+        and isinstance(entry.get(value), int)
+    ]
