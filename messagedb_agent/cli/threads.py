@@ -274,11 +274,15 @@ def _worker(
         float,
         typer.Option(min=0, metavar="SECONDS", help="How long threads may take once it stops."),
     ] = 30.0,
+    tries: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="How often a thread may fail before it is parked."),
+    ] = 5,
 ) -> int:
     """Answer what is said to threads, also by --detach, until SIGTERM or Ctrl-C."""
     from messagedb_agent.cli import working
 
-    return working.work(common, working.Working(concurrency, group_size, name, grace))
+    return working.work(common, working.Working(concurrency, group_size, name, grace, tries))
 
 
 @command(group, "consume", "Work")

@@ -32,12 +32,14 @@ class Working:
         group_size: how many slots its group has.
         group: name of the group.
         grace_s: seconds that threads have to come to rest when it is stopped.
+        tries: how often a thread may fail before it is put aside.
     """
 
     concurrency: int
     group_size: int
     group: str
     grace_s: float
+    tries: int
 
 
 def work(common: Common, working: Working) -> int:
@@ -56,7 +58,7 @@ def work(common: Common, working: Working) -> int:
         )
 
     async def serve() -> int:
-        from messagedb_agent.consumers import Worker
+        from messagedb_agent.consumers import Patience, Worker
 
         async with opened(setup) as engine:
             engine.models(model)
@@ -66,6 +68,7 @@ def work(common: Common, working: Working) -> int:
                 size=working.group_size,
                 concurrency=working.concurrency,
                 grace_s=working.grace_s,
+                patience=Patience(working.tries),
                 progress=_progress,
             )
             note(

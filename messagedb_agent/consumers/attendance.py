@@ -30,7 +30,7 @@ class Patience:
             handling has raised; doubled each time.
         latest_s: the most that it grows to.
         deaths: how many workers may die at once when they take a thread up, beside the first,
-            before the thread is parked.
+            before the thread is parked; never more than `tries`.
     """
 
     tries: int = 5

@@ -10,7 +10,6 @@ from messagedb_agent.errors import StoreError
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 ALONE_S = 1.0
-"""How long the next thread waits for one at which nobody is known to have died."""
 _AGAIN_S = 0.5  # after the store has failed
 
 
@@ -35,9 +34,13 @@ class Caution:
 
     Those at which the fewest workers have died come first: they were only there when it happened.
     One at which somebody has died is alone, until it has claimed something, rests or has failed.
+
+    Args:
+        alone_s: how long the next thread waits for one at which nobody is known to have died.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alone_s: float = ALONE_S) -> None:
+        self._alone_s = alone_s
         self._waiting: dict[str, Suspecting] = {}
         self._begun: dict[str, Suspecting] = {}
         self._changed = asyncio.Event()
@@ -92,7 +95,7 @@ class Caution:
                     self._waiting[stream] = slot
                 await asyncio.sleep(_AGAIN_S)
                 continue
-            await self._wait_until_alone(None if is_grave else ALONE_S)
+            await self._wait_until_alone(None if is_grave else self._alone_s)
 
     def _deaths(self, stream: str) -> int:
         return self._waiting[stream].deaths_at(stream)

@@ -100,7 +100,7 @@ class WorkersShare:
         self._deaths = dict(found.deaths)
         self._reach = None if found.is_clean else newest
         for stream, deaths in found.deaths.items():
-            if deaths >= self._patience.deaths:
+            if deaths >= min(self._patience.deaths, self._patience.tries):
                 why = f"{deaths} workers died at once when they took it up"
                 await self.park(stream, why, deaths)
         for stream in self._parking.replayed:

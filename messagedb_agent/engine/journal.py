@@ -25,6 +25,9 @@ from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
 
+MAX_MISSING = 1_000_000
+"""How many rows may be missing in a row; a position that is forged may leave out any number."""
+
 T = TypeVar("T")
 Plan = Callable[[Batch], T]
 """Adds what follows to a batch, and returns what is to be done once it is appended."""
@@ -213,6 +216,8 @@ class Journal:
 
     def _note(self, position: int, global_position: int, travelling: Travelling) -> None:
         missing = position - len(self._global_positions)  # rows that somebody has deleted
+        if missing > MAX_MISSING:
+            raise IntegrityError(f"{self.stream} lacks {missing} rows before position {position}")
         self._global_positions.extend([0] * missing)
         self._global_positions.append(global_position)
         if travelling != NOTHING:

@@ -1,5 +1,6 @@
 """Workers answer what is said to threads; one of them is killed in the middle of it."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -76,3 +77,66 @@ def test_a_detached_start_is_answered_by_a_worker(
 
 def test_a_worker_wants_a_model_by_name(cli: CommandLine) -> None:
     assert "--model" in cli.refused("worker", code=4)
+
+
+DEADLY = """
+import os
+from messagedb_agent import tool
+from messagedb_agent.engine import journal
+
+honest = journal.decode
+
+def decode(row):
+    if "deadly" in (row.data or ""):
+        os._exit(9)
+    return honest(row)
+
+journal.decode = decode
+
+@tool
+def unused() -> str:
+    "Is there, as a module of tools must have one."
+    return ""
+"""
+
+
+async def test_a_thread_that_kills_its_workers_is_parked_and_can_be_replayed(
+    engine: Engine, category: str, store_url: str, tmp_path: Path, cli: CommandLine
+) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    begun = [await engine.start(f"What is {n} * 7?", detached=True) for n in range(5)]
+    deadly = await engine.start("something deadly", detached=True)
+    begun += [await engine.start(f"What is {n} * 8?", detached=True) for n in range(5)]
+    alone = ("--group-size", "1")
+    with worker_processes(
+        tmp_path,
+        category,
+        4,
+        *alone,
+        *DEMO,
+        "--tools",
+        "deadly",
+        "--tries",
+        "2",
+        MESSAGE_DB_URL=store_url,
+    ) as workers:
+        await until(lambda: sum(w.process.poll() == 9 for w in workers) == 3)
+        await until(lambda: waiting(engine, *begun))
+        survivor = next(w for w in workers if w.process.poll() is None)
+        await until(lambda: "parked after 2 tries" in survivor.log)
+        assert survivor.end() == 0
+    with worker_processes(tmp_path, category, 1, *alone, *DEMO, MESSAGE_DB_URL=store_url) as [heir]:
+        await until(lambda: "slot taken after a clean end" in heir.log)
+        listed = await asyncio.to_thread(cli, "consume", "--parked", "list", "--format", "json")
+        (parked,) = listed.json
+        assert parked["threadId"] == deadly.thread_id
+        assert parked["tries"] == 2
+        assert "died at once" in parked["reason"]
+        assert (await engine.latest(deadly.thread_id)).status == "ready"
+        replayed = await asyncio.to_thread(
+            cli, "consume", "--parked", "replay", deadly.thread_id[:8]
+        )
+        assert replayed.code == 0
+        await until(lambda: waiting(engine, deadly))
+        listed = await asyncio.to_thread(cli, "consume", "--parked", "list")
+        assert (listed.out, listed.notes) == ("", ["nothing is parked"])

@@ -1,0 +1,110 @@
+"""Workers on a real Message DB: sizes that change, connections that end, poison of every kind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.consumers import Patience, parking_of
+from messagedb_agent.llm.offline import OfflineModel
+from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.tools.function_tool import tool
+from messagedb_agent.tools.toolbox import Toolbox
+from tests.unit.consumers.working import rests, working
+from tests.unit.engine.world import assert_sound
+
+CALL = "call work"
+
+
+@dataclass
+class Work:
+    """A tool that notes each time it is run, under its key."""
+
+    runs: list[str]
+    seconds: float = 0.0
+
+    @property
+    def box(self) -> Toolbox:
+        from messagedb_agent.tools.tool import ToolContext
+
+        @tool(effect="never")
+        async def work(context: ToolContext) -> str:
+            """Work."""
+            self.runs.append(context.idempotency_key)
+            await asyncio.sleep(self.seconds)
+            return "worked"
+
+        return Toolbox(work)
+
+
+@asynccontextmanager
+async def an_engine(url: str, category: str, work: Work) -> AsyncIterator[Engine]:
+    """An engine as another process would have it, on connections of its own."""
+    async with await MessageDbStore.connect(url) as store:
+        yield Engine(store, lambda _: OfflineModel(), work.box, category)
+
+
+async def begun(engine: Engine, count: int) -> list[Agent]:
+    return [await engine.start(CALL, detached=True) for _ in range(count)]
+
+
+async def test_the_size_of_a_group_changes_under_load_and_nothing_is_lost_or_done_twice(
+    store_url: str, category: str
+) -> None:
+    work, agents = Work([], 0.02), list[Agent]()
+    async with an_engine(store_url, category, work) as client, AsyncExitStack() as stack:
+        old = AsyncExitStack()
+        for size in (3, 5, 2, 8):
+            new = AsyncExitStack()
+            stack.push_async_exit(new.__aexit__)
+            for _ in range(2):
+                engine = await new.enter_async_context(an_engine(store_url, category, work))
+                await new.enter_async_context(working(engine, size=size))
+            agents += await begun(client, 15)
+            await old.aclose()  # old and new have run together for a while
+            agents += await begun(client, 15)
+            old = new
+        await rests(client, *agents)
+        for agent in agents:
+            await assert_sound(client, agent.thread_id)
+    assert len(work.runs) == len(set(work.runs)) == 120
+
+
+async def test_connections_that_end_under_load_stop_nobody_for_long(
+    store_url: str, admin_url: str, category: str
+) -> None:
+    work = Work([], 0.05)
+    name = f"worker-{category[-8:]}"
+    async with an_engine(store_url, category, work) as client, AsyncExitStack() as stack:
+        for _ in range(2):
+            store = await stack.enter_async_context(
+                await MessageDbStore.connect(store_url, application_name=name)
+            )
+            engine = Engine(store, lambda _: OfflineModel(), work.box, category)
+            await stack.enter_async_context(working(engine, patience=Patience(2)))
+        agents = list[Agent]()
+        for _ in range(3):
+            agents += await begun(client, 15)
+            ended = await terminated(admin_url, name)
+            assert ended
+        await rests(client, *agents)
+        parking = parking_of(client, "workers")
+        await parking.catch_up()
+        assert parking.parked == ()
+        for agent in agents:
+            await assert_sound(client, agent.thread_id)
+    assert len(work.runs) == len(set(work.runs))
+
+
+async def terminated(admin_url: str, name: str) -> int:
+    """End all connections of that name; return how many there were."""
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
+        cursor = await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (name,),
+        )
+        return len(await cursor.fetchall())

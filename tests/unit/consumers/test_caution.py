@@ -1,0 +1,105 @@
+"""Threads that may have killed a worker are taken up one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from messagedb_agent.consumers.caution import Caution
+from messagedb_agent.errors import StoreUnavailable
+from tests.waiting import until
+
+
+class Slot:
+    """A slot that notes what it is told to begin."""
+
+    def __init__(self, **deaths: int) -> None:
+        self.deaths = deaths
+        self.begun: list[str] = []
+        self.over: list[str] = []
+        self.failures = 0
+
+    def deaths_at(self, stream: str) -> int:
+        return self.deaths.get(stream, 0)
+
+    async def begin_suspect(self, stream: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("away")
+        self.begun.append(stream)
+
+    def passed(self, stream: str) -> None:
+        self.over.append(stream)
+
+
+@asynccontextmanager
+async def running(caution: Caution) -> AsyncIterator[None]:
+    task = asyncio.create_task(caution.run())
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_next_one_waits_until_the_last_has_claimed_something() -> None:
+    caution, slot = Caution(), Slot()
+    for stream in "abc":
+        caution.add(stream, slot)
+    async with running(caution):
+        for n, stream in enumerate("abc"):
+            await until(lambda n=n: len(slot.begun) == n + 1)  # type: ignore[misc]  # bound now
+            await asyncio.sleep(0)
+            assert slot.begun == list("abc")[: n + 1]
+            assert stream in caution
+            caution.passed(stream)
+            assert stream not in caution
+    assert slot.over == list("abc")
+    assert not caution.concerns(slot)
+
+
+async def test_those_at_which_most_have_died_come_last_and_alone() -> None:
+    caution, slot = Caution(0.05), Slot(bad=2, worse=3)
+    for stream in ("worse", "bad", "fine"):
+        caution.add(stream, slot)
+    async with running(caution):
+        await until(lambda: slot.begun)
+        assert slot.begun == ["fine"]
+        await asyncio.sleep(0.2)  # one at which nobody has died is not waited for for ever
+        assert slot.begun == ["fine"]  # but by one at which somebody has
+        caution.passed("fine")
+        await until(lambda: len(slot.begun) == 2)
+        await asyncio.sleep(0.2)
+        assert slot.begun == ["fine", "bad"]
+        caution.passed("bad")
+        await until(lambda: slot.begun == ["fine", "bad", "worse"])
+
+
+async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_only() -> None:
+    caution, slot = Caution(0.05), Slot()
+    caution.add("slow", slot)
+    caution.add("next", slot)
+    async with running(caution):
+        await until(lambda: slot.begun == ["slow", "next"])
+    assert not slot.over
+
+
+async def test_what_cannot_be_noted_is_not_begun_and_is_tried_again() -> None:
+    caution, slot = Caution(), Slot()
+    slot.failures = 1
+    caution.add("a", slot)
+    async with running(caution):
+        await until(lambda: slot.begun == ["a"])
+
+
+async def test_threads_of_a_slot_that_is_gone_are_forgotten() -> None:
+    caution, gone, slot = Caution(), Slot(a=1), Slot()
+    caution.add("a", gone)
+    caution.add("b", slot)
+    async with running(caution):
+        await until(lambda: slot.begun)
+        caution.forget(gone)
+        caution.passed("b")
+        await asyncio.sleep(0)
+        assert not caution.concerns(gone)
+        assert not gone.begun

@@ -1,0 +1,76 @@
+"""What is known of a worker that died, by whoever takes its slot."""
+
+import pytest
+
+from messagedb_agent.clock import SystemClock
+from messagedb_agent.consumers.slot_log import Found, SlotLog
+from messagedb_agent.ids import TimeOrderedIds
+from messagedb_agent.store.memory import MemoryStore
+from tests.contract.messages import new
+
+IDS = TimeOrderedIds(SystemClock())
+STREAM = "agent:v0+slot-workers-0-of-1"
+CLEAN = Found()
+
+
+def log_of(store: MemoryStore, worker: str) -> SlotLog:
+    return SlotLog(store, STREAM, worker, IDS)
+
+
+async def killed(store: MemoryStore, worker: str, *begun: str) -> None:
+    """Let a worker die that had begun threads."""
+    log = log_of(store, worker)
+    found = await log.take()
+    ends = {stream: await store.stream_version(stream) for stream in begun}
+    await log.begin(ends, found.deaths)
+
+
+async def test_a_slot_that_nobody_had_or_that_was_released_is_clean() -> None:
+    store = MemoryStore()
+    assert await log_of(store, "a").take() == CLEAN
+    await log_of(store, "a").release()
+    assert await log_of(store, "b").take() == CLEAN
+
+
+async def test_a_slot_that_was_not_released_is_not_clean_but_for_who_had_it() -> None:
+    store = MemoryStore()
+    await log_of(store, "a").take()
+    assert await log_of(store, "a").take() == CLEAN  # it has lost its lock, and lives
+    assert await log_of(store, "b").take() == Found(is_clean=False)
+
+
+async def test_deaths_are_counted_of_what_was_begun_last_and_has_not_moved() -> None:
+    store = MemoryStore()
+    for stream in ("agent:v0-1", "agent:v0-2"):
+        await store.append(stream, new())
+    await killed(store, "a", "agent:v0-1", "agent:v0-2")
+    await store.append("agent:v0-2", new())  # it had claimed something
+    for deaths in (1, 2, 3):
+        found = await log_of(store, f"b{deaths}").take()
+        assert found == Found(is_clean=False, deaths={"agent:v0-1": deaths})
+        await log_of(store, f"b{deaths}").begin({"agent:v0-1": 0}, found.deaths)
+
+
+async def test_deaths_are_kept_until_nothing_is_under_suspicion() -> None:
+    store = MemoryStore()
+    await killed(store, "a", "agent:v0-1")
+    assert (await log_of(store, "b").take()).deaths == {"agent:v0-1": 1}
+    # It dies before it has begun anything: nobody else is to blame.
+    assert (await log_of(store, "c").take()).deaths == {"agent:v0-1": 1}
+    await log_of(store, "c").clear()
+    assert await log_of(store, "d").take() == Found(is_clean=False)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "{}",
+        '{"worker": 7, "begun": 7, "deaths": 7}',
+        '{"begun": [7, {"streamName": 7}], "deaths": [{"deaths": 2}]}',
+    ],
+)
+async def test_what_others_wrote_into_the_slot_tells_nothing(data: str | None) -> None:
+    store = MemoryStore()
+    await store.append(STREAM, new("SuspectsBegun", data))
+    assert await log_of(store, "a").take() == Found(is_clean=False)

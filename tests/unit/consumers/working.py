@@ -1,0 +1,50 @@
+"""A worker beside a test, in its process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.consumers import Patience, Worker
+from tests.waiting import PATIENCE_S, until
+
+QUICK = Patience(soonest_s=0.01, latest_s=0.05)
+
+
+@asynccontextmanager
+async def working(engine: Engine, **options: Any) -> AsyncIterator[Worker]:
+    """Run a worker until the context ends, and let it end in order."""
+    worker = Worker(engine, **{"patience": QUICK, **options})
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+        assert not task.done() or task.result() is None
+        worker.stop()
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def status(engine: Engine, agent: Agent) -> str:
+    return (await engine.latest(agent.thread_id)).status
+
+
+async def rests(engine: Engine, *agents: Agent, at: str = "waiting") -> None:
+    """Wait until threads have come to rest."""
+
+    async def all_rest() -> bool:
+        return {await status(engine, agent) for agent in agents} == {at}
+
+    await until(all_rest)
+
+
+async def position(engine: Engine, identifier: str) -> int | None:
+    """Return the position that a slot has noted."""
+    from messagedb_agent.consumers.positions import Positions
+
+    category = f"{engine.category}:{engine.version}"
+    return await Positions(engine.store, category, identifier, engine.writing.ids).read()
