@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from messagedb_agent import Agent, Engine, builtin_tools, connect, load_tools
-from tests.cli import CommandLine
+from tests.cli import CommandLine, finished
 from tests.end_to_end.workers import worker_processes
+from tests.unit.consumers.working import position, rests, working
 from tests.unit.engine.world import assert_sound
 from tests.waiting import until
 
@@ -79,6 +80,49 @@ def test_a_worker_wants_a_model_by_name(cli: CommandLine) -> None:
     assert "--model" in cli.refused("worker", code=4)
 
 
+async def test_a_thread_whose_command_dies_is_finished_by_a_worker_that_had_seen_its_events(
+    engine: Engine, category: str, cli: CommandLine, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.txt"
+    cli.set(DEMO_LEDGER=str(ledger), MODEL_NAME="offline")
+    async with working(engine, size=1):
+        command = cli.process("start", CARD, *DEMO)
+        await until(ledger.exists)
+        (thread,) = [listed.summary.thread_id for listed in await engine.threads()]
+        agent = await engine.latest(thread)
+        # What comes later and rests is not noted as handled: the thread before it does not rest.
+        other = await engine.start("What is 42 * 7?", detached=True)
+        await rests(engine, other)
+        assert await position(engine, "workers-0-of-1") is None
+        assert (await engine.latest(thread)).status == "running"
+        command.kill()
+        finished(command)
+        await rests(engine, agent)
+    assert len(ledger.read_text().splitlines()) == 1
+    await assert_sound(engine, thread)
+
+
+async def test_sigterm_lets_a_tool_end_and_another_signal_ends_all_at_once(
+    engine: Engine, category: str, store_url: str, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.txt"
+    told = {"MESSAGE_DB_URL": store_url, "DEMO_LEDGER": str(ledger)}
+    mail = await engine.start(MAIL, detached=True)
+    with worker_processes(tmp_path, category, 1, *DEMO, **told, DEMO_BUSY_S="1") as [worker]:
+        await until(lambda: worker.is_busy)
+        assert worker.end() == 0
+        assert '"event": "stopped"' in worker.log
+    head = await engine.latest(mail.thread_id)
+    assert (head.status, head.answer) == ("waiting", "send_mail: sent to ada@example.org")
+    card = await engine.start(CARD, detached=True)
+    with worker_processes(tmp_path, category, 1, *DEMO, **told, DEMO_BUSY_S="600") as [worker]:
+        await until(lambda: worker.is_busy)
+        worker.process.send_signal(signal.SIGINT)
+        await until(lambda: "stopping" in worker.log)
+        assert worker.end(signal.SIGINT) == 130
+    assert (await engine.latest(card.thread_id)).status == "running"
+
+
 DEADLY = """
 import os
 from messagedb_agent import tool
@@ -119,7 +163,7 @@ async def test_a_thread_that_kills_its_workers_is_parked_and_can_be_replayed(
         "--tries",
         "2",
         MESSAGE_DB_URL=store_url,
-    ) as workers:
+    ) as workers:  # fmt: skip
         await until(lambda: sum(w.process.poll() == 9 for w in workers) == 3)
         await until(lambda: waiting(engine, *begun))
         survivor = next(w for w in workers if w.process.poll() is None)

@@ -1,9 +1,6 @@
 """Workers on a real Message DB: sizes that change, connections that end, poison of every kind."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 
 import psycopg
 
@@ -12,44 +9,9 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers import Patience, parking_of
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.tools.function_tool import tool
-from messagedb_agent.tools.toolbox import Toolbox
+from tests.integration.at_work import Work, a_worker, an_engine, begun
 from tests.unit.consumers.working import rests, working
 from tests.unit.engine.world import assert_sound
-
-CALL = "call work"
-
-
-@dataclass
-class Work:
-    """A tool that notes each time it is run, under its key."""
-
-    runs: list[str]
-    seconds: float = 0.0
-
-    @property
-    def box(self) -> Toolbox:
-        from messagedb_agent.tools.tool import ToolContext
-
-        @tool(effect="never")
-        async def work(context: ToolContext) -> str:
-            """Work."""
-            self.runs.append(context.idempotency_key)
-            await asyncio.sleep(self.seconds)
-            return "worked"
-
-        return Toolbox(work)
-
-
-@asynccontextmanager
-async def an_engine(url: str, category: str, work: Work) -> AsyncIterator[Engine]:
-    """An engine as another process would have it, on connections of its own."""
-    async with await MessageDbStore.connect(url) as store:
-        yield Engine(store, lambda _: OfflineModel(), work.box, category)
-
-
-async def begun(engine: Engine, count: int) -> list[Agent]:
-    return [await engine.start(CALL, detached=True) for _ in range(count)]
 
 
 async def test_the_size_of_a_group_changes_under_load_and_nothing_is_lost_or_done_twice(
@@ -62,16 +24,15 @@ async def test_the_size_of_a_group_changes_under_load_and_nothing_is_lost_or_don
             new = AsyncExitStack()
             stack.push_async_exit(new.__aexit__)
             for _ in range(2):
-                engine = await new.enter_async_context(an_engine(store_url, category, work))
-                await new.enter_async_context(working(engine, size=size))
-            agents += await begun(client, 15)
+                await new.enter_async_context(a_worker(store_url, category, work, size=size))
+            agents += await begun(client, 8)
             await old.aclose()  # old and new have run together for a while
-            agents += await begun(client, 15)
+            agents += await begun(client, 8)
             old = new
         await rests(client, *agents)
         for agent in agents:
             await assert_sound(client, agent.thread_id)
-    assert len(work.runs) == len(set(work.runs)) == 120
+    assert len(work.runs) == len(set(work.runs)) == 64
 
 
 async def test_connections_that_end_under_load_stop_nobody_for_long(
