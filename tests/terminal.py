@@ -50,6 +50,12 @@ class Terminal:
         """Press a key together with Ctrl."""
         os.write(self._terminal, bytes([ord(key.upper()) - 64]))
 
+    def wait(self, seconds: float) -> None:
+        """Read on for a while, as a person does who looks at what comes."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and self._read(left):
+            pass
+
     def press_until(self, key: str, text: str) -> None:
         """Press a key together with Ctrl, as often as it takes until a text is shown.
 
@@ -89,9 +95,9 @@ class Terminal:
             os.waitpid(self._pid, 0)
             os.close(self._terminal)
 
-    def _read(self) -> bool:
+    def _read(self, seconds: float = 1.0) -> bool:
         """Read a piece; False at the end."""
-        if not select.select([self._terminal], [], [], 1.0)[0]:
+        if not select.select([self._terminal], [], [], seconds)[0]:
             return True
         try:
             piece = os.read(self._terminal, 65_536)

@@ -13,7 +13,7 @@ import typer
 from messagedb_agent import __version__
 from messagedb_agent.cli import db, threads
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.guard import guarded
+from messagedb_agent.cli.guard import exit_code_of_interrupt, guarded
 from messagedb_agent.cli.leaving import leave
 from messagedb_agent.cli.streams import give_back, prepare
 from messagedb_agent.cli.terminal import note
@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(_GC_THRESHOLD)
     prepare()
     if arguments is None:  # the process ends: what tools still say goes to standard error
-        code = guarded(lambda: _run(sys.argv[1:]))
+        try:
+            code: int = guarded(lambda: _run(sys.argv[1:]))
+        except KeyboardInterrupt as interrupt:  # once more, while the first one was told
+            code = exit_code_of_interrupt(interrupt)
         leave(code)
         return code
     try:

@@ -1,12 +1,12 @@
 """Approvals in line: who sits at the terminal is asked, and the turn goes on."""
 
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.prompting import ask, edited
+from messagedb_agent.cli.prompting import ask
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import Refused
 
@@ -73,7 +73,7 @@ class Approving:
 
         if self.yes:
             for call in waiting:
-                note(f"approved: {call.tool_name} {call.arguments}")
+                note(f"approved: {call.tool_name} {exactly(call.arguments)}")
             return [ApproveTool(call.call_id) for call in waiting]
         commands = [_asked(engine, call) for call in waiting] if self.asks else []
         decided = [command for command in commands if command is not None]
@@ -88,39 +88,21 @@ def _call_of(command: "Command") -> str:
 def _asked(engine: "Engine", call: "ToolApprovalRequested") -> "Command | None":
     """Ask a person about one call; None puts it off."""
     from messagedb_agent.agent.commands import ApproveTool, DenyTool
+    from messagedb_agent.cli.drafting import Draft
 
-    changed: str | None = None
+    draft = Draft(call.arguments)
     while True:
-        shown = call.arguments if changed is None else f"{changed} (changed)"
-        note(f"waits for approval: {call.tool_name} {shown}")
+        marked = "" if draft.changed is None else " (changed)"
+        shown = exactly(call.arguments if draft.changed is None else draft.changed)
+        note(f"waits for approval: {call.tool_name} {shown}{marked}")
         match (ask("run it? yes, no, edit, later:") or "later").strip().lower():
             case "y" | "yes":
-                return ApproveTool(call.call_id, arguments=changed)
+                return ApproveTool(call.call_id, arguments=draft.changed)
             case "n" | "no":
                 return DenyTool(call.call_id, reason=ask("why not? (for the model)") or None)
             case "e" | "edit":
-                changed = _edited(engine, call, call.arguments if changed is None else changed)
+                draft.edit(lambda text: engine.tools.problem(call.tool_name, text))
             case "l" | "later":
                 return None
             case _:
                 note("y runs it, n does not, e changes its arguments, l leaves it waiting")
-
-
-def _edited(engine: "Engine", call: "ToolApprovalRequested", arguments: str) -> str | None:
-    """Return other arguments, checked; None for those that were asked about."""
-    before = None if arguments == call.arguments else arguments
-    text = edited(_indented(arguments))
-    if text is None or text == _indented(arguments):
-        return before
-    problem = engine.tools.problem(call.tool_name, text)
-    if problem is not None:
-        note(f"not changed: {problem.message}")
-        return before
-    return " ".join(text.splitlines())
-
-
-def _indented(arguments: str) -> str:
-    try:
-        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
-    except ValueError:
-        return arguments

@@ -18,6 +18,9 @@ HELP = (
 )
 
 
+_DIGITS = 19  # a number of so many does not always fit in a position
+
+
 class Leave(Exception):
     """The person goes."""
 
@@ -84,8 +87,8 @@ async def _forking(chat: "Chat", value: str) -> Turn:
 
 
 async def _at(chat: "Chat", agent: "Agent", value: str) -> "Agent":
-    if value.isascii() and value.isdigit():
-        position = int(value[:19])
+    if value.isascii() and value.isdigit() and len(value) < _DIGITS:
+        position = int(value)
         rows = chat.engine.messages(agent.thread_id, position=position, until=position)
         async for message in rows:
             return await chat.engine.load_agent(message.id)

@@ -1,5 +1,6 @@
 """`chat`: message after message, with approvals in line; Ctrl-C stops the turn and no more."""
 
+import signal
 import sys
 from asyncio import CancelledError
 from contextlib import suppress
@@ -16,7 +17,8 @@ from messagedb_agent.cli.interrupting import Interrupted, Interruptible
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command, hints, with_remedy
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.prompting import ask, can_ask, interrupting
+from messagedb_agent.cli.prompting import ask, can_ask, interrupting, on_signal
+from messagedb_agent.cli.recalling import recall, remember, remember_lines
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.talking import starting
 from messagedb_agent.cli.terminal import note
@@ -69,36 +71,41 @@ class Chat:
 
     async def at_terminal(self) -> ExitCode:
         """Talk to a person: what goes wrong is told, and the talk goes on."""
-        _remember_lines()
+        remember_lines()
         note(HELP)
-        if self.agent is not None and self.agent.status not in ("waiting", "ended"):
-            note(f"the thread is {self.agent.status}; /continue goes on")
-        while True:
-            try:
-                line = ask(">")
-            except Terminated:
-                raise
-            except KeyboardInterrupt:
-                note("(Ctrl-D ends)")
-                continue
-            if line is None:
-                return ExitCode.OK
-            if not line.strip():
-                continue
-            _remember(line)
-            try:
-                if (turn := await commanded(self, line)) is not None:
-                    await self.take(turn, asks=True)
-            except Leave:
-                return ExitCode.OK
-            except Terminated:
-                raise
-            except KeyboardInterrupt:  # at a question
-                await self._put_down()
-            except Interrupted:
-                note("interrupted; the next message goes on")
-            except AgentError as error:
-                note(f"error: {with_remedy(self.setup.common, error)}")
+        if self.agent is not None:
+            await recall(self.engine, self.agent)
+        with on_signal(signal.SIGINT, lambda *_: None):  # between two things that hear it
+            while (line := _next_line()) is not None:
+                try:
+                    if line.strip():
+                        remember(line)
+                        await self._obey(line)
+                except Leave:
+                    break
+                except Interrupted:
+                    note("interrupted; the next message goes on")
+                except AgentError as error:
+                    note(f"error: {with_remedy(self.setup.common, error)}")
+        return ExitCode.OK
+
+    async def _obey(self, line: str) -> None:
+        """Do what a line says, and see the turn through that it begins.
+
+        Raises:
+            Leave: the person goes.
+            Interrupted: Ctrl-C, but for one that cancels a turn.
+        """
+        work = Interruptible(self.engine, Live())
+        turn = await work.step(commanded(self, line))
+        if turn is None:
+            return
+        try:
+            await self.take(turn, asks=True)
+        except Terminated:
+            raise
+        except KeyboardInterrupt:  # at a question
+            await work.step(self._put_down())
 
     async def in_pipe(self) -> ExitCode:
         """Answer line by line; end with what goes wrong first."""
@@ -185,24 +192,19 @@ async def _coroutine(turn: Turn, engine: "Engine", live: Live) -> "Agent":
     return await turn(engine, live)
 
 
+def _next_line() -> str | None:
+    """Return what a person types next; None at the end."""
+    while True:
+        try:
+            return ask(">")
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            note("(Ctrl-D ends)")
+
+
 def _read_line() -> bytes:
     if sys.stdin is None:  # it was closed before we began
         return b""
     with readable(), interrupting():
         return sys.stdin.buffer.readline(MAX_MESSAGE_BYTES + 2)
-
-
-def _remember_lines() -> None:
-    """Let lines be edited and called up again, where this Python can."""
-    try:
-        import readline
-    except ImportError:
-        return
-    if hasattr(readline, "set_auto_history"):
-        readline.set_auto_history(False)  # answers to questions are no messages
-
-
-def _remember(line: str) -> None:
-    readline = sys.modules.get("readline")
-    if readline is not None:
-        readline.add_history(line)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.detaching import tell
 from messagedb_agent.cli.equipping import check_tools
+from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command
@@ -21,8 +23,9 @@ from messagedb_agent.cli.turning import Manner, OnThread, see_through
 from messagedb_agent.errors import Refused, ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine
+    from messagedb_agent import Agent, Engine, Progress, Recorded
     from messagedb_agent.agent.commands import ApproveTool, DenyTool
+    from messagedb_agent.events.schema import ToolApprovalRequested
 
 _SHOWN_CHARACTERS = 200
 
@@ -77,8 +80,8 @@ class Decision:
         return DenyTool(call_id, self.by, self.reason)
 
 
-def approvals(common: Common, limit: int, form: str) -> int:
-    """Print the calls that wait, over all threads."""
+def approvals(common: Common, limit: int, form: str, *, full: bool) -> int:
+    """Print the calls that wait, over all threads; in full, with all that would run."""
     setup = set_up(common)
 
     async def work() -> None:
@@ -97,11 +100,17 @@ def approvals(common: Common, limit: int, form: str) -> int:
                 short_call(call.call_id, ids),
                 local_time(int(call.asked_at.timestamp() * 1000)),
                 call.tool_name,
-                cut(call.arguments, _SHOWN_CHARACTERS),
+                exactly(call.arguments),
             )
             for call in waiting
         ]
-        print_table(("thread", "call", "asked", "tool", "arguments"), rows)
+        if full:
+            for row in rows:
+                out("  ".join(row))
+        else:
+            short = ((*row[:-1], cut(row[-1], _SHOWN_CHARACTERS)) for row in rows)
+            print_table(("thread", "call", "asked", "tool", "arguments"), tuple(short))
+            note(f"all of the arguments: {command(setup.common, 'approvals', '--full')}")
         note(f"decide: {command(setup.common, 'approve')} THREAD CALL, or deny")
 
     run(work())
@@ -120,16 +129,67 @@ def decide(common: Common, thread: str, decision: Decision, form: str) -> int:
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         calls = _meant(agent, decision)
         run = calls if decision.allows else ()
-        check_tools(setup.common, engine, agent, *decision.typed(thread), approved=run)
+        typed = decision.typed(thread)
+        check_tools(setup.common, engine, agent, *typed, approved=[c.call_id for c in run])
         engine.models(agent.model)  # it must be there before anything is written
-        commands = [decision.command(call) for call in calls]
-        return await engine.ask(agent, *commands, progress=live.progress)
+        commands = [decision.command(call.call_id) for call in calls]
+        return await engine.ask(agent, *commands, progress=_telling(decision, calls, live.progress))
 
     return see_through(setup, None, OnThread(thread, turn), Manner(form, asks=False))
 
 
-def _meant(agent: "Agent", decision: Decision) -> Sequence[str]:
-    """Return the ids of the calls that are meant.
+def decide_detached(common: Common, thread: str, decision: Decision, form: str) -> int:
+    """Write down what a person decides; workers go on. Neither tools nor model are needed here.
+
+    Raises:
+        ValidationError: what was given does not go together.
+    """
+    decision.check()
+    setup = set_up(common)
+
+    async def work() -> int:
+        async with opened(setup) as engine:
+            agent = await engine.latest(thread)
+            calls = _meant(agent, decision)
+            commands = [decision.command(call.call_id) for call in calls]
+            progress = _telling(decision, calls, Live(is_quiet=True).progress)
+            agent = await engine.ask(agent, *commands, progress=progress, detached=True)
+            await tell(setup, engine, agent, form)
+        return ExitCode.OK
+
+    return run(work())
+
+
+def _telling(
+    decision: Decision, calls: Sequence["ToolApprovalRequested"], progress: "Progress"
+) -> "Progress":
+    """Return a progress that also tells what was decided, once it stands in the log."""
+    from messagedb_agent import Progress
+    from messagedb_agent.events.schema import ToolExecutionApproved, ToolExecutionDenied
+
+    named = {call.call_id: call for call in calls}
+
+    def on_event(recorded: "Recorded") -> None:
+        if progress.on_event:
+            progress.on_event(recorded)
+        event = recorded.event
+        if isinstance(event, ToolExecutionApproved | ToolExecutionDenied):
+            call = named.get(event.call_id)
+            if call is not None:
+                note(_told(decision, call))
+
+    return Progress(progress.on_delta, on_event)
+
+
+def _told(decision: Decision, call: "ToolApprovalRequested") -> str:
+    what = "approved" if decision.allows else "denied"
+    if decision.arguments is None:
+        return f"{what}: {call.tool_name} {exactly(call.arguments)}"
+    return f"{what}: {call.tool_name} {exactly(decision.arguments)} (changed)"
+
+
+def _meant(agent: "Agent", decision: Decision) -> Sequence["ToolApprovalRequested"]:
+    """Return the calls that are meant.
 
     Raises:
         Refused: none waits, or no more.
@@ -139,5 +199,6 @@ def _meant(agent: "Agent", decision: Decision) -> Sequence[str]:
             f"no tool call waits for approval in thread {agent.thread_id}, or does no more"
         )
     if decision.all:
-        return [asked.call_id for asked in agent.approvals]
-    return list(dict.fromkeys(agent.approval(call).call_id for call in decision.calls or (None,)))
+        return agent.approvals
+    named = (agent.approval(call) for call in decision.calls or (None,))
+    return tuple({call.call_id: call for call in named}.values())

@@ -11,14 +11,16 @@ from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.wording import message_text
+from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
     from messagedb_agent.agent.commands import During
 
 
-def start(common: Common, message: str, form: str) -> int:
+def start(common: Common, message: str, form: str, *, yes: bool) -> int:
     """Begin a thread with a message, and say which it is."""
+    _refuse(yes)
     text = message_text(message)
     setup = set_up(common)
     model = new_model(setup)
@@ -31,16 +33,17 @@ def start(common: Common, message: str, form: str) -> int:
             limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
             definition = engine.define(model=model, limits=limits)
             agent = await engine.start(text, definition=definition, detached=True)
-            await _tell(setup, engine, agent, form)
+            await tell(setup, engine, agent, form)
         return ExitCode.OK
 
     return run(work())
 
 
 def message(
-    common: Common, thread: str, message: str, form: str, during: "During" = "queue"
+    common: Common, thread: str, message: str, form: str, during: "During", *, yes: bool
 ) -> int:
     """Say something in a thread, and say how to see the answer."""
+    _refuse(yes)
     text = message_text(message)
     setup = set_up(common)
 
@@ -49,7 +52,7 @@ def message(
             agent = await engine.latest(thread)
             changes = _changes(setup, engine, agent)
             agent = await agent.advance(text, at_head=True, during=during, detached=True, **changes)
-            await _tell(setup, engine, agent, form)
+            await tell(setup, engine, agent, form)
         return ExitCode.OK
 
     return run(work())
@@ -71,7 +74,16 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
     return told
 
 
-async def _tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> None:
+def _refuse(yes: bool) -> None:
+    if yes:
+        raise ValidationError(
+            "--yes does not go with --detach: nobody is here then to approve; approve does it",
+            field="--yes",
+        )
+
+
+async def tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> None:
+    """Say which thread it is, and how to see what workers make of it."""
     if form == "json":
         out(await turn_json(engine, agent))
     else:

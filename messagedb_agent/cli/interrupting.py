@@ -3,14 +3,19 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.prompting import on_signal
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import AgentError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine
+    from messagedb_agent import Engine
+
+
+T = TypeVar("T")
 
 
 class Interrupted(Exception):
@@ -21,7 +26,8 @@ class Interruptible:
     """Sees parts of a turn through; Ctrl-C meanwhile cancels the turn.
 
     The first one is said to the thread, which comes to rest in order; a second one, or one before
-    anything stands in the thread, leaves the turn where it is.
+    anything stands in the thread, leaves the turn where it is. Work that no thread hears of is
+    left by the first one.
 
     Args:
         engine: what works on the thread.
@@ -33,7 +39,7 @@ class Interruptible:
         self._live = live
         self._cancelling: asyncio.Task[None] | None = None
 
-    async def step(self, part: Coroutine[Any, Any, "Agent"]) -> "Agent":
+    async def step(self, part: Coroutine[Any, Any, T]) -> T:
         """See a part through.
 
         Raises:
@@ -41,20 +47,24 @@ class Interruptible:
         """
         task = asyncio.ensure_future(part)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupted, task)
+
+        # Not the loop's own handler, which would hear Ctrl-C at a question later once more.
+        def hear(signum: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._interrupted, task)
+
         try:
-            return await task
+            with on_signal(signal.SIGINT, hear):
+                return await task
         except asyncio.CancelledError:
             here = asyncio.current_task()
             if not task.cancelled() or (here and here.cancelling()):  # from outside, as by SIGTERM
                 raise
             raise Interrupted from None
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
             if self._cancelling is not None:
                 await asyncio.gather(self._cancelling, return_exceptions=True)
 
-    def _interrupted(self, task: "asyncio.Task[Agent]") -> None:
+    def _interrupted(self, task: asyncio.Task[Any]) -> None:
         thread_id = self._live.thread_id
         if thread_id is None or self._cancelling is not None:
             task.cancel()

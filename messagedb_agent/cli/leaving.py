@@ -1,6 +1,7 @@
 """The end of the process, whatever tools have left running in it."""
 
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -23,8 +24,10 @@ def leave(code: int) -> None:
     The interpreter waits at its end for threads, pools and what `atexit` was told, and throws away
     what is left of tasks, which then run once more and complain. Nothing of ours is lost when that
     is cut short: the store is closed by now, and what was written is flushed. Where a tool left
-    nothing behind, the interpreter ends as ever, long before.
+    nothing behind, the interpreter ends as ever, long before. It takes no Ctrl-C from here on: the
+    interpreter would show where it was.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _left:
         _end(code)
     # Where it was not imported no tool has run; to import it here costs `--help` half its time.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.render_effects import short_call
 from messagedb_agent.errors import AgentError, ConfigurationError, NotFound, StoreError
 
@@ -98,7 +99,7 @@ def hints(common: Common, agent: "Agent", prefix: str) -> tuple[str, ...]:
     match agent.status:
         case "approval":
             waiting = (
-                f"waiting for approval: {call.tool_name} {call.arguments} ({call.call_id})"
+                f"waiting for approval: {call.tool_name} {exactly(call.arguments)} ({call.call_id})"
                 for call in agent.approvals
             )
             return (f"{thread} waits for approval", *waiting, *_deciding(common, agent, prefix))

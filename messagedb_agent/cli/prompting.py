@@ -1,12 +1,9 @@
 """Asking the person at the terminal for a line."""
 
-import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -51,40 +48,15 @@ def ask(prompt: str) -> str | None:
 @contextmanager
 def interrupting() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM raise at once, where a loop would wait for what is blocked."""
-    with _on(signal.SIGINT, signal.default_int_handler), _raising_on_sigterm():
+    with on_signal(signal.SIGINT, signal.default_int_handler), ending_on_sigterm():
         yield
 
 
-def edited(text: str) -> str | None:
-    """Return what a person makes of a text, in `$VISUAL` or `$EDITOR`, or else on a line.
-
-    Returns:
-        None where the person gives up.
-    """
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    if not editor:
-        return ask("arguments (JSON):") or None
-    import subprocess
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "arguments.json"
-        path.write_text(text + "\n", encoding="utf-8")
-        with _on(signal.SIGINT, signal.SIG_IGN), _raising_on_sigterm():  # Ctrl-C is the editor's
-            try:
-                ended = subprocess.run([*shlex.split(editor), str(path)], check=False)
-            except (OSError, ValueError) as error:
-                note(f"{editor} cannot be run: {error}")
-                return None
-        with suppress(OSError, UnicodeDecodeError):
-            return path.read_text(encoding="utf-8").strip() if ended.returncode == 0 else None
-    return None
-
-
 @contextmanager
-def _raising_on_sigterm() -> Iterator[None]:
+def ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise at once."""
     if callable(signal.getsignal(signal.SIGTERM)):  # else nobody of ours listens
-        with _on(signal.SIGTERM, _terminated):
+        with on_signal(signal.SIGTERM, _terminated):
             yield
     else:
         yield
@@ -95,7 +67,8 @@ def _terminated(signum: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _on(number: signal.Signals, handler: Handler) -> Iterator[None]:
+def on_signal(number: signal.Signals, handler: Handler) -> Iterator[None]:
+    """Handle a signal so, for a while."""
     before = signal.signal(number, handler)
     try:
         yield

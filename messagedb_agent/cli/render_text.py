@@ -1,6 +1,6 @@
 """Threads for people: the transcript, the conversation, the state, use and lineage."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from messagedb_agent.cli.terminal import styled
 if TYPE_CHECKING:
     from messagedb_agent.projections.items import Item, ShownCall
     from messagedb_agent.projections.lineage import Lineage
-    from messagedb_agent.projections.transcript import Transcript
     from messagedb_agent.projections.usage import ThreadUsage
 
 _SHOWN_CHARACTERS = 300
@@ -35,7 +34,7 @@ _WORDS = {
 _OUTCOMES = {"not_run": "not run", "unknown": "outcome unknown", "asked": "waits for approval"}
 
 
-def transcript_lines(shown: "Transcript", *, full: bool) -> Iterator[str]:
+def transcript_lines(shown: Iterable["Item"], *, full: bool) -> Iterator[str]:
     """Give what a person reads of a thread."""
     for item in shown:
         if item.kind == "reasoning" and not full:

@@ -24,6 +24,7 @@ All = Annotated[bool, typer.Option("--all", help="All calls of the thread that w
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides, for the log.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Approve every tool call that waits for it.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Only write it down; a worker answers.")]
+Full = Annotated[bool, typer.Option("--full", help="Cut nothing short.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 

@@ -1,6 +1,8 @@
 """`start`, `message`, `continue`, `end` and `cancel`: what moves a thread on."""
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.adapting import AT_REST, changes, new_model
 from messagedb_agent.cli.common import Common
@@ -16,6 +18,8 @@ from messagedb_agent.cli.wording import message_text
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
     from messagedb_agent.agent.commands import During
+
+_LONG_S = 5.0  # an effect has a second to stop, and is told within half of one
 
 
 def start(common: Common, message: str, manner: Manner) -> int:
@@ -76,7 +80,7 @@ def end(common: Common, thread: str, reason: str | None) -> int:
 
     async def work() -> int:
         async with opened(setup) as engine:
-            agent = await (await engine.latest(thread)).end(reason=reason)
+            agent = await _patiently((await engine.latest(thread)).end(reason=reason))
             note(f"thread {agent.thread_id} is {agent.status}")
         return ExitCode.OK
 
@@ -90,7 +94,7 @@ def cancel(common: Common, thread: str, reason: str | None, by: str | None) -> i
     async def work() -> int:
         async with opened(setup) as engine:
             before = await engine.latest(thread)
-            agent = await before.cancel(reason=reason, by=by)
+            agent = await _patiently(before.cancel(reason=reason, by=by))
             was = "is cancelled" if agent != before else "has no turn under way; nothing is changed"
             note(f"thread {agent.thread_id} {was}")
             prefix = await engine.shortest_prefix(agent.thread_id)
@@ -98,3 +102,13 @@ def cancel(common: Common, thread: str, reason: str | None, by: str | None) -> i
         return ExitCode.OK
 
     return run(work())
+
+
+async def _patiently(stopping: Coroutine[Any, Any, "Agent"]) -> "Agent":
+    """Wait until a thread rests, and tell who waits for long what for."""
+    what = "what runs is still to be stopped, by the process that runs it; Ctrl-C leaves it that"
+    told = asyncio.get_running_loop().call_later(_LONG_S, note, what)
+    try:
+        return await stopping
+    finally:
+        told.cancel()

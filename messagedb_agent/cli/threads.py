@@ -12,6 +12,7 @@ from messagedb_agent.cli.shape import (
     Calls,
     Detach,
     Form,
+    Full,
     Message,
     Thread,
     Yes,
@@ -46,7 +47,7 @@ def _start(
     from messagedb_agent.cli import detaching, talking, turning
 
     if detach:
-        return detaching.start(common, message, form)
+        return detaching.start(common, message, form, yes=yes)
     return talking.start(common, message, turning.Manner(form, yes))
 
 
@@ -67,7 +68,7 @@ def _message(
     from messagedb_agent.cli import detaching, talking, turning
 
     if detach:
-        return detaching.message(common, thread, message, form, during)
+        return detaching.message(common, thread, message, form, during, yes=yes)
     return talking.message(common, thread, message, turning.Manner(form, yes), during)
 
 
@@ -106,12 +107,14 @@ def _approve(
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     by: By = None,
     form: Form = "text",
+    detach: Detach = False,
 ) -> int:
     """Let tool calls run that wait for approval, and the turn go on."""
     from messagedb_agent.cli import deciding
 
     decision = deciding.Decision(True, calls or (), take_all, reason, by, arguments)
-    return deciding.decide(common, thread, decision, form)
+    decide = deciding.decide_detached if detach else deciding.decide
+    return decide(common, thread, decision, form)
 
 
 @command(group, "deny", "Talk")
@@ -123,12 +126,14 @@ def _deny(
     reason: Annotated[str | None, typer.Option(help="Why, for the model and the log.")] = None,
     by: By = None,
     form: Form = "text",
+    detach: Detach = False,
 ) -> int:
     """Refuse tool calls that wait for approval; the model is told, and the turn goes on."""
     from messagedb_agent.cli import deciding
 
     decision = deciding.Decision(False, calls or (), take_all, reason, by)
-    return deciding.decide(common, thread, decision, form)
+    decide = deciding.decide_detached if detach else deciding.decide
+    return decide(common, thread, decision, form)
 
 
 @command(group, "cancel", "Talk")
@@ -182,7 +187,7 @@ def _show(
     common: Common,
     thread: Thread,
     form: Form = "text",
-    full: Annotated[bool, typer.Option("--full", help="Cut nothing short.")] = False,
+    full: Full = False,
     view: Annotated[
         Literal["events", "conversation", "state", "usage", "lineage", "effects"] | None,
         typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
@@ -219,11 +224,12 @@ def _approvals(
     common: Common,
     limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 100,
     form: Form = "text",
+    full: Full = False,
 ) -> int:
     """List the tool calls of all threads that wait for approval."""
     from messagedb_agent.cli import deciding
 
-    return deciding.approvals(common, limit, form)
+    return deciding.approvals(common, limit, form, full=full)
 
 
 @command(group, "tail", "Look")

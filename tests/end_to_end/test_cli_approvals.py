@@ -1,7 +1,9 @@
 """People who decide: on a terminal in line, else by commands, from any process and once."""
 
 import json
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +26,16 @@ def wipe(path: str) -> str:
     with open("ledger", "a") as file:
         file.write(path + "\\n")
     return f"{path} is gone"
+'''
+RESTING = '''
+import asyncio
+from messagedb_agent import tool
+
+@tool
+async def rest() -> str:
+    """Rest for ever."""
+    await asyncio.sleep(3600)
+    return "rested"
 '''
 WIPE = 'call wipe {"path": "/tmp"}'
 BOTH = 'call wipe {"path": "/a"}\ncall wipe {"path": "/b"}'
@@ -147,6 +159,7 @@ def test_changed_arguments_run_and_wrong_ones_change_nothing(
     assert types(cli) == before
     approved = cli("approve", "last", "--arguments", '{"path": "/other"}', *tools)
     assert (approved.code, wiped()) == (0, ["/other"])
+    assert 'approved: wipe {"path": "/other"} (changed)' in approved.notes
     assert "Run with arguments changed by the user" in approved.out
 
 
@@ -265,6 +278,125 @@ def test_a_person_changes_the_arguments_on_a_line_or_in_an_editor(
     asking.expect("later:")
     asking.type("yes")
     assert (asking.ended(), wiped()) == (0, ["/other", "/edited"])
+
+
+def test_a_draft_that_the_tool_does_not_take_is_there_to_be_mended(
+    cli: CommandLine, tools: tuple[str, str], terminal: Opens
+) -> None:
+    Path("editor.py").write_text(
+        "import sys, pathlib\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "text = file.read_text()\n"
+        """file.write_text('{"path": "/mended"' if '/tmp' in text else text + '}')\n"""
+    )
+    editor = shlex.join([sys.executable, str(Path("editor.py").resolve())])
+    asking = terminal("start", WIPE, *tools, EDITOR=editor)
+    asking.expect("later:")
+    asking.type("e")
+    asking.expect("not changed: ")
+    asking.expect('waits for approval: wipe {"path": "/tmp"}\n')
+    asking.expect("later:")
+    asking.type("e")
+    asking.expect('waits for approval: wipe {"path": "/mended" } (changed)')
+    asking.expect("later:")
+    asking.type("y")
+    assert (asking.ended(), wiped()) == (0, ["/mended"])
+
+
+def an_editor_that_stays() -> str:
+    """It does not end by itself where its terminal does."""
+    Path("editor.py").write_text(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "print('process', os.getpid(), 'is open')\n"
+        "time.sleep(3600)\n"
+    )
+    return shlex.join([sys.executable, "-u", str(Path("editor.py").resolve())])
+
+
+def test_sigterm_ends_the_editor_too(
+    cli: CommandLine, tools: tuple[str, str], terminal: Opens
+) -> None:
+    asking = terminal("start", WIPE, *tools, EDITOR=an_editor_that_stays())
+    asking.expect("later:")
+    asking.type("e")
+    asking.expect("process ")
+    editor = int(asking.expect(" is open"))
+    try:
+        asking.terminate()
+        asking.expect("interrupted; take the thread up with: messagedb-agent continue ")
+        assert (asking.ended(), wiped()) == (143, [])
+    finally:
+        with pytest.raises(ProcessLookupError):
+            os.kill(editor, signal.SIGKILL)
+
+
+def test_ctrl_c_is_the_editors_and_the_question_is_asked_again(
+    cli: CommandLine, tools: tuple[str, str], terminal: Opens
+) -> None:
+    asking = terminal("start", WIPE, *tools, EDITOR=an_editor_that_stays())
+    asking.expect("later:")
+    asking.type("e")
+    asking.expect(" is open")
+    asking.press("C")
+    asking.expect('waits for approval: wipe {"path": "/tmp"}')
+    asking.expect("later:")
+    asking.type("n")
+    asking.expect("why not?")
+    asking.type("")
+    assert (asking.ended(), wiped()) == (0, [])
+
+
+def test_what_a_person_is_asked_about_is_all_that_runs(
+    cli: CommandLine, tools: tuple[str, str], terminal: Opens
+) -> None:
+    hidden = 'call wipe {"path": "/home  \u200b"}'
+    shown = r'wipe {"path": "/home \u0020\u200b"}'
+    ended = cli("start", hidden, *tools)
+    assert any(note.startswith(f"waiting for approval: {shown} (") for note in ended.notes)
+    assert shown.removeprefix("wipe ") in cli("approvals").out
+    approved = cli("approve", "last", *tools)
+    assert f"approved: {shown}" in approved.notes
+    assert Path("ledger").read_text() == "/home  \u200b\n"
+    assert f"approved: {shown}" in cli("message", "last", hidden, "--yes", *tools).notes
+    asking = terminal("message", "last", hidden, *tools)
+    asking.expect(f"waits for approval: {shown}")
+
+
+def test_approvals_are_shown_in_full_where_asked(cli: CommandLine, tools: tuple[str, str]) -> None:
+    path = "/" + "x" * 500
+    cli("start", f'call wipe {{"path": "{path}"}}', *tools)
+    assert path not in cli("approvals").out
+    (line,) = cli("approvals", "--full").out.splitlines()
+    assert line.endswith(f'  wipe  {{"path": "{path}"}}')
+
+
+def test_a_decision_may_be_left_to_workers_by_who_has_not_the_tool(
+    cli: CommandLine, tools: tuple[str, str]
+) -> None:
+    cli("start", WIPE, *tools)
+    decided = cli("approve", "last", "--detach", "--by", "ada")
+    assert (decided.code, len(decided.out.splitlines())) == (0, 1)
+    assert types(cli)[-1] == "ToolExecutionApproved"
+    assert "waits for approval" in cli.refused("approve", "last", "--detach", code=9)
+    assert cli("continue", "last", *tools).out == "wipe: /tmp is gone\n"
+    cli("message", "last", WIPE, *tools)
+    assert cli("deny", "last", "--detach", "--format", "json").json["status"] == "ready"
+    assert wiped() == ["/tmp"]
+    line = cli.refused("start", WIPE, "--detach", "--yes", *tools, code=2)
+    assert "--yes does not go with --detach" in line
+
+
+def test_ctrl_c_over_and_over_ends_a_command_in_order(cli: CommandLine, terminal: Opens) -> None:
+    Path("resting.py").write_text(RESTING)
+    asking = terminal("start", "call rest {}", "--tools", "resting")
+    asking.expect("> rest {}")
+    for _ in range(8):
+        asking.press("C")
+        asking.wait(0.05)
+    assert asking.ended() == 130
+    assert "Traceback" not in asking.shown
+    assert "interrupted; take the thread up with: messagedb-agent continue " in asking.shown
 
 
 def test_who_decides_second_is_told_and_the_turn_is_shown_all_the_same(

@@ -200,3 +200,59 @@ def test_where_standard_input_is_closed_nobody_is_asked(
         ended = subprocess.run(["bash", "-c", f"{line} <&-"], capture_output=True, text=True)
         assert (ended.returncode, ended.stdout) == (code, "")
         assert "Traceback" not in ended.stderr
+
+
+def test_a_chat_begins_with_the_last_exchange_and_its_lines_can_be_called_up(
+    cli: CommandLine, talk: Opens
+) -> None:
+    pytest.importorskip("readline")
+    thread = cli("start", "What is 5 + 3?", "--format", "json").json["threadId"]
+    cli("message", "last", "Thanks!")
+    chat = talk(thread[:8])
+    told = chat.expect("agent: You are welcome!")
+    assert f"thread {thread}" in told
+    assert "5 + 3" not in told
+    chat.expect("> ")
+    chat.type(chr(ord("P") - 64) * 2)  # the line before the last
+    chat.expect("> calculate")
+    chat.press_until("D", "go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    assert said(cli) == ["What is 5 + 3?", "Thanks!", "What is 5 + 3?"]
+
+
+def test_a_chat_in_which_a_call_waits_says_so_at_once(cli: CommandLine, talk: Opens) -> None:
+    Path("chat_tools.py").write_text(TOOLS)
+    cli("start", 'call wipe {"path": "/tmp"}', "--tools", "chat_tools")
+    chat = talk("last")
+    chat.expect("a call waits for approval; /continue asks about it")
+    chat.type("/continue")
+    chat.expect('waits for approval: wipe {"path": "/tmp"}')
+    chat.expect("later:")
+    chat.type("y")
+    chat.expect("wipe: /tmp is gone\n")
+
+
+def test_ctrl_c_over_and_over_stays_in_the_chat(cli: CommandLine, talk: Opens) -> None:
+    chat = talk()
+    chat.expect("> ")
+    chat.type("call rest {}")
+    chat.expect("> rest {}")
+    for _ in range(5):
+        chat.press("C")
+        chat.wait(0.2)
+    chat.type("Thanks!")
+    chat.expect("You are welcome!\n")
+    chat.press_until("D", "go on: messagedb-agent chat ")
+    assert chat.ended() == 0
+    assert "Traceback" not in chat.shown
+    assert cli("verify", "last").code == 0
+
+
+def test_a_position_that_no_database_has_is_none_of_the_thread(
+    cli: CommandLine, talk: Opens
+) -> None:
+    cli("start", "Thanks!")
+    chat = talk("last")
+    for position in ("9" * 18, "9" * 19, "9" * 30, "-1", "x"):
+        chat.type(f"/fork {position}")
+        chat.expect(f"error: {position} is no position of this thread; the last is 3")
