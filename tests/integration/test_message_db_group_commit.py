@@ -131,6 +131,22 @@ async def test_a_cancelled_append_takes_no_other_with_it(
     assert store.connections_in_use == 0
 
 
+async def test_who_is_cancelled_while_a_batch_is_written_takes_no_other_with_it(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    async with held(other, category):
+        waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # the next statement is that of all the others
+        await asyncio.wait([waiting[0]])
+        await asyncio.sleep(0)
+        waiting[3].cancel()
+        await asyncio.wait([waiting[3]])
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [isinstance(one, Appended) for one in told] == [False, True, True, False, True, True]
+    assert await commits(other, category) == [5]
+
+
 async def test_a_batch_that_nobody_waits_for_is_given_up_and_the_next_goes_on(
     store: MessageDbStore, other: Other, category: str
 ) -> None:

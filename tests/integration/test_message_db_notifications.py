@@ -86,6 +86,27 @@ async def test_a_tools_own_transaction_is_told_of_too(store_url: str, category: 
         await told(news)
 
 
+async def test_nothing_is_told_before_it_stands(store_url: str, category: str) -> None:
+    async with (
+        await MessageDbStore.connect(store_url) as one,
+        await MessageDbStore.connect(store_url) as two,
+        two.listen(category) as news,
+        two.listen(f"{category}:v0") as others,
+        await psycopg.AsyncConnection.connect(store_url) as blocker,
+    ):
+        await told(news)
+        await told(others)
+        await blocker.execute("SELECT message_store.acquire_lock(%s)", (f"{category}-1",))
+        appending = asyncio.create_task(one.append(f"{category}-1", new()))
+        waiting = asyncio.create_task(told(news))
+        await one.append(f"{category}:v0-1", new())
+        await told(others)  # of what was written later, and told in order
+        assert not waiting.done()
+        await blocker.rollback()
+        await appending
+        await waiting
+
+
 async def test_what_is_written_last_is_told_before_a_store_closes(
     store_url: str, category: str
 ) -> None:

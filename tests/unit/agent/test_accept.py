@@ -206,6 +206,13 @@ def test_an_unknown_outcome_may_be_resolved_once() -> None:
     found.when(resolve("pay")).is_refused(Refused, "not unknown")
 
 
+def test_what_ran_out_of_time_may_be_resolved_unless_it_does_no_harm() -> None:
+    begun = spoken(replied("look", "pay"), runs("look"), runs("pay"))
+    late = begun.and_(broke("look", "timed_out"), broke("pay", "timed_out"))
+    late.when(resolve("pay")).then(resolved("pay"), next=CallModel())
+    late.when(resolve("look")).is_refused(Refused, "not unknown")
+
+
 def test_a_known_outcome_cannot_be_resolved() -> None:
     spoken(replied("pay"), runs("pay")).when(resolve("pay")).is_refused(Refused, "not unknown")
     spoken(replied("pay"), runs("pay"), done("pay")).when(resolve("pay")).is_refused(Refused)
