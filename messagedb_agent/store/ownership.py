@@ -1,28 +1,38 @@
-"""Owning streams by advisory locks, at session level, on a connection kept for this alone."""
+"""Owning streams by advisory locks, at session level, on a connection kept for this alone.
+
+One statement is under way at a time. What is wished meanwhile, of whatever streams, is asked for in
+the next one; a lone wish waits for nobody.
+"""
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import psycopg
 
-from messagedb_agent.errors import StoreUnavailable
-from messagedb_agent.store.pool import Connection, Pool, loop_time
+from messagedb_agent.errors import AgentError, StoreUnavailable
+from messagedb_agent.store.pool import Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
-from messagedb_agent.store.silence import cut_off_after
 from messagedb_agent.store.store import Hold
 from messagedb_agent.store.tries import Tries
+from messagedb_agent.store.watched import WatchedConnection
 
 # The two-int key space: Message DB locks categories in the one of a single bigint. The version is
 # read behind the lock's call: a volatile function sees what was committed until it is called.
-_LOCK = "SELECT pg_try_advisory_lock(%s, %s), stream_version(%s)"
-_ALIVE = "SELECT 1"
+_ASK = """
+SELECT stream,
+       CASE WHEN takes THEN pg_try_advisory_lock(high, low) ELSE pg_advisory_unlock(high, low) END,
+       stream_version(stream)
+FROM json_to_recordset(%s::json) AS wish(stream text, takes boolean, high int, low int)
+"""
 _FRESH_S = 0.25
 """An answer that took longer may be old: who asked may have been paused before reading it."""
 _MOST_ASKED = 5  # a server that is always slower must not keep a tool from beginning
-_UNLOCK = "SELECT pg_advisory_unlock(%s, %s), stream_version(%s)"
+
 
 OWNED = """
 SELECT key.one, key.two
@@ -49,6 +59,45 @@ def lock_keys(stream: str) -> tuple[int, int]:
     )
 
 
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(eq=False, slots=True)
+class _Wish:
+    """A stream to be locked or let go.
+
+    Attributes:
+        stream: full name of the stream.
+        takes: whether it is to be locked.
+        hold: what is let go; by then it is none of the locked ones.
+        answer: the hold on a stream that was locked, else None.
+    """
+
+    stream: str
+    takes: bool
+    hold: Hold | None = None
+    answer: "asyncio.Future[Hold | None]" = field(default_factory=_future)
+
+    def lines(self, afresh: bool) -> list[dict[str, Any]]:
+        """Return what is asked for; afresh where half a statement may have locked it."""
+        high, low = lock_keys(self.stream)
+        line = {"stream": self.stream, "takes": self.takes, "high": high, "low": low}
+        return [{**line, "takes": False}, line] if afresh and self.takes else [line]
+
+    def tell(self, hold: Hold | None) -> None:
+        if not self.answer.done():  # who wished it may have been cancelled
+            self.answer.set_result(hold)
+
+
+@dataclass(eq=False, slots=True)
+class _Doubt:
+    """A wish to hear that the connection lives."""
+
+    asked: int = 0
+    heard: "asyncio.Future[None]" = field(default_factory=_future)
+
+
 class Ownership:
     """The streams that this process owns in one database.
 
@@ -62,11 +111,12 @@ class Ownership:
         self._pool = pool
         self._where = where
         self._retry_for_s = retry_for_s
-        self._connection: Connection | None = None
-        self._turn = asyncio.Lock()  # one statement at a time on the one connection
+        self._connection: WatchedConnection | None = None
         self._claimed: set[str] = set()  # in this process: the same session may lock twice
         self._locked: dict[str, Hold] = {}  # in the database, on the connection that lives
-        self._unlocking: set[asyncio.Task[None]] = set()
+        self._wishes: list[_Wish] = []
+        self._doubts: list[_Doubt] = []
+        self._asking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def own(self, stream: str) -> AsyncIterator[Hold | None]:
@@ -82,19 +132,20 @@ class Ownership:
         try:
             yield await self._lock(stream)
         finally:
-            await self._let_go(stream)
+            # Who is cancelled waits no more; the stream is let go all the same.
+            await self._ask(_Wish(stream, takes=False))
 
     async def close(self) -> None:
         """Close the lock connection, and so let go of every lock."""
-        async with self._turn:
-            self._lose()
+        if self._asking:
+            await asyncio.wait({self._asking})
+        self._lose()
 
     async def _lock(self, stream: str) -> Hold | None:
         tries = Tries(self._retry_for_s)
         while True:
             try:
-                async with self._turn:
-                    return await self._try_lock(stream)
+                return await self._ask(_Wish(stream, takes=True))
             except psycopg.Error as error:
                 # A connection that is refused, or lost, has no code to tell why.
                 tell = translated if error.sqlstate else refused_connection
@@ -103,102 +154,134 @@ class Ownership:
             if not again or not await tries.again():
                 raise failure from cause
 
-    async def _try_lock(self, stream: str) -> Hold | None:
-        connection = await self._opened()
-        try:
-            granted, version = await self._ask(connection, _LOCK, stream)
-        except asyncio.CancelledError:
-            self._locked[stream] = Hold()  # the server may have been faster: unlock it
-            raise
-        if not granted:
-            return None
-        hold = self._locked[stream] = Hold(version, confirm=self._confirm)
-        return hold
-
     async def _confirm(self) -> None:
         """Hear whether the connection lives: all locks end with it."""
-        try:
-            async with self._turn:
-                for _ in range(_MOST_ASKED):
-                    if self._connection is None:
-                        return
-                    asked = loop_time()
-                    await self._answer(self._connection, _ALIVE, ())
-                    if loop_time() - asked < _FRESH_S:
-                        return
-        except psycopg.Error:
-            self._lose()
+        doubt = _Doubt()
+        self._doubts.append(doubt)
+        self._go_on()
+        await doubt.heard
 
-    async def _let_go(self, stream: str) -> None:
-        """Unlock to the end, even where the owner is being cancelled."""
-        task = asyncio.create_task(self._unlock(stream))
-        self._unlocking.add(task)
-        task.add_done_callback(self._unlocking.discard)
-        await asyncio.shield(task)
+    async def _ask(self, wish: _Wish) -> Hold | None:
+        self._wishes.append(wish)
+        self._go_on()
+        return await wish.answer
 
-    async def _unlock(self, stream: str) -> None:
-        try:
-            async with self._turn:
-                if hold := self._locked.pop(stream, None):
-                    hold.version = None
-                    if self._connection is not None:
-                        _, hold.version = await self._ask(self._connection, _UNLOCK, stream)
-        except psycopg.Error:  # no lock is left behind: locks end with their session
-            self._lose()
-        finally:
-            self._claimed.discard(stream)
+    def _go_on(self) -> None:
+        if self._asking is None:
+            # In a task of its own: one owner's cancel may not cut short what others wish.
+            self._asking = asyncio.create_task(self._ask_all())
+            self._asking.add_done_callback(self._asked)
 
-    async def _ask(self, connection: Connection, statement: str, stream: str) -> tuple[bool, int]:
-        row = await self._answer(connection, statement, (*lock_keys(stream), stream))
-        granted, version = row or (False, None)
-        return granted, -1 if version is None else version
+    def _asked(self, _: "asyncio.Task[None]") -> None:
+        self._asking = None
+        if self._wishes or self._doubts:
+            self._go_on()
 
-    async def _answer(
-        self, connection: Connection, statement: str, parameters: tuple[Any, ...]
-    ) -> tuple[Any, ...] | None:
-        self._unwatch(connection)
-        try:
-            with cut_off_after(connection, self._pool.limits.answer_s):
-                cursor = await connection.execute(statement, parameters)
-                return await cursor.fetchone()
-        finally:
-            if connection.closed:
+    async def _ask_all(self) -> None:
+        while self._wishes or self._doubts:
+            wishes, self._wishes = self._wishes, []
+            doubts, self._doubts = self._doubts, []
+            asked = loop_time()
+            try:
+                await self._settle([wish for wish in wishes if self._is_open(wish)])
+            except BaseException:  # the loop ends: nobody may wait on
                 self._lose()
-            else:
-                self._watch(connection)
+                for wish in wishes:
+                    wish.answer.cancel()
+                for doubt in doubts:
+                    doubt.heard.cancel()
+                raise
+            self._hear(doubts, took_s=loop_time() - asked)
 
-    async def _opened(self) -> Connection:
-        if self._connection is not None and self._connection.closed:
+    def _is_open(self, wish: _Wish) -> bool:
+        """Say whether there is something to ask the server for."""
+        if wish.takes:
+            return not wish.answer.done()  # who wished it may have been cancelled
+        wish.hold = self._locked.pop(wish.stream, None)
+        if wish.hold is None:
+            self._let_go(wish)
+            return False
+        wish.hold.version = None
+        return True
+
+    async def _settle(self, wishes: Sequence[_Wish], *, afresh: bool = False) -> None:
+        """Ask for what is wished: at once, or one by one where that fails.
+
+        Args:
+            wishes: what is open; without any, whether the connection lives.
+            afresh: whether half a statement may have granted something.
+        """
+        try:
+            await self._grant(wishes, afresh)
+        except (AgentError, psycopg.Error) as error:
+            if self._connection and len(wishes) > 1:  # each is to hear its own error
+                for wish in wishes:
+                    await self._settle([wish], afresh=True)
+            else:
+                self._refuse(wishes, error)
+
+    async def _grant(self, wishes: Sequence[_Wish], afresh: bool) -> None:
+        if not wishes and self._connection is None:
+            return
+        rows = await self._answer([line for wish in wishes for line in wish.lines(afresh)])
+        answers = {stream: (granted, version) for stream, granted, version in rows}
+        for wish in wishes:
+            granted, version = answers[wish.stream]
+            version = -1 if version is None else version
+            if not wish.takes:
+                self._let_go(wish, version)
+            elif granted:
+                hold = self._locked[wish.stream] = Hold(version, confirm=self._confirm)
+                wish.tell(hold)
+            else:
+                wish.tell(None)
+
+    def _refuse(self, wishes: Sequence[_Wish], error: Exception) -> None:
+        """End what was asked for in vain, by one statement."""
+        if not all(wish.takes for wish in wishes) or not wishes:
+            self._lose()  # no lock is left behind: locks end with their session
+        for wish in wishes:
+            if not wish.takes:
+                self._let_go(wish)
+                continue
+            if self._connection:
+                self._locked[wish.stream] = Hold()  # the server may have got as far: unlock it
+            if not wish.answer.done():
+                wish.answer.set_exception(error)
+
+    def _let_go(self, wish: _Wish, version: int | None = None) -> None:
+        if wish.hold:
+            wish.hold.version = version
+        self._claimed.discard(wish.stream)
+        wish.tell(None)
+
+    def _hear(self, doubts: Sequence[_Doubt], took_s: float) -> None:
+        for doubt in doubts:
+            doubt.asked += 1
+            if took_s < _FRESH_S or doubt.asked == _MOST_ASKED or self._connection is None:
+                if not doubt.heard.done():
+                    doubt.heard.set_result(None)
+            else:
+                self._doubts.append(doubt)
+
+    async def _answer(self, lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        connection = await self._opened()
+        return await connection.rows(_ASK, (orjson.dumps(lines).decode(),))
+
+    async def _opened(self) -> WatchedConnection:
+        if self._connection is not None and self._connection.is_closed:
             self._lose()
         if self._connection is None:
-            self._connection = await self._pool.open_connection()
+            opened = await self._pool.open_connection()
+            bound_s = self._pool.limits.answer_s
+            self._connection = WatchedConnection(opened, bound_s, on_end=self._lose)
         return self._connection
-
-    def _watch(self, connection: Connection) -> None:
-        asyncio.get_running_loop().add_reader(connection.fileno(), self._heard)
-
-    def _unwatch(self, connection: Connection) -> None:
-        if not connection.closed:
-            asyncio.get_running_loop().remove_reader(connection.fileno())
-
-    def _heard(self) -> None:
-        """The server spoke unasked: hear whether it closed the connection."""
-        connection = self._connection
-        if connection is None:
-            return
-        fileno = connection.fileno()
-        try:
-            connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            asyncio.get_running_loop().remove_reader(fileno)
-            self._lose()
 
     def _lose(self) -> None:
         connection, self._connection = self._connection, None
         lost, self._locked = self._locked, {}
         if connection is not None:
-            self._unwatch(connection)
-            connection.pgconn.finish()
+            connection.end()
         for hold in lost.values():
             hold.version = None
             hold.lost.set()

@@ -201,7 +201,7 @@ async def test_an_answer_that_was_read_late_is_asked_for_again(
     """The owner is paused between the server's answer and its reading, and loses the lock."""
     answer, paused = Ownership._answer, list[str]()
 
-    async def paused_once(self: Ownership, *asked: Any) -> tuple[Any, ...] | None:
+    async def paused_once(self: Ownership, *asked: Any) -> list[tuple[Any, ...]]:
         answered = await answer(self, *asked)
         if not paused:
             paused.append(name)

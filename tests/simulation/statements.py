@@ -12,7 +12,7 @@ from messagedb_agent.store.directory import _WITH_PREFIX
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.message_db import _BY_ID, _LAST, _STREAM, _VERSION
-from messagedb_agent.store.ownership import _ALIVE, _LOCK, _UNLOCK, lock_keys
+from messagedb_agent.store.ownership import _ASK, lock_keys
 from tests.simulation.loop import Process
 
 Rows: TypeAlias = list[tuple[Any, ...]] | list[Message]
@@ -83,7 +83,7 @@ class Statements:
 
     def __init__(self) -> None:
         self.rows = _Rows()
-        self._locks: dict[_Keys, Session] = {}
+        self._locks: dict[_Keys, list[Session]] = {}  # a session may have one more than once
         self._known: Mapping[str, Callable[[Session, Any], Rows]] = {
             _APPEND: self._append,
             _STANDING: self._stands,
@@ -92,9 +92,7 @@ class Statements:
             _BY_ID: lambda _, asked: self.rows.with_id(*asked),
             _VERSION: lambda _, asked: [(self._version(*asked),)],
             _WITH_PREFIX: lambda _, asked: [(name,) for name in self.rows.names(**asked)],
-            _ALIVE: lambda _, asked: [(1,)],
-            _LOCK: self._lock,
-            _UNLOCK: self._unlock,
+            _ASK: self._ask,
         }
 
     def carry_out(self, session: Session, query: str, parameters: Any) -> Rows:
@@ -107,11 +105,11 @@ class Statements:
         return self._known[query](session, parameters)
 
     def owner(self, stream: str) -> Session | None:
-        return self._locks.get(lock_keys(stream))
+        return next(iter(self._locks.get(lock_keys(stream), ())), None)
 
     def let_go(self, session: Session) -> None:
         """Release the locks of a session that has ended."""
-        for keys in [keys for keys, owner in self._locks.items() if owner is session]:
+        for keys in [keys for keys, owners in self._locks.items() if session in owners]:
             del self._locks[keys]
 
     def stream_of(self, parameters: Mapping[str, str]) -> str:
@@ -149,17 +147,30 @@ class Statements:
         found = self.rows.standing(parameters["stream"], new, parameters["expected"])
         return [(row.position, row.global_position) for row in found]
 
-    def _lock(self, session: Session, asked: tuple[int, int, str]) -> Rows:
-        keys, stream = asked[:2], asked[2]
-        granted = not session.is_left and self._locks.setdefault(keys, session) is session
-        return [(granted, self._version(stream))]
+    def _ask(self, session: Session, asked: tuple[str]) -> Rows:
+        rows: list[tuple[Any, ...]] = []
+        for wish in orjson.loads(asked[0]):
+            turn = self._lock if wish["takes"] else self._unlock
+            done = turn(session, (wish["high"], wish["low"]))
+            rows.append((wish["stream"], done, self._version(wish["stream"])))
+        return rows
 
-    def _unlock(self, session: Session, asked: tuple[int, int, str]) -> Rows:
-        keys, stream = asked[:2], asked[2]
-        held = self._locks.get(keys) is session
-        if held:
+    def _lock(self, session: Session, keys: _Keys) -> bool:
+        owners = self._locks.get(keys, [])
+        if session.is_left or any(owner is not session for owner in owners):
+            return False
+        self._locks[keys] = [*owners, session]
+        return True
+
+    def _unlock(self, session: Session, keys: _Keys) -> bool:
+        owners = self._locks.get(keys, [])
+        if session not in owners:
+            return False
+        if len(owners) == 1:
             del self._locks[keys]
-        return [(held, self._version(stream))]
+        else:
+            self._locks[keys] = owners[1:]
+        return True
 
 
 def _messages(parameters: Mapping[str, str]) -> list[tuple[str, int | None, NewMessage]]:
