@@ -44,7 +44,7 @@ async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None
     """
     task = asyncio.create_task(_held(work))
     try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        done = await _has_ended(task, timeout_s)
     except asyncio.CancelledError:
         if await _ends_with_result(task):
             return task.result()
@@ -64,7 +64,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.create_task(work)
     while not task.done():
         with suppress(asyncio.CancelledError):
-            await asyncio.wait({task})
+            await _has_ended(task)
     return task.result()
 
 
@@ -95,8 +95,33 @@ async def _ends_with_result(task: "asyncio.Task[Any]") -> bool:
     """Cancel a task, and say whether it answered that with a result."""
     task.cancel()
     task.add_done_callback(_take_note)
-    await asyncio.wait({task}, timeout=GRACE_S)
-    return task.done() and not task.cancelled() and task.exception() is None
+    ended = await _has_ended(task, GRACE_S)
+    return ended and not task.cancelled() and task.exception() is None
+
+
+async def _has_ended(task: "asyncio.Task[Any]", within_s: float | None = None) -> bool:
+    """Wait until a task has ended or the time is up; a wait that is cancelled leaves it alone.
+
+    Args:
+        task: what is waited for.
+        within_s: seconds to wait at the most; None for no bound.
+    """
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def tell(_: object = None) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    task.add_done_callback(tell)
+    timer = None if within_s is None else loop.call_later(within_s, tell)
+    try:
+        await ended
+    finally:
+        task.remove_done_callback(tell)
+        if timer:
+            timer.cancel()
+    return task.done()
 
 
 def _take_note(task: "asyncio.Task[Any]") -> None:

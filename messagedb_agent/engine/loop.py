@@ -69,8 +69,8 @@ async def run(
         again = () if batch.shown.state.blocked else close_abandoned(batch)
         return (*again, *plan(batch))
 
-    running = Running(lambda effect: perform(effect, hold))
-    lost = asyncio.create_task(hold.lost.wait())
+    running = Running(lambda effect: perform(effect, hold), look_s=news_s)
+    hold.lost.call = running.wake
 
     try:
         await journal.catch_up(hold.version)
@@ -89,13 +89,13 @@ async def run(
                 if isinstance(step, Wait | Done):
                     return step
                 running.start(await journal.claim(plan))
-            elif ended := await running.next_ended(news_s, lost):
+            elif ended := await running.next_ended():
                 if any(isinstance(one, Stands) for one in ended):
                     await journal.catch_up()
                 effects = await journal.record(facts_of(ended), then=_following(ended))
                 running.recorded()
                 running.start(effects)
-            elif await journal.has_moved():
+            elif not hold.lost.is_set() and await journal.has_moved():
                 await journal.catch_up()
                 running.start(await journal.claim(plan))
         await _record_known(journal, running)
@@ -105,8 +105,8 @@ async def run(
             await to_the_end(_record_known(journal, running))
         raise  # what ended the run is what its caller hears of
     finally:
-        lost.cancel()
-        await asyncio.gather(lost, return_exceptions=True)
+        hold.lost.call = None
+        running.close()
 
 
 def _following(ended: Sequence[Ended]) -> Plan[tuple[Effect, ...]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.ended import Ended, facts_of
@@ -15,14 +14,18 @@ class Running:
 
     Args:
         perform: performs one effect and returns how it ended, also when it is cancelled.
+        look_s: how often a wait for effects is ended without one, in seconds.
     """
 
-    def __init__(self, perform: Callable[[Effect], Awaitable[Ended]]) -> None:
+    def __init__(self, perform: Callable[[Effect], Awaitable[Ended]], look_s: float) -> None:
         self._perform = perform
+        self._look_s = look_s
         self._tasks: list[asyncio.Task[Ended]] = []
         self._begun: list[asyncio.Task[Ended]] = []  # in order, for runs that can be repeated
         self._cancelled: set[asyncio.Task[Ended]] = set()
         self._ended: tuple[Ended, ...] = ()  # what is not recorded yet
+        self._news: asyncio.Future[None] | None = None  # ends the wait that is under way
+        self._look: asyncio.TimerHandle | None = None
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -30,21 +33,26 @@ class Running:
     def start(self, effects: Iterable[Effect]) -> None:
         """Begin each effect."""
         for effect in effects:
-            self._tasks.append(asyncio.create_task(self._performed(effect)))
+            task = asyncio.create_task(self._performed(effect))
+            task.add_done_callback(self._has_ended)
+            self._tasks.append(task)
 
-    async def next_ended(self, wake_s: float, news: asyncio.Task[Any]) -> tuple[Ended, ...]:
+    def wake(self) -> None:
+        """End the wait that is under way."""
+        if self._news and not self._news.done():
+            self._news.set_result(None)
+
+    async def next_ended(self) -> tuple[Ended, ...]:
         """Wait for an effect to end, and return all that did by then, until they are `recorded`.
 
-        Args:
-            wake_s: seconds after which there may be none.
-            news: ends the wait as well.
+        There may be none, where there is other news or it is time to look for some.
         """
-        done, _ = await asyncio.wait(
-            (*self._tasks, news), timeout=wake_s, return_when=asyncio.FIRST_COMPLETED
-        )
+        if not any(task.done() for task in self._tasks):
+            await self._wait()
+        done = [task for task in self._tasks if task.done()]
         self._begun = [task for task in self._begun if task not in done]
-        self._cancelled -= done
-        for task in [task for task in self._tasks if task in done]:
+        self._cancelled.difference_update(done)
+        for task in done:
             self._tasks.remove(task)
             self._ended += (task.result(),)  # where one raises, the others are not lost
         return self._ended
@@ -69,6 +77,25 @@ class Running:
         known = (fact for fact in ended if isinstance(fact, Draft) and is_known(fact.event))
         self._ended += tuple(known)
         return facts_of(self._ended)
+
+    def close(self) -> None:
+        """Forget the time to look for news."""
+        if self._look:
+            self._look.cancel()
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._news = loop.create_future()
+        if self._look is None:  # one timer for many waits: most are short
+            self._look = loop.call_later(self._look_s, self._look_now)
+        await self._news
+
+    def _look_now(self) -> None:
+        self._look = None
+        self.wake()
+
+    def _has_ended(self, _: asyncio.Task[Ended]) -> None:
+        self.wake()
 
     def _cancel(self, tasks: Iterable[asyncio.Task[Ended]]) -> None:
         """Cancel tasks, but none a second time: that would cut short how it ends."""

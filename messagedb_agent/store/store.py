@@ -200,6 +200,19 @@ async def _nobody_else() -> None:
     """Confirm a stream that nobody else can own."""
 
 
+class Loss(asyncio.Event):
+    """An event that also calls one function when it is set: that needs no task that waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        super().set()
+        if self.call:
+            self.call()
+
+
 @dataclass(slots=True, eq=False)
 class Hold:
     """A stream that is owned.
@@ -214,7 +227,7 @@ class Hold:
     """
 
     version: int | None = None
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: Loss = field(default_factory=Loss)
     confirm: Callable[[], Awaitable[None]] = _nobody_else
 
 

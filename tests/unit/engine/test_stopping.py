@@ -127,7 +127,7 @@ async def test_an_effect_that_takes_its_time_to_stop_is_cancelled_once() -> None
         await tidied.wait()
         return Draft("id", SessionTitled(title="tidy"))
 
-    running = Running(perform)
+    running = Running(perform, look_s=60)
     running.start([RunTool("call", 1, "work", "{}", 1, "key", "never")])
     await began.wait()
     for _ in range(3):
