@@ -53,9 +53,12 @@ def _leads(config: pytest.Config) -> bool:
 
 
 def _settings() -> EmbeddedSettings:
-    """Return the one server of the run: its end is the run's, or 60 s without a client."""
+    """Return the one server of the run: its end is the run's, or ten minutes without a client.
+
+    On a busy machine the tests between two that need it may take longer than one.
+    """
     return EmbeddedSettings(
-        home=Path(os.environ[_HOME_VARIABLE]), idle_s=60, postgres_bin=postgres_bin()
+        home=Path(os.environ[_HOME_VARIABLE]), idle_s=600, postgres_bin=postgres_bin()
     )
 
 
