@@ -109,7 +109,7 @@ async def glance(
         newest = await _newest(store, parts, size)
         if size >= total or not newest:
             return fold(summary, (row.recorded for row in newest))
-        if not is_whole or not any(map(_is_our_claim, newest)):
+        if not is_whole or not any(map(is_our_claim, newest)):
             continue
         known = known or await _known(counts, parts)
         if not all(_is_complete(part, types) for part, types in known):
@@ -172,7 +172,7 @@ def _telling_claim(newest: Sequence[Decoded]) -> int:
 
     That is one behind the newest definition in sight; where there is none, the oldest of all.
     """
-    claims = [i for i, row in enumerate(newest) if _is_our_claim(row)]
+    claims = [i for i, row in enumerate(newest) if is_our_claim(row)]
     defined = [i for i, row in enumerate(newest) if _defines(row.recorded)]
     return next((i for i in claims if not defined or i > defined[-1]), claims[0])
 
@@ -181,7 +181,8 @@ def _defines(recorded: Recorded) -> bool:
     return isinstance(recorded.event, SessionStarted | AgentRedefined)
 
 
-def _is_our_claim(row: Decoded) -> bool:
+def is_our_claim(row: Decoded) -> bool:
+    """Say whether a row is the claim of an engine for an answer, which this code understands."""
     event = row.recorded.event
     return isinstance(event, LlmCallStarted) and event.purpose == "answer" and _is_ours(row)
 

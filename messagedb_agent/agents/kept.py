@@ -25,6 +25,10 @@ class KeptRuns:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._events = 0
 
+    def has(self, thread_id: str) -> bool:
+        """Say whether there is a thread's run."""
+        return thread_id in self._runs
+
     def take(self, thread_id: str) -> Run | None:
         """Take a thread's run out, if there is one."""
         run = self._runs.pop(thread_id, None)

@@ -8,10 +8,11 @@ from messagedb_agent import ids
 from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
-from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined, is_same
+from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
 from messagedb_agent.agents.run import Run
@@ -31,6 +32,9 @@ from messagedb_agent.tools.tool import Tools
 
 _WITH_WORK = ("ready", "running", "foreign")
 """How a thread stands that can be taken on without a word from outside, as after a crash."""
+_AT_REST = ("waiting", "approval", "failed", "limit", "ended", "deleted")
+"""How a thread stands that nobody can take on."""
+_LONG = 256  # position from which on it pays to look at a thread before it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,15 @@ class Attended:
     """What came of a look at a thread.
 
     Attributes:
-        step: what the thread waits for, or that it is done; None where somebody else owns it.
         version: position of the last event that was read; -1 where there is none.
+        rests: whether the thread goes on only after a word from outside, or never; false where
+            somebody else owns it, or it was lost on the way.
+        is_blocked: whether it rests because an event needs newer code.
     """
 
-    step: Wait | Done | None
     version: int
-
-    @property
-    def rests(self) -> bool:
-        """Whether the thread goes on only after a word from outside, or never."""
-        return self.step is not None and self.step != Wait("effect")
+    rests: bool
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,29 @@ class Turns:
         self._kept.keep(run)
         return run.view
 
-    async def attend(self, thread_id: str, progress: Progress) -> Attended:
+    async def attend(self, thread_id: str, progress: Progress, newest: int = -1) -> Attended:
         """See a thread through to its next rest, if nobody else works on it.
+
+        Args:
+            thread_id: its id.
+            progress: told of the run while it goes on.
+            newest: position of the newest event that is known of, so that a long thread is not
+                read for nothing.
 
         Raises:
             RefusedName: no thread can have this id.
             ConfigurationError: the thread has something to do and needs tools that are not here.
         """
+        if newest >= _LONG and not self._kept.has(thread_id):
+            version = await self.store.stream_version(self.stream(thread_id))
+            seen = await glance(self.store, self.stream(thread_id), version)
+            if seen.status in _AT_REST:
+                return Attended(version, rests=True)
         run = self._run(thread_id)
         step = await run.attend(self._effects(run, progress), progress.on_event)
         self._kept.keep(run)
-        return Attended(step, run.journal.version)
+        rests = step is not None and step != Wait("effect")
+        return Attended(run.journal.version, rests, step == Wait("upgrade"))
 
     async def begin(
         self,

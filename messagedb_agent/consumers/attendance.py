@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.containing import error_text
 from messagedb_agent.errors import ConfigurationError, StoreError
@@ -116,6 +115,10 @@ class Attendance:
         """How many threads are looked at again later."""
         return len(self._later)
 
+    def has(self, stream: str) -> bool:
+        """Say whether a thread is in hand."""
+        return stream in self._cases
+
     def offer(self, stream: str, share: Share) -> None:
         """Take a thread that has news; one that is in hand already is in hand once."""
         case = self._cases.get(stream)
@@ -191,7 +194,7 @@ class Attendance:
             return self._look_later(case)
         except Exception as error:  # noqa: BLE001 - whatever a thread's data may do: it is parked
             return await self._failed(case, error)
-        if attended.step == Wait("upgrade"):
+        if attended.is_blocked:
             case.tries = max(1, case.tries)
             return await self._park(case, "it holds an event that needs newer code")
         if not attended.rests:

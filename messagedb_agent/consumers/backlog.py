@@ -41,6 +41,11 @@ class Backlog:
         """Global position up to which all is handled: the low-water mark."""
         return min((news.before for news in self._news.values()), default=self._read)
 
+    def newest_of(self, stream: str) -> int:
+        """Return the position of a stream's last message that is not handled; -1 for none."""
+        news = self._news.get(stream)
+        return news.newest if news else -1
+
     def read(self, stream: str, position: int, global_position: int) -> bool:
         """Note a message; say whether it is news: not handled already with those before it."""
         before, self._read = self._read, global_position

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
-from messagedb_agent.containing import error_text
 from messagedb_agent.errors import StoreError
 
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 ALONE_S = 1.0
+TOGETHER = 32
+"""How many threads are taken up at once of those at which nobody is known to have died."""
 _AGAIN_S = 0.5  # after the store has failed
 
 
@@ -20,8 +22,8 @@ class Suspecting(Protocol):
         """Return how many workers have died at a thread."""
         ...
 
-    async def begin_suspect(self, stream: str) -> None:
-        """Note for good that a thread is taken up now, and take it up."""
+    async def begin_suspects(self, streams: Sequence[str]) -> None:
+        """Note for good that threads are taken up now, and take them up."""
         ...
 
     def passed(self, stream: str) -> None:
@@ -32,11 +34,12 @@ class Suspecting(Protocol):
 class Caution:
     """Threads under suspicion, of all slots of a worker.
 
-    Those at which the fewest workers have died come first: they were only there when it happened.
-    One at which somebody has died is alone, until it has claimed something, rests or has failed.
+    Those at which nobody has died come first, several together: they were only there when it
+    happened. One at which somebody has died is alone, until it has claimed something, rests or has
+    failed.
 
     Args:
-        alone_s: how long the next thread waits for one at which nobody is known to have died.
+        alone_s: how long the next threads wait for those at which nobody is known to have died.
     """
 
     def __init__(self, alone_s: float = ALONE_S) -> None:
@@ -79,23 +82,30 @@ class Caution:
         while True:
             while not self._waiting:
                 await self._change()
-            stream = min(self._waiting, key=self._deaths)
-            if self._deaths(stream):
+            deaths = min(map(self._deaths, self._waiting))
+            if deaths:
                 await self._wait_until_alone(None)
-                if stream not in self._waiting or stream != min(self._waiting, key=self._deaths):
-                    continue  # others have come meanwhile
-            slot = self._waiting.pop(stream)
-            self._begun[stream] = slot
-            is_grave = slot.deaths_at(stream) > 0
+                if not self._waiting or min(map(self._deaths, self._waiting)) != deaths:
+                    continue  # others have come meanwhile, or gone
+            same = [stream for stream in self._waiting if self._deaths(stream) == deaths]
+            await self._begin(same[: 1 if deaths else TOGETHER])
+            await self._wait_until_alone(None if deaths else self._alone_s)
+
+    async def _begin(self, streams: Sequence[str]) -> None:
+        """Have threads noted and taken up, of each slot together."""
+        by_slot: dict[Suspecting, list[str]] = {}
+        for stream in streams:
+            slot = self._begun[stream] = self._waiting.pop(stream)
+            by_slot.setdefault(slot, []).append(stream)
+        for slot, its_own in by_slot.items():
             try:
-                await slot.begin_suspect(stream)
+                await slot.begin_suspects(its_own)
             except StoreError as error:
-                _logger.warning("a slot cannot be told what is begun: %s", error_text(error))
-                if self._begun.pop(stream, None) is slot:
-                    self._waiting[stream] = slot
+                _logger.warning("a slot cannot be told what is begun: %s", error)
+                for stream in its_own:
+                    if self._begun.pop(stream, None) is slot:
+                        self._waiting[stream] = slot
                 await asyncio.sleep(_AGAIN_S)
-                continue
-            await self._wait_until_alone(None if is_grave else self._alone_s)
 
     def _deaths(self, stream: str) -> int:
         return self._waiting[stream].deaths_at(stream)

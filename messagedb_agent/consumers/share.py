@@ -1,9 +1,11 @@
 """One slot of a group, as the worker that owns it works on it."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.resting import rests_behind
 from messagedb_agent.consumers.attendance import Attendance, Patience
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.caution import Caution
@@ -78,6 +80,10 @@ class WorkersShare:
         """Global position up to which all was read."""
         return self._subscription.position
 
+    def newest_of(self, stream: str) -> int:
+        """Return the position of the newest event of a thread that was read; -1 for none."""
+        return self._backlog.newest_of(stream)
+
     async def begin(self, newest: int) -> bool:
         """Find out where to start, and how careful to be.
 
@@ -126,13 +132,15 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        read = 0
+        read: list[Message] = []
         async with aclosing(self._subscription.news()) as news:
             async for message in news:
-                self._take(message)
-                read += 1
-                if read >= most:
-                    return True
+                read.append(message)
+                if len(read) >= most:
+                    break
+        self._take(read)
+        if len(read) >= most:
+            return True
         self._subscription.passed(newest)
         self._backlog.passed(newest)
         return False
@@ -160,16 +168,17 @@ class WorkersShare:
         """Return how many workers have died at a thread."""
         return self._deaths.get(stream, 0)
 
-    async def begin_suspect(self, stream: str) -> None:
-        """Note for good that a thread is taken up now, and take it up.
+    async def begin_suspects(self, streams: Sequence[str]) -> None:
+        """Note for good that threads are taken up now, and take them up.
 
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        begun = {**self._begun, stream: await self._store.stream_version(stream)}
-        await self._log.begin(begun, self._deaths)
-        self._begun = begun
-        self._attendance.offer(stream, self)
+        begun = {stream: await self._store.stream_version(stream) for stream in streams}
+        await self._log.begin({**self._begun, **begun}, self._deaths)
+        self._begun |= begun
+        for stream in streams:
+            self._attendance.offer(stream, self)
 
     def passed(self, stream: str) -> None:
         """Hear that a thread was taken up, and this process lives."""
@@ -198,16 +207,22 @@ class WorkersShare:
         if self._member.has(stream) and stream not in self._parking:
             self._attendance.offer(stream, self)
 
-    def _take(self, message: Message) -> None:
-        stream = message.stream_name
-        if stream in self._parking or not self._is_thread(stream):
-            self._backlog.passed(message.global_position)
-        elif not self._backlog.read(stream, message.position, message.global_position):
-            pass
-        elif self._is_suspect(stream, message.global_position):
-            self._caution.add(stream, self)
-        else:
-            self._attendance.offer(stream, self)
+    def _take(self, messages: Sequence[Message]) -> None:
+        """Note what was read, and have it seen to."""
+        news: dict[str, list[Message]] = {}
+        for message in messages:
+            stream = message.stream_name
+            if stream in self._parking or not self._is_thread(stream):
+                self._backlog.passed(message.global_position)
+            elif self._backlog.read(stream, message.position, message.global_position):
+                news.setdefault(stream, []).append(message)
+        for stream, rows in news.items():
+            if self._is_suspect(stream, rows[0].global_position):
+                self._caution.add(stream, self)
+            elif self._attendance.has(stream) or not rests_behind(rows):
+                self._attendance.offer(stream, self)
+            else:
+                self._backlog.handled(stream, rows[-1].position)
 
     def _is_suspect(self, stream: str, global_position: int) -> bool:
         if self._reach is None:

@@ -143,13 +143,17 @@ class Worker:
     async def _read_on(self) -> bool:
         """Read what is new; say whether there is more."""
         newest = self._newest = await self._ask_newest()
-        has_more = False
+        reads = []
         for share in self._shares.values():
             if share.held.hold.lost.is_set():
                 self._looked_at = _LONG_AGO
             elif share.read_through < newest and self._attendance.waiting < _MOST_QUEUED:
-                has_more |= await share.read_on(_MOST_QUEUED, newest)
-        return has_more
+                reads.append(share.read_on(_MOST_QUEUED, newest))
+        found = await asyncio.gather(*reads, return_exceptions=True)
+        for failure in found:
+            if isinstance(failure, BaseException):
+                raise failure
+        return any(found)
 
     async def _ask_newest(self) -> int:
         """Return the global position of the newest message of the category."""
@@ -212,7 +216,8 @@ class Worker:
 
         try:
             told = replace(progress, on_event=on_event)
-            return await self.engine.turns.attend(id_of(stream) or "", told)
+            newest = max((share.newest_of(stream) for share in self._shares.values()), default=-1)
+            return await self.engine.turns.attend(id_of(stream) or "", told, newest)
         finally:
             self._caution.passed(stream)
 

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance, Patience, See
 from messagedb_agent.errors import StoreUnavailable
 from tests.waiting import until
 
-_RESTS = Attended(Wait("user"), 7)
+_RESTS = Attended(7, rests=True)
 _HURRIED = Patience(tries=3, soonest_s=0.001, latest_s=0.01)
 
 

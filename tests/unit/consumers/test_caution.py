@@ -1,10 +1,10 @@
 """Threads that may have killed a worker are taken up one after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from messagedb_agent.consumers.caution import Caution
+from messagedb_agent.consumers.caution import TOGETHER, Caution
 from messagedb_agent.errors import StoreUnavailable
 from tests.waiting import until
 
@@ -21,11 +21,11 @@ class Slot:
     def deaths_at(self, stream: str) -> int:
         return self.deaths.get(stream, 0)
 
-    async def begin_suspect(self, stream: str) -> None:
+    async def begin_suspects(self, streams: Sequence[str]) -> None:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away")
-        self.begun.append(stream)
+        self.begun += streams
 
     def passed(self, stream: str) -> None:
         self.over.append(stream)
@@ -42,19 +42,23 @@ async def running(caution: Caution) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_the_next_one_waits_until_the_last_has_claimed_something() -> None:
+async def test_the_next_ones_wait_until_the_last_have_claimed_something() -> None:
     caution, slot = Caution(), Slot()
-    for stream in "abc":
+    streams = [str(n) for n in range(TOGETHER + 1)]
+    for stream in streams:
         caution.add(stream, slot)
     async with running(caution):
-        for n, stream in enumerate("abc"):
-            await until(lambda n=n: len(slot.begun) == n + 1)  # type: ignore[misc]  # bound now
-            await asyncio.sleep(0)
-            assert slot.begun == list("abc")[: n + 1]
-            assert stream in caution
+        await until(lambda: slot.begun)
+        assert slot.begun == streams[:TOGETHER]
+        for stream in streams[1:TOGETHER]:
             caution.passed(stream)
             assert stream not in caution
-    assert slot.over == list("abc")
+        await asyncio.sleep(0)
+        assert len(slot.begun) == TOGETHER
+        caution.passed("0")
+        await until(lambda: slot.begun == streams)
+        caution.passed(streams[-1])
+    assert sorted(slot.over) == sorted(streams)
     assert not caution.concerns(slot)
 
 
@@ -78,8 +82,9 @@ async def test_those_at_which_most_have_died_come_last_and_alone() -> None:
 async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_only() -> None:
     caution, slot = Caution(0.05), Slot()
     caution.add("slow", slot)
-    caution.add("next", slot)
     async with running(caution):
+        await until(lambda: slot.begun == ["slow"])
+        caution.add("next", slot)
         await until(lambda: slot.begun == ["slow", "next"])
     assert not slot.over
 
@@ -98,6 +103,7 @@ async def test_threads_of_a_slot_that_is_gone_are_forgotten() -> None:
     caution.add("b", slot)
     async with running(caution):
         await until(lambda: slot.begun)
+        assert caution.concerns(gone)
         caution.forget(gone)
         caution.passed("b")
         await asyncio.sleep(0)

@@ -405,3 +405,32 @@ async def test_a_listener_that_hears_nothing_is_made_up_for_by_looking() -> None
     async with working(engine):
         agent = await engine.start("go", detached=True)
         await rests(engine, agent)
+
+
+async def test_a_long_thread_that_rests_is_not_read_whole() -> None:
+    class Counting(WatchedStore):
+        rows = 0
+
+        async def read(
+            self, stream: str, *, position: int = 0, until: int | None = None
+        ) -> AsyncIterator[Message]:
+            async for message in super().read(stream, position=position, until=until):
+                self.rows += 1
+                yield message
+
+    store = Counting()
+    client = engine_on(store, scripted(*["yes"] * 200))
+    agent = await client.create_agent()
+    for n in range(200):
+        agent = await agent.advance(str(n))
+    async with working(engine_on(store, scripted()), size=1):
+        await until(lambda: reached(client))
+    title = new("SessionTitled", '{"title": "long"}')
+    await store.append(stream_of(client, agent.thread_id), title)
+    store.rows = 0
+    async with working(engine_on(store, scripted("more")), size=1):
+        await until(lambda: reached(client))
+        assert 0 < store.rows < 200
+        agent = await (await client.latest(agent.thread_id)).advance("more", detached=True)
+        await rests(client, agent)
+    assert (await client.latest(agent.thread_id)).answer == "more"
