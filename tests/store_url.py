@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from messagedb_agent.store.embedded import EmbeddedSettings, start, stop
 
 IMAGE = "ethangarofolo/message-db:1.3.1"
@@ -43,10 +41,7 @@ def open_store(choice: str, settings: EmbeddedSettings) -> Iterator[StoreUrls]:
     """Yield the URLs of a store by `TEST_STORE`; an embedded one outlives this."""
     if choice in ("auto", "embedded"):
         server = asyncio.run(start(settings, _fsync=False))
-        # Kept, as the server ends when it has had no client for a while, and tests that need none
-        # may take longer than that.
-        with psycopg.connect(server.url, autocommit=True):
-            yield StoreUrls(server.url, server.admin_url)
+        yield StoreUrls(server.url, server.admin_url)
     elif choice == "docker":
         with _container() as urls:
             yield urls

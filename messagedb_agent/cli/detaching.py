@@ -89,5 +89,18 @@ async def tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> Non
     else:
         out(agent.thread_id)
     prefix = await engine.shortest_prefix(agent.thread_id)
-    note(f"thread {agent.thread_id}; workers answer it (messagedb-agent worker)")
+    note(f"thread {agent.thread_id}; a worker answers it: {command(setup.common, 'worker')}")
+    await _tell_if_parked(setup, engine, agent, prefix)
     note(f"see the answer: {command(setup.common, 'show', prefix)}")
+
+
+async def _tell_if_parked(setup: Setup, engine: "Engine", agent: "Agent", prefix: str) -> None:
+    """Say that no worker takes a thread up that was put aside, and how to change that."""
+    from messagedb_agent.consumers import DEFAULT_GROUP, parking_of
+
+    parking = parking_of(engine, DEFAULT_GROUP)
+    await parking.catch_up()
+    for parked in parking.parked:
+        if parked.thread_id == agent.thread_id:
+            replay = command(setup.common, "consume", "--parked", "replay", prefix)
+            note(f"workers have put it aside ({parked.reason}); they try again by: {replay}")

@@ -177,6 +177,9 @@ async def test_a_thread_that_kills_its_workers_is_parked_and_can_be_replayed(
         assert parked["tries"] == 2
         assert "died at once" in parked["reason"]
         assert (await engine.latest(deadly.thread_id)).status == "ready"
+        said = await asyncio.to_thread(cli, "message", "--detach", deadly.thread_id, "and more")
+        assert any("put it aside" in line and "--parked replay" in line for line in said.notes)
+        assert (await engine.latest(deadly.thread_id)).status == "ready"
         replayed = await asyncio.to_thread(
             cli, "consume", "--parked", "replay", deadly.thread_id[:8]
         )
