@@ -144,7 +144,8 @@ async def test_who_is_cancelled_while_a_batch_is_written_takes_no_other_with_it(
         await asyncio.wait([waiting[3]])
     told = await asyncio.gather(*waiting, return_exceptions=True)
     assert [isinstance(one, Appended) for one in told] == [False, True, True, False, True, True]
-    assert await commits(other, category) == [5]
+    # What was given up may have overtaken its own cancellation: it stands or not.
+    assert await commits(other, category) in ([5], [1, 5])
 
 
 async def test_a_batch_that_nobody_waits_for_is_given_up_and_the_next_goes_on(
