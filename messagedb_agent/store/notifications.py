@@ -90,8 +90,10 @@ class Notifications:
         self._closing.set()
         if self._attending and not self._attending.done():
             self._stirred.set()
-            await asyncio.wait({self._attending}, timeout=CLOSE_S)
-            self._attending.cancel()
+            try:
+                await asyncio.wait({self._attending}, timeout=CLOSE_S)
+            finally:
+                self._attending.cancel()
             await asyncio.wait({self._attending})
         self._audience.tell_all()
 

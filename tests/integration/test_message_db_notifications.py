@@ -1,8 +1,10 @@
 """News between processes, and what becomes of them where the connection breaks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -70,6 +72,20 @@ async def test_what_one_process_writes_is_told_to_another(
         for _ in range(5):
             await one.append(f"{category}{name}-1", new())
             await told(news)
+
+
+async def test_who_writes_with_another_client_may_tell_of_it(store_url: str, category: str) -> None:
+    """By the statement that the guide for other clients has."""
+    async with (
+        await MessageDbStore.connect(store_url) as store,
+        store.listen(category) as news,
+        await psycopg.AsyncConnection.connect(store_url, autocommit=True) as other,
+    ):
+        await told(news)
+        guide = (Path(__file__).parents[2] / "docs/other-clients.md").read_text()
+        [statement] = re.findall(r"`(SELECT pg_notify\(.*?)`", guide)
+        await other.execute(statement.replace("agent:v0", category).encode())
+        await told(news)
 
 
 async def test_a_tools_own_transaction_is_told_of_too(store_url: str, category: str) -> None:

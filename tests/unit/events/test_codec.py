@@ -13,11 +13,12 @@ from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import (
     Event,
+    LimitReached,
     SessionContinued,
     SessionTitled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import DecimalText, Limits, Value
+from messagedb_agent.events.values import DecimalText, Limits, ReachedLimit, Value
 from tests.rows import TIME_MS, Row, stored
 
 STREAM = "agent:v0-thread"
@@ -79,6 +80,14 @@ class TestOut:
         assert json.loads(one.data) == {"title": clean.title, "by": "ada"}
         assert metadata_of(one)["localProperties"]["sanitised"] is True
         assert one.hash == row_hash(GENESIS, stored(one, STREAM, 0))
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+    def test_it_is_replaced_however_deep_it_stands(self, text: str) -> None:
+        reached = ReachedLimit(name="tokensPerThread", limit=text, reached="1")
+        one = sealed(LimitReached(limits=(reached,)))
+        [limit] = json.loads(one.data)["limits"]
+        assert limit["limit"] == clean_text(text)
+        assert metadata_of(one)["localProperties"]["sanitised"] is True
 
     @pytest.mark.parametrize("text", ["\\u0000", "\U0001f600", "\x01\x7f\u2028", "\ufffd"])
     def test_what_postgresql_can_hold_stays_as_it_is(self, text: str) -> None:
