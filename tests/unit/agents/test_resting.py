@@ -4,7 +4,15 @@ from messagedb_agent.agents.resting import rests_behind
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.message import Message
 from tests.contract.messages import new
-from tests.unit.engine.world import WatchedStore, engine_on, look, scripted, stream_of
+from tests.unit.engine.world import (
+    Gate,
+    WatchedStore,
+    engine_on,
+    look,
+    scripted,
+    stream_of,
+    under_way,
+)
 
 
 async def rows() -> list[Message]:
@@ -28,10 +36,25 @@ async def test_an_answer_right_behind_its_claim_is_a_rest() -> None:
 
 
 async def test_without_the_claim_or_with_rows_missing_nothing_is_certain() -> None:
-    found = await rows()
-    assert not rests_behind(found[-1:])
-    assert not rests_behind([*found[:-2], found[-1]])
+    gate = Gate()
+    engine = engine_on(WatchedStore(), scripted(gate.answer("one"), "two"))
+    async with under_way(engine.start("go")) as turn:
+        await gate.entered.wait()
+        await (await engine.latest("last")).advance("more", at_head=True, detached=True)
+        gate.opened.set()
+        agent = await turn
+    found = [row async for row in engine.messages(agent.thread_id)]
+    claim, said, answer = found[2:5]
+    assert [row.type for row in (claim, said, answer)] == [
+        "LlmCallStarted",
+        "UserMessageAdded",
+        "LlmResponseReceived",
+    ]
+    assert not rests_behind([claim, said, answer])
+    assert not rests_behind([claim, answer])
+    assert not rests_behind([answer])
     assert not rests_behind([])
+    assert rests_behind(found)
 
 
 async def test_what_is_said_after_the_claim_is_owed_an_answer() -> None:

@@ -1,0 +1,129 @@
+"""Workers that die when they take a certain thread up, until it is put aside."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.consumers import Patience, Worker, parking_of
+from messagedb_agent.store.message import Message
+from tests.unit.consumers.working import QUICK, rests, working
+from tests.unit.engine.world import WatchedStore, engine_on, scripted, stream_of
+from tests.waiting import until
+
+SLOT = "agent:v0+slot-workers-0-of-1"
+
+
+class DeadlyStore(WatchedStore):
+    """A store in which reading a certain stream is the death of who does it.
+
+    Attributes:
+        deadly: the stream.
+        killed: how many have read it.
+    """
+
+    deadly = ""
+    killed = 0
+
+    async def read(
+        self, stream: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]:
+        if stream == self.deadly:
+            self.killed += 1
+            await asyncio.Event().wait()
+        async for message in super().read(stream, position=position, until=until):
+            yield message
+
+
+async def dies(store: DeadlyStore, engine: Engine, patience: Patience = QUICK) -> None:
+    """Run a worker until the deadly thread kills it."""
+    before = store.killed
+    task = asyncio.create_task(Worker(engine, size=1, patience=patience).run())
+    await until(lambda: store.killed > before)
+    task.cancel()  # which leaves its slot without a word
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def slot_rows(store: DeadlyStore) -> list[Message]:
+    return [row async for row in store.read(SLOT)]
+
+
+async def test_a_thread_that_kills_whoever_takes_it_up_is_parked_and_the_others_are_finished() -> (
+    None
+):
+    store = DeadlyStore()
+    client = engine_on(store)
+    agents = [await client.start(str(n), detached=True) for n in range(3)]
+    deadly = agents[1]
+    store.deadly = stream_of(client, deadly.thread_id)
+    for _ in range(1 + QUICK.deaths):
+        await dies(store, engine_on(store, scripted(*["yes"] * 3)))
+    async with working(engine_on(store, scripted(*["yes"] * 3)), size=1):
+        await rests(client, agents[0], agents[2])
+        parking = parking_of(client, "workers")
+
+        async def is_parked() -> bool:
+            await parking.catch_up()
+            return bool(parking.parked)
+
+        await until(is_parked)
+    assert store.killed == 1 + QUICK.deaths
+    (parked,) = parking.parked
+    assert (parked.thread_id, parked.tries) == (deadly.thread_id, QUICK.deaths)
+
+
+async def test_what_may_have_killed_is_noted_before_it_is_taken_up_and_alone_in_the_end() -> None:
+    store = DeadlyStore()
+    client = engine_on(store)
+    agents = [await client.start(str(n), detached=True) for n in range(3)]
+    store.deadly = stream_of(client, agents[1].thread_id)
+    for _ in range(3):
+        await dies(store, engine_on(store, scripted(*["yes"] * 3)))
+    rows = [json.loads(row.data or "") for row in await slot_rows(store)]
+    noted = [[one["streamName"] for one in row["begun"]] for row in rows if "begun" in row]
+    assert store.deadly in noted[0]
+    assert [begun for begun in noted[1:] if store.deadly in begun] == [[store.deadly]]
+    assert rows[-1]["deaths"] == [{"streamName": store.deadly, "deaths": 1}]
+
+
+async def test_after_a_clean_end_nothing_is_noted_and_after_another_all_is_cleared() -> None:
+    store = DeadlyStore()
+    client = engine_on(store)
+    agent = await client.start("go", detached=True)
+    async with working(engine_on(store, scripted("yes")), size=1):
+        await rests(client, agent)
+    assert [row.type for row in await slot_rows(store)] == ["SlotTaken", "SlotReleased"]
+    deadly = await client.start("stop", detached=True)
+    store.deadly = stream_of(client, deadly.thread_id)
+    await dies(store, engine_on(store, scripted("yes")))
+    store.deadly = ""
+    async with working(engine_on(store, scripted("yes")), size=1):
+        await rests(client, deadly)
+
+        async def is_cleared() -> bool:
+            return (await slot_rows(store))[-1].type == "SuspectsCleared"
+
+        await until(is_cleared)
+    types = [row.type for row in await slot_rows(store)]
+    assert types[2:] == [
+        "SlotTaken",
+        "SlotTaken",
+        "SuspectsBegun",
+        "SuspectsCleared",
+        "SlotReleased",
+    ]
+
+
+async def test_news_that_come_after_a_death_wait_for_no_suspect() -> None:
+    store = DeadlyStore()
+    client = engine_on(store)
+    suspect = await client.start("stop", detached=True)
+    store.deadly = stream_of(client, suspect.thread_id)
+    await dies(store, engine_on(store, scripted()))
+    await dies(store, engine_on(store, scripted()))
+    task = asyncio.create_task(Worker(engine_on(store, scripted("yes")), size=1).run())
+    await until(lambda: store.killed == 3)  # it hangs there, alone
+    fresh = await client.start("go", detached=True)
+    await rests(client, fresh)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
