@@ -12,6 +12,7 @@ from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.pool import Connection
 from messagedb_agent.store.server_errors import (
     duplicate,
+    is_about_statement,
     is_duplicate_id,
     taken_id,
     wrong_version,
@@ -52,15 +53,16 @@ ORDER BY ordinal
 """
 
 
-class InConflict(Exception):
-    """One of several appends that were written together is in conflict; none was written.
+class NotTogether(Exception):
+    """One of several appends cannot be written; none was.
 
     Args:
-        index: which of them.
+        index: which of them is in conflict, or stands already; None where the server refuses
+            something and does not say in which.
     """
 
-    def __init__(self, index: int) -> None:
-        super().__init__(f"append {index} is in conflict")
+    def __init__(self, index: int | None) -> None:
+        super().__init__("an append" if index is None else f"append {index}")
         self.index = index
 
 
@@ -134,17 +136,17 @@ async def write_together(connection: Connection, appends: Sequence[Append]) -> l
     """Write several appends in one statement, all or none.
 
     Raises:
-        InConflict: one of them cannot be written, or stands already.
-        psycopg.Error: anything else.
+        NotTogether: one of them cannot be written, or stands already.
+        psycopg.Error: what would keep each of them from being written.
     """
     messages = ",".join(append.json for append in appends)
     try:
         rows = await _rows(connection, _APPEND, {"messages": f"[{messages}]"})
     except psycopg.Error as error:
         index = _in_conflict(error, appends)
-        if index is None:
+        if index is None and not is_about_statement(error):
             raise
-        raise InConflict(index) from error
+        raise NotTogether(index) from error
     ends = [*accumulate(append.count for append in appends)]
     return [_appended(rows[end - a.count : end]) for a, end in zip(appends, ends, strict=True)]
 

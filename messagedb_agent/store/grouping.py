@@ -6,11 +6,12 @@ the next one. There is no timer: a lone append waits for nobody.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from messagedb_agent.store.append import Append, InConflict, write_together
+from messagedb_agent.errors import StoreUnavailable
+from messagedb_agent.store.append import Append, NotTogether, write_together
 from messagedb_agent.store.message import Appended
 from messagedb_agent.store.pool import Connection
 
@@ -55,7 +56,9 @@ class Group:
 
         Raises:
             Conflict: see `Append.write`; that of another append is not told here.
-            StoreError: as a statement of its own would have raised it.
+            StoreUnavailable: the statement that it was part of did not reach the database, or
+                waited there for too long. It was not tried again by itself.
+            AgentError: as a statement of its own has raised it.
         """
         if self._is_writing:
             waiting = _Waiting(append)
@@ -104,8 +107,12 @@ class Group:
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
-        for alone in await self._together(batch):
-            await self._settle(alone)
+        alone = [*await self._together(batch)]
+        while alone:
+            waiting = alone.pop(0)
+            if not waiting.done.done() and not await self._settle(waiting):
+                self._waiting = [*alone, *self._waiting]  # and not each for as long as this one
+                break
         self._go_on()
 
     async def _together(self, batch: list[_Waiting]) -> Sequence[_Waiting]:
@@ -116,23 +123,31 @@ class Group:
             appends = [waiting.append for waiting in left]
             try:
                 written = await self._retrying(partial(write_together, appends=appends))
-            except InConflict as conflict:
-                alone.append(left[conflict.index])
-                left = [*left[: conflict.index], *left[conflict.index + 1 :]]
+            except NotTogether as refused:
+                if refused.index is None:
+                    break
+                alone.append(left[refused.index])
+                left = [*left[: refused.index], *left[refused.index + 1 :]]
                 continue
+            except StoreUnavailable as error:  # each would wait as long for the same answer
+                _fail((*left, *alone), error)
+                return ()
             except Exception:  # noqa: BLE001 - each hears of it by its own statement
-                return [*alone, *left]
+                break
             for waiting, appended in zip(left, written, strict=True):
                 _tell(waiting, appended)
             return alone
         return [*alone, *left]
 
-    async def _settle(self, waiting: _Waiting) -> None:
+    async def _settle(self, waiting: _Waiting) -> bool:
+        """Write an append by itself; say whether the database let us."""
         try:
             _tell(waiting, await self._alone(waiting.append))
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             if not waiting.done.done():
                 waiting.done.set_exception(error)
+            return not isinstance(error, StoreUnavailable)
+        return True
 
     async def _alone(self, append: Append) -> Appended:
         async def work(connection: Connection) -> list[Appended]:
@@ -145,3 +160,11 @@ class Group:
 def _tell(waiting: _Waiting, appended: Appended) -> None:
     if not waiting.done.done():  # its caller may have been cancelled
         waiting.done.set_result(appended)
+
+
+def _fail(all_waiting: Iterable[_Waiting], error: StoreUnavailable) -> None:
+    for waiting in all_waiting:
+        if not waiting.done.done():
+            failure = StoreUnavailable(*error.args)
+            failure.__cause__ = error
+            waiting.done.set_exception(failure)

@@ -33,6 +33,7 @@ _NO_NAME = ("Must be a stream name", "Must be a category", "Correlation must be 
 # 40001 also comes from a replica that cancels a read; 23505 on `messages_stream` and 40P01 from
 # writers that go round Message DB's lock.
 _TRANSIENT = frozenset({"40001", "40P01", "57P01", "57P02", "57P03", "53300"})
+_WAITED_TOO_LONG = frozenset({"55P03", "57014"})
 _PAYLOAD = frozenset({"22P02", "22P05", "22003", "22021", "22023", "54000", "54001", "2200E"})
 _ABSENT = frozenset({"42883", "42P01", "3F000", "42704"})
 _LOST_STATEMENT = frozenset({"26000", "42P05"})
@@ -96,6 +97,17 @@ def is_transient(error: psycopg.Error) -> bool:
 def is_transient_refusal(error: psycopg.Error) -> bool:
     """Say whether a refused connection may be granted soon: the server starts, or is full."""
     return error.sqlstate in _TRANSIENT or bool(_STARTING.search(str(error)))
+
+
+def is_about_statement(error: psycopg.Error) -> bool:
+    """Say whether the server refuses what a statement holds.
+
+    Else it is the database that was not reached, or that let the statement wait for too long:
+    another one would fare no better right now.
+    """
+    return error.sqlstate is not None and not (
+        is_transient(error) or error.sqlstate in _WAITED_TOO_LONG
+    )
 
 
 @dataclass(frozen=True, slots=True)

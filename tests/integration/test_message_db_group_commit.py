@@ -8,13 +8,20 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from messagedb_agent.errors import DuplicateMessage, RefusedPayload, WrongExpectedVersion
+from messagedb_agent.errors import (
+    DuplicateMessage,
+    RefusedPayload,
+    StoreUnavailable,
+    WrongExpectedVersion,
+)
 from messagedb_agent.store.grouping import MOST_TOGETHER
 from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.pool import PoolLimits
 from tests.contract.messages import ids_of, new
 from tests.integration.cutting_proxy import cutting_proxy
 
+REFUSED = '{"number": 1e-20000}'  # by the server alone
 Other = psycopg.AsyncConnection[tuple[object, ...]]
 
 
@@ -103,7 +110,7 @@ async def test_one_in_conflict_hears_of_it_and_the_others_are_written(
             appending(store, f"{category}-3", new(), taken, expected=-1),
             appending(store, f"{category}-4", new(), expected=-1),
             appending(store, f"{category}-4", new(), expected=-1),  # a rival in this process
-            appending(store, f"{category}-5", new(data=r'{"text": "\u0000"}')),
+            appending(store, f"{category}-5", new(data=REFUSED)),
             appending(store, f"{category}-6", new(), expected=-1),
         ]
         await asyncio.sleep(0)
@@ -190,3 +197,36 @@ async def test_a_batch_whose_answer_was_lost_stands_once(
         for n, (pair, appended) in enumerate(zip(messages, written, strict=True)):
             assert await ids_of(store.read(f"{category}-{n}")) == [m.id for m in pair]
             assert appended.position == 1
+
+
+async def test_of_a_lock_that_is_not_given_a_batch_hears_once(
+    store_url: str, other: Other, category: str
+) -> None:
+    """And its appends do not wait for it one after the other."""
+    limits = PoolLimits(lock_timeout_ms=100)
+    async with await MessageDbStore.connect(store_url, limits=limits) as store:
+        async with held(other, category):
+            waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
+            await asyncio.wait(waiting[1:], return_when=asyncio.FIRST_COMPLETED)
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(one) for one in told] == [StoreUnavailable] * 6
+        assert len({id(one) for one in told}) == 6
+        assert await commits(other, category) == []
+        assert (await store.append(f"{category}-0", new(), expected_version=-1)).position == 0
+
+
+async def test_appends_that_a_refused_one_has_parted_wait_together_again(
+    store_url: str, other: Other, category: str
+) -> None:
+    limits = PoolLimits(lock_timeout_ms=100)
+    async with await MessageDbStore.connect(store_url, limits=limits) as store:
+        async with held(other, category):
+            waiting = [
+                appending(store, f"{category}-{n}", new(data=data))
+                for n, data in enumerate(["{}", REFUSED, "{}", "{}", "{}"])
+            ]
+            await asyncio.wait(waiting[3:], return_when=asyncio.FIRST_COMPLETED)
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+    kinds = [type(one) for one in told]
+    assert kinds.pop(1) is RefusedPayload
+    assert kinds == [StoreUnavailable] * 4
