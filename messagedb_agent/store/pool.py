@@ -28,7 +28,8 @@ SELECT set_config('search_path', 'message_store,public', false),
        set_config('default_transaction_isolation', 'read committed', false),
        set_config('statement_timeout', %s, false),
        set_config('lock_timeout', %s, false),
-       set_config('idle_in_transaction_session_timeout', %s, false)
+       set_config('idle_in_transaction_session_timeout', %s, false),
+       set_config('client_encoding', 'UTF8', false)
 """
 
 # A session whose client is gone would otherwise wait on for its lock, and then write; and one whose
@@ -185,14 +186,20 @@ class Pool:
         )
         try:
             with cut_off_after(connection, self._limits.answer_s):
-                await self._configure(connection)
+                await self.configure(connection)
+                for notice in _NOTICE_GONE_CLIENTS:
+                    with suppress(psycopg.DatabaseError):
+                        await connection.execute(notice)
         except BaseException:
             await connection.close()
             raise
         return connection
 
-    async def _configure(self, connection: Connection) -> None:
-        # Set here and not by startup options, which poolers refuse or drop silently.
+    async def configure(self, connection: Connection) -> None:
+        """Set what our statements rely on, whatever the server or its user has set.
+
+        Here and not by startup options, which poolers refuse or drop silently.
+        """
         await connection.execute(
             _CONFIGURE,
             (
@@ -201,9 +208,6 @@ class Pool:
                 str(self._limits.idle_in_transaction_timeout_ms),
             ),
         )
-        for notice in _NOTICE_GONE_CLIENTS:
-            with suppress(psycopg.DatabaseError):
-                await connection.execute(notice)
 
     async def drop_idle(self) -> None:
         """Close the connections that nobody uses: after one broke, the others are suspect."""

@@ -1,11 +1,11 @@
 """Transactions that others write in, and that end with an append: both stand, or neither."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import args_row
 
 from messagedb_agent.errors import AgentError, StoreUnavailable, TransactionRefused
@@ -21,6 +21,9 @@ from messagedb_agent.store.tries import Tries
 MAX_TRANSACTIONS = 8
 """How many transactions of one store may be open at once; others wait for their turn."""
 
+# What the tool has put off until the commit fails here, before anybody waits for us and while its
+# settings hold; behind it they are ours again.
+_END_OF_THEIRS = "SET CONSTRAINTS ALL IMMEDIATE; RESET ROLE"
 # Behind the lock everybody who writes to the category waits for us: where this process is stopped
 # right then, the server is to end the transaction soon.
 _LOCK = """
@@ -73,6 +76,7 @@ class Transactions:
                 transaction = OpenTransaction(
                     connection,
                     begun,
+                    self._pool.configure,
                     self._where,
                     self._written,
                     max_message_bytes=self._max_message_bytes,
@@ -105,6 +109,7 @@ class OpenTransaction:
         self,
         connection: Connection,
         begun: psycopg.AsyncTransaction,
+        configure: Callable[[Connection], Awaitable[None]],
         where: Where,
         written: Callable[[str], None],
         *,
@@ -113,6 +118,8 @@ class OpenTransaction:
     ) -> None:
         self.connection = connection
         self._begun = begun
+        self._configure = configure
+        self._ours = connection
         self._where = where
         self._written = written
         self._max_message_bytes = max_message_bytes
@@ -134,28 +141,33 @@ class OpenTransaction:
 
     async def locked(self, stream: str, position: int) -> Sequence[Message]:
         """Wait until nobody else writes to the category, and read on; see `Transaction.locked`."""
-        self._check_open()
+        self._check_at_rest()
+        # Rows as dictionaries, other types for values: what the tool has set, it has for itself.
+        self._ours = psycopg.AsyncConnection(self.connection.pgconn)
+        self._ours.prepare_threshold = None
+        with self._refusing():
+            await self._ours.execute(_END_OF_THEIRS)
+            await self._configure(self._ours)
         with self._translating():
-            await self.connection.execute(_LOCK, (stream,))
-            cursor = self.connection.cursor(row_factory=args_row(Message))
+            await self._ours.execute(_LOCK, (stream,))
+            cursor = self._ours.cursor(row_factory=args_row(Message))
             return await (await cursor.execute(_NEWS, (stream, position))).fetchall()
 
     async def has(self, id: str) -> bool:
         """Say whether a message with this id stands anywhere."""
         with self._translating():
-            row = await (await self.connection.execute(_HAS, (id,))).fetchone()
+            row = await (await self._ours.execute(_HAS, (id,))).fetchone()
         return row is not None and bool(row[0])
 
     async def commit(self, stream: str, *messages: NewMessage, expected_version: int) -> None:
         """Append messages and commit; see `Transaction.commit`."""
         for message in messages:
             check_message(message, max_bytes=self._max_message_bytes)
-        try:
-            with cut_off_after(self.connection, self._answer_s):
-                await Append(stream, messages, expected_version).write_once(self.connection)
-                await self._begun.__aexit__(None, None, None)
-        except psycopg.Error as error:
-            raise self._failure(error) from error
+        with self._refusing():
+            await Append(stream, messages, expected_version).write_once(self._ours)
+            await self._ours.commit()
+        # At once: what the tool has left running would write behind the commit, by itself.
+        self.connection.pgconn.finish()
         self._written(category_of(stream))
 
     @contextmanager
@@ -166,15 +178,28 @@ class OpenTransaction:
         except psycopg.Error as error:
             raise translated(error, self._where) from error
 
-    def _check_open(self) -> None:
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            with cut_off_after(self.connection, self._answer_s):
+                yield
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
+    def _check_at_rest(self) -> None:
         status = self.connection.info.transaction_status
         if status == TransactionStatus.INERROR:
             raise TransactionRefused("all is rolled back: a statement had failed before")
         if status == TransactionStatus.IDLE:
-            raise TransactionRefused("the transaction was ended by who wrote in it")
+            raise TransactionRefused(
+                "the tool has ended its transaction itself; what it had committed stands"
+            )
+        in_pipeline = self.connection.pgconn.pipeline_status != PipelineStatus.OFF
+        if status == TransactionStatus.ACTIVE or in_pipeline:
+            raise TransactionRefused("all is rolled back: a statement of the tool is under way")
 
     def _failure(self, error: psycopg.Error) -> AgentError:
-        if error.sqlstate is None or is_transient(error):
+        if is_transient(error):
             return translated(error, self._where)
-        why = error.diag.message_primary or type(error).__name__
+        why = error.diag.message_primary or str(error) or type(error).__name__
         return TransactionRefused(f"all is rolled back: {why}")

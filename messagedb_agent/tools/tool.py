@@ -41,7 +41,9 @@ class ToolContext:
 
         A transaction is open on it, READ COMMITTED; it is committed with the result, and rolled
         back with everything else. It may hold savepoints (`connection.transaction()`), but cannot
-        be committed by the tool, and is closed once the tool has ended.
+        be committed by the tool, and is closed once the tool has ended. Whatever the tool sets on
+        it is gone then. Who writes messages there keeps everybody else from writing to their
+        category until the tool has ended.
 
         Raises:
             ToolError: the tool is not transactional.

@@ -149,6 +149,18 @@ async def test_another_version_of_message_db_is_refused(empty: str) -> None:
     assert error.found == "1.2.6"
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_text_is_read_as_it_was_written_whatever_encoding_a_client_is_set_to(
+    store_url: str, category: str, encoding: str
+) -> None:
+    url = make_conninfo(store_url, client_encoding=encoding)
+    async with await MessageDbStore.connect(url) as store:
+        message = NewMessage(str(uuid4()), "Said", '{"text": "五 é"}')
+        await store.append(f"{category}-1", message)
+        [read] = [row async for row in store.read(f"{category}-1")]
+        assert read.data == message.data
+
+
 async def test_the_url_may_name_the_application_and_further_options(store_url: str) -> None:
     url = make_conninfo(store_url, application_name="mine", options="-cwork_mem=7MB")
     async with await MessageDbStore.connect(url) as store:
