@@ -18,9 +18,12 @@ from messagedb_agent.engine.plan import Effect, ReconcileCall, start_tool
 from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionFailed
 from messagedb_agent.events.words import ToolFailureKind
 
-_WHY: dict[ToolFailureKind, str] = {
+_ABANDONED: dict[ToolFailureKind, str] = {
     "cancelled": "the turn was stopped after the worker had died",
     "outcome_unknown": "the worker died while the tool ran; it may or may not have taken effect",
+}
+_NOT_DONE: dict[ToolFailureKind, str] = {
+    "cancelled": "the turn was stopped, and the call has taken no effect",
     "raised": f"given up after {MAX_TOOL_ATTEMPTS} attempts, none of which took effect",
 }
 
@@ -53,7 +56,7 @@ def close_abandoned(batch: Batch) -> tuple[Effect, ...]:
             case CloseModelCall():
                 _close_model_call(batch, closing)
             case CloseToolCall(call_id=call, kind=kind):
-                _close_tool_call(batch, call, kind)
+                _close_tool_call(batch, call, kind, _ABANDONED[kind])
             case AskTool(call_id=call):
                 effects.append(_asking(batch.shown.state, call))
             case RunAgain(call_id=call):
@@ -71,7 +74,7 @@ def begin_again(batch: Batch, ended: Iterable[Ended]) -> tuple[Effect, ...]:
     for one in (one for one in ended if isinstance(one, Undone)):
         match not_done(batch.shown.state, one.call_id, one.attempt):
             case CloseToolCall(call_id=call, kind=kind):
-                _close_tool_call(batch, call, kind)
+                _close_tool_call(batch, call, kind, _NOT_DONE[kind])
             case RunAgain(call_id=call):
                 effects.append(start_tool(batch, call))
             case None:
@@ -94,9 +97,9 @@ def _close_model_call(batch: Batch, closing: CloseModelCall) -> None:
     batch.close(failed, closing.claim_id, call.position if call else None)
 
 
-def _close_tool_call(batch: Batch, call_id: str, kind: ToolFailureKind) -> None:
+def _close_tool_call(batch: Batch, call_id: str, kind: ToolFailureKind, why: str) -> None:
     call = batch.shown.state.calls[call_id]
     failed = ToolExecutionFailed(
-        call_id=call_id, attempt=call.attempt, kind=kind, message=_WHY[kind], elapsed_ms=0
+        call_id=call_id, attempt=call.attempt, kind=kind, message=why, elapsed_ms=0
     )
     batch.close(failed, call_id, call.cause)

@@ -3,15 +3,17 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from messagedb_agent.containing import Overtime, contained
-from messagedb_agent.errors import ToolError
+from messagedb_agent.errors import ToolError, ValidationError
 from messagedb_agent.tools.running import bounded_text, failure_text, in_thread, output_text
 from messagedb_agent.tools.tool import NotDone, ToolFailure, ToolResult
 
 ASK_S = 30.0
 """How long a tool may take to say what became of a call, in seconds."""
+
+_Status = Literal["done", "not_done", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,18 @@ class Reconciled:
     Attributes:
         status: which of the four.
         said: the result of a call that is done; else why, for the model and the person.
+
+    Raises:
+        ValidationError: the status is none of them.
     """
 
-    status: Literal["done", "not_done", "failed", "unknown"]
+    status: _Status
     said: Any = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(_Status):
+            words = ", ".join(get_args(_Status))
+            raise ValidationError(f"status {self.status!r} is none of {words}", field="status")
 
     @classmethod
     def done(cls, result: Any) -> "Reconciled":

@@ -185,6 +185,7 @@ def _raises(_: str) -> Reconciled:
         (lambda _: Reconciled.unknown(), "the tool does not know what became of the call"),
         (_raises, "the tool could not say what became of the call: OSError: no route"),
         (lambda _: None, "value of type NoneType, no Reconciled"),
+        (lambda _: Reconciled("perhaps"), "status 'perhaps' is none of done,"),  # type: ignore[arg-type]  # as a tool may
         (lambda _: Reconciled.done(object()), "JSON cannot hold"),
     ],
 )
@@ -241,6 +242,8 @@ async def test_after_a_cancel_the_tool_is_asked_and_nothing_begins_again(
     assert world.asked == world.keys
     last = (await world.of_call(engine, agent.thread_id))[-1]
     assert (last.kind if isinstance(last, ToolExecutionFailed) else None) == kind
+    if kind == "cancelled":
+        assert "has taken no effect" in str(last)
     await assert_sound(engine, agent.thread_id)
 
 
