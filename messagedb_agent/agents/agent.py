@@ -18,10 +18,10 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
 )
-from messagedb_agent.agents.approving import arguments_text, waiting_call
+from messagedb_agent.agents.approving import arguments_text, fitting_ids, waiting_call
 from messagedb_agent.agents.progress import SILENT, Advancing, Progress
 from messagedb_agent.agents.view import View
-from messagedb_agent.errors import NotFound
+from messagedb_agent.errors import AmbiguousName, NotFound
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.events.values import AgentDefinition, Limits
@@ -354,7 +354,8 @@ class Agent:
         The model is shown it as a note when it is asked next; this alone asks no model.
 
         Args:
-            call_id: its id, or an end of it that no other call of unknown outcome has.
+            call_id: its id, or a beginning or an end of it that no other call of unknown outcome
+                has.
             status: whether it took effect.
             text: the result, or why it failed.
             by: who says so, for the log.
@@ -375,9 +376,10 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; asking again is safe.
         """
-        unknown = self.view.conversation.state.unknown
-        fitting = [id for id in unknown if call_id and id.endswith(call_id)]
-        if len(fitting) != 1:
+        fitting = fitting_ids(call_id, sorted(self.view.conversation.state.unknown))
+        if len(fitting) > 1:
+            raise AmbiguousName("call of unknown outcome", call_id, fitting)
+        if not fitting:
             raise NotFound("call of unknown outcome", call_id)
         return await self._ask(ResolveOutcome(fitting[0], status, text, by), progress)
 

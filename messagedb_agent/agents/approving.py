@@ -29,18 +29,18 @@ def waiting_call(seen: View, given: str | None) -> ToolApprovalRequested:
     waiting = {asked.call_id: asked for asked in seen.outcome.waiting}
     if not waiting:
         raise Refused("no tool call of this thread waits for approval")
-    fitting = tuple(waiting) if given is None else _fitting(given, waiting)
+    fitting = tuple(waiting) if given is None else fitting_ids(given, waiting)
     if len(fitting) == 1:
         return waiting[fitting[0]]
     if fitting:
         raise AmbiguousName("waiting call", given or "", fitting)
     open_round = seen.conversation.round
-    if open_round and _fitting(given or "", (call.call_id for call in open_round.calls)):
+    if open_round and fitting_ids(given or "", (call.call_id for call in open_round.calls)):
         raise Refused(f"call {given} waits for approval no more")
     raise NotFound("waiting call", given or "")
 
 
-def _fitting(given: str, ids: Iterable[str]) -> tuple[str, ...]:
+def fitting_ids(given: str, ids: Iterable[str]) -> tuple[str, ...]:
     """Return the ids that a part fits; the one that it is, where it is one."""
     known = tuple(ids)
     if given in known:

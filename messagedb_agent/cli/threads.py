@@ -166,7 +166,7 @@ def _resolve(
     common: Common,
     thread: Thread,
     call: Annotated[
-        str, typer.Argument(metavar="CALL", help="The call's id, or a unique end of it.")
+        str, typer.Argument(metavar="CALL", help="The call's id, or a unique beginning or end.")
     ],
     completed: Annotated[
         str | None, typer.Option(metavar="RESULT", help="It took effect, with this result.")

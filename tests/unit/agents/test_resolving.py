@@ -4,7 +4,7 @@ import pytest
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.errors import NotFound, Refused
+from messagedb_agent.errors import AmbiguousName, NotFound, Refused
 from messagedb_agent.events.request import UserText
 from messagedb_agent.events.schema import ToolOutcomeResolved
 from messagedb_agent.ids import derived_id
@@ -22,6 +22,7 @@ from tests.unit.engine.world import (
     stream_of,
     under_way,
 )
+from tests.waiting import until
 
 
 def paying(gate: Gate) -> AnyTool:
@@ -67,7 +68,7 @@ async def test_the_model_is_shown_what_a_person_said_with_the_next_message() -> 
     await assert_sound(engine, agent.thread_id)
 
 
-async def test_a_call_is_named_by_the_end_of_its_id() -> None:
+async def test_a_call_is_named_by_a_part_of_its_id() -> None:
     _, agent = await left_unknown(WatchedStore())
     for wrong in ("", "nobody", "x_0"):
         with pytest.raises(NotFound):
@@ -78,6 +79,24 @@ async def test_a_call_is_named_by_the_end_of_its_id() -> None:
         await resolved.resolve("_0", "completed", "again")
     with pytest.raises(Refused, match="is not unknown"):
         await agent.resolve("_0", "failed", "another answer")
+
+
+async def test_a_part_that_fits_two_calls_names_neither() -> None:
+    store = WatchedStore()
+    gate = Gate()
+    first = engine_on(store, scripted((call("pay"), call("pay"))), paying(gate))
+    async with under_way(first.start("go")):
+        await until(lambda: gate.visits == 2)
+    second = engine_on(store, scripted("I cannot know."), paying(gate))
+    agent = await (await second.latest("last")).resume()
+    one, other = sorted(agent.view.conversation.state.unknown)
+    with pytest.raises(AmbiguousName) as told:
+        await agent.resolve(one[:12], "completed", "yes")
+    assert told.value.candidates == (one, other)
+    resolved = await agent.resolve("_1", "completed", "yes")
+    assert resolved.view.conversation.state.unknown == {one}
+    resolved = await resolved.resolve(one[:12], "completed", "yes")
+    assert resolved.view.conversation.state.unknown == frozenset()
 
 
 async def test_two_people_who_say_it_at_once_are_one() -> None:
