@@ -110,17 +110,29 @@ async def test_one_in_conflict_hears_of_it_and_the_others_are_written(
             appending(store, f"{category}-3", new(), taken, expected=-1),
             appending(store, f"{category}-4", new(), expected=-1),
             appending(store, f"{category}-4", new(), expected=-1),  # a rival in this process
-            appending(store, f"{category}-5", new(data=REFUSED)),
-            appending(store, f"{category}-6", new(), expected=-1),
+            appending(store, f"{category}-5", new(), expected=-1),
         ]
         await asyncio.sleep(0)
     told = await asyncio.gather(*waiting, return_exceptions=True)
     kinds = [type(one) for one in told]
     assert kinds[:4] == [Appended, Appended, WrongExpectedVersion, DuplicateMessage]
     assert sorted(kind.__name__ for kind in kinds[4:6]) == ["Appended", "WrongExpectedVersion"]
-    assert kinds[6:] == [RefusedPayload, Appended]
+    assert kinds[6:] == [Appended]
     assert await store.stream_version(f"{category}-3") == -1
     assert await store.stream_version(f"{category}-4") == 0
+
+
+async def test_one_that_the_server_refuses_hears_of_it_and_the_others_are_written(
+    store: MessageDbStore, other: Other, category: str
+) -> None:
+    async with held(other, category):
+        waiting = [
+            appending(store, f"{category}-{n}", new(data=REFUSED if n == 2 else "{}"))
+            for n in range(5)
+        ]
+        await asyncio.sleep(0)
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in told] == [Appended, Appended, RefusedPayload, Appended, Appended]
 
 
 async def test_a_cancelled_append_takes_no_other_with_it(
