@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli import CommandLine, Ended, finished
+from tests.model_server import ModelServer, Say
+from tests.terminal import Terminal
 from tests.waiting import PATIENCE_S
 
 TOOLS = '''
@@ -72,6 +74,27 @@ def test_a_cancel_stops_a_tool_that_runs_in_another_process(
     failed = cli("show", "last", "--format", "json").json[-1]
     assert (failed["type"], failed["data"]["kind"]) == ("ToolExecutionFailed", kind)
     assert cli("message", "last", "Thanks!", *tools).out == "You are welcome!\n"
+    assert cli("verify", "last").code == 0
+
+
+def test_a_cancel_stops_a_model_in_the_middle_of_its_answer(
+    cli: CommandLine, category: str
+) -> None:
+    half = Say("nobody hears the rest of it", piece=6, cut_after=4, cut="stall")
+    with ModelServer(half) as provider:
+        cli.set(MODEL_API_BASE=provider.url + "/v1")
+        person = Terminal("start", "hi", "--model", "openai/scripted", "--category", category)
+        try:
+            person.expect("nobody")
+            cancelled = cli("cancel", "last", "--reason", "enough")
+            assert cancelled.notes[0].endswith(" is cancelled")
+            person.expect("the turn was cancelled: enough")
+            assert person.ended() == 12
+        finally:
+            person.kill()
+        assert types(cli)[-2:] == ["TurnCancelled", "LlmCallFailed"]
+        assert cli("show", "last", "--format", "json").json[-1]["data"]["kind"] == "cancelled"
+    assert cli("message", "last", "Thanks!", "--model", "offline").out == "You are welcome!\n"
     assert cli("verify", "last").code == 0
 
 
