@@ -1,6 +1,7 @@
 """Waiting for what comes without telling us."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
@@ -12,6 +13,14 @@ async def until(holds: Callable[[], object | Awaitable[object]]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await _found(holds):  # noqa: ASYNC110 - other processes set no event of ours
             await asyncio.sleep(0.01)
+
+
+def until_now(holds: Callable[[], object]) -> None:
+    """Wait until something holds, where no event loop runs."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def _found(holds: Callable[[], object | Awaitable[object]]) -> object:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli import CommandLine, Ended, finished
+from tests.end_to_end.workers import worker_processes
 from tests.terminal import Terminal
+from tests.waiting import until_now
 
 TOOLS = '''
 from messagedb_agent import tool
@@ -385,6 +387,26 @@ def test_a_decision_may_be_left_to_workers_by_who_has_not_the_tool(
     assert wiped() == ["/tmp"]
     line = cli.refused("start", WIPE, "--detach", "--yes", *tools, code=2)
     assert "--yes does not go with --detach" in line
+
+
+def test_what_waits_survives_its_worker_and_runs_once_in_the_next(
+    cli: CommandLine, tools: tuple[str, str], category: str, tmp_path: Path
+) -> None:
+    cli.set(MODEL_NAME="offline")
+    thread = cli("start", WIPE, "--detach", *tools).out.strip()
+    with worker_processes(tmp_path, category, 1, *tools) as [worker]:
+        until_now(lambda: cli("approvals", "--format", "json").json)
+        assert worker.end() == 0
+    assert len(cli("approvals", "--format", "json").json) == 1
+    assert wiped() == []
+    with worker_processes(tmp_path, category, 1, *tools) as [worker]:
+        assert cli("approve", thread, "--detach").code == 0
+        until_now(lambda: "wipe: /tmp is gone" in cli("show", thread).out)
+        for _ in range(3):  # with the worker beside it, whoever comes first does it
+            assert cli("message", thread, WIPE, "--yes", *tools).out == "wipe: /tmp is gone\n"
+        assert worker.end() == 0
+    assert wiped() == ["/tmp"] * 4
+    assert cli("verify", thread).code == 0
 
 
 def test_ctrl_c_over_and_over_ends_a_command_in_order(cli: CommandLine, terminal: Opens) -> None:
