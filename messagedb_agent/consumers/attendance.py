@@ -28,6 +28,7 @@ class Patience:
         soonest_s: seconds before another look at a thread that somebody else owns, or whose
             handling has raised; doubled each time.
         latest_s: the most that it grows to.
+        lacking_s: seconds before another look at a thread whose tools are not here.
         deaths: how many workers may die at once when they take a thread up, beside the first,
             before the thread is parked; never more than `tries`.
     """
@@ -36,6 +37,7 @@ class Patience:
     soonest_s: float = 0.1
     latest_s: float = 2.0
     deaths: int = 3
+    lacking_s: float = 10.0
 
     def pause_s(self, times: int) -> float:
         """Return how long to wait after so many looks in a row, from 1."""
@@ -188,7 +190,7 @@ class Attendance:
             attended = await self.see(case.stream)
         except ConfigurationError as error:  # others may have what is missing here
             self._complain(case, f"let go: {error}")
-            return self.patience.latest_s
+            return self.patience.lacking_s
         except StoreError as error:  # nothing that the thread could be blamed for
             self._complain(case, f"the store failed: {error}")
             return self._look_later(case)

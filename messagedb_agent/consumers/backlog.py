@@ -14,10 +14,12 @@ class _News:
     Attributes:
         before: global position of the message that was read right before the first of it.
         newest: position, in the stream, of the last of it.
+        newest_global: global position of that.
     """
 
     before: int
-    newest: int
+    newest: int = -1
+    newest_global: int = 0
 
 
 class Backlog:
@@ -41,18 +43,21 @@ class Backlog:
         """Global position up to which all is handled: the low-water mark."""
         return min((news.before for news in self._news.values()), default=self._read)
 
-    def newest_of(self, stream: str) -> int:
-        """Return the position of a stream's last message that is not handled; -1 for none."""
+    def newest_of(self, stream: str) -> tuple[int, int]:
+        """Return position and global position of a stream's last message that is not handled.
+
+        They are -1 and 0 where there is none.
+        """
         news = self._news.get(stream)
-        return news.newest if news else -1
+        return (news.newest, news.newest_global) if news else (-1, 0)
 
     def read(self, stream: str, position: int, global_position: int) -> bool:
         """Note a message; say whether it is news: not handled already with those before it."""
         before, self._read = self._read, global_position
         if position <= self._rested.get(stream, -1):
             return False
-        news = self._news.setdefault(stream, _News(before, position))
-        news.newest = max(news.newest, position)
+        news = self._news.setdefault(stream, _News(before))
+        news.newest, news.newest_global = max(news.newest, position), global_position
         return True
 
     def passed(self, global_position: int) -> None:

@@ -22,6 +22,9 @@ from messagedb_agent.store.stream_name import checked_thread_id, id_of
 
 _logger = logging.getLogger("messagedb_agent.consumers")
 
+# Of a message it is only asked where it stands, and whether its thread rests: a huge one must not
+# fill the memory of who reads it among a thousand others.
+_LONGEST = 64 * 1024
 _MOST_FOREIGN = 1_000  # streams that are no threads, of which it is known that the log was told
 
 
@@ -59,7 +62,7 @@ class WorkersShare:
         self._parking = parking
         identifier = group.identifier(member)
         self._positions = Positions(self._store, group.category, identifier, self._ids)
-        self._subscription = Subscription(self._store, group.category, member=member)
+        self._subscription = self._subscribed(1)
         self._backlog = Backlog(0)
         self._noted = 0
         self._log = SlotLog(self._store, held.stream, engine.writing.writer, self._ids)
@@ -68,6 +71,7 @@ class WorkersShare:
         self._reach: int | None = None  # what a dead worker may have taken up ends here
         self._deaths: dict[str, int] = {}
         self._begun: dict[str, int] = {}
+        self._condemned: set[str] = set()
         self._foreign: set[str] = set()
 
     @property
@@ -81,8 +85,8 @@ class WorkersShare:
         return self._subscription.position
 
     def newest_of(self, stream: str) -> int:
-        """Return the position of the newest event of a thread that was read; -1 for none."""
-        return self._backlog.newest_of(stream)
+        """Return the position of a thread's newest event that is not handled; -1 for none."""
+        return self._backlog.newest_of(stream)[0]
 
     async def begin(self, newest: int) -> bool:
         """Find out where to start, and how careful to be.
@@ -98,20 +102,19 @@ class WorkersShare:
         """
         found = await self._log.take()
         start = await start_of(self._store, self._group, self._member, self._ids)
-        self._subscription = Subscription(
-            self._store, self._group.category, start=max(1, start), member=self._member
-        )
+        self._subscription = self._subscribed(max(1, start))
         self._backlog = Backlog(max(0, start - 1))
         self._noted = start
         self._deaths = dict(found.deaths)
         self._reach = None if found.is_clean else newest
-        for stream, deaths in found.deaths.items():
-            if deaths >= min(self._patience.deaths, self._patience.tries):
-                why = f"{deaths} workers died at once when they took it up"
-                await self.park(stream, why, deaths)
         for stream in self._parking.replayed:
             self.try_again(stream)
         return found.is_clean
+
+    def _subscribed(self, start: int) -> Subscription:
+        return Subscription(
+            self._store, self._group.category, start=start, member=self._member, longest=_LONGEST
+        )
 
     async def release(self) -> None:
         """Note how far all is handled, and that it ends in order.
@@ -139,6 +142,7 @@ class WorkersShare:
                 if len(read) >= most:
                     break
         self._take(read)
+        await self._park_condemned()
         if len(read) >= most:
             return True
         self._subscription.passed(newest)
@@ -154,6 +158,7 @@ class WorkersShare:
         if (position := self.position) > self._noted:
             await self._positions.record(position)
             self._noted = position
+        await self._park_condemned()
         await self._trust_again()
 
     async def _trust_again(self) -> None:
@@ -163,6 +168,13 @@ class WorkersShare:
         await self._log.clear()
         self._reach = None
         self._deaths = {}
+
+    async def _park_condemned(self) -> None:
+        """Put threads aside at which enough workers have died, once their news are read."""
+        for stream in list(self._condemned):
+            deaths = self.deaths_at(stream)
+            await self.park(stream, f"{deaths} workers died at once when they took it up", deaths)
+            self._condemned.discard(stream)
 
     def deaths_at(self, stream: str) -> int:
         """Return how many workers have died at a thread."""
@@ -195,9 +207,10 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        last = await self._store.last(stream)
-        place = (last.position, last.global_position) if last else (-1, 0)
-        await self._parking.park(Parked(stream, *place, reason=reason, tries=tries))
+        position, global_position = self._backlog.newest_of(stream)
+        if position < 0:  # it was tried without any news
+            position = await self._store.stream_version(stream)
+        await self._parking.park(Parked(stream, position, global_position, reason, tries))
         self._backlog.dropped(stream)
         self._deaths.pop(stream, None)
         _logger.error("parked after %d tries: %s", tries, reason, extra={"stream": stream})
@@ -217,7 +230,9 @@ class WorkersShare:
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
         for stream, rows in news.items():
-            if self._is_suspect(stream, rows[0].global_position):
+            if self.deaths_at(stream) >= min(self._patience.deaths, self._patience.tries):
+                self._condemned.add(stream)
+            elif self._is_suspect(stream, rows[0].global_position):
                 self._caution.add(stream, self)
             elif self._attendance.has(stream) or not rests_behind(rows):
                 self._attendance.offer(stream, self)

@@ -16,6 +16,8 @@ class Subscription:
             its position is read again.
         member: only the streams of this member of a consumer group.
         correlation: only messages whose `correlationStreamName` is of this category.
+        longest: most characters of data, and of metadata, that are fetched; what is longer comes
+            as None. None fetches all.
 
     Attributes:
         position: global position of the last message that was given out; that before the first
@@ -30,12 +32,14 @@ class Subscription:
         start: int = 1,
         member: Member | None = None,
         correlation: str | None = None,
+        longest: int | None = None,
     ) -> None:
         self.position = start - 1
         self._reader = reader
         self._category = category
         self._member = member
         self._correlation = correlation
+        self._longest = longest
 
     async def news(self) -> AsyncGenerator[Message, None]:
         """Yield what is new, up to the newest message there is now.
@@ -51,6 +55,7 @@ class Subscription:
             global_position=self.position + 1,
             correlation=self._correlation,
             member=self._member,
+            longest=self._longest,
         ):
             self.position = message.global_position
             yield message

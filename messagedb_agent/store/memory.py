@@ -96,6 +96,7 @@ class MemoryStore:
         global_position: int = 1,
         correlation: str | None = None,
         member: Member | None = None,
+        longest: int | None = None,
     ) -> AsyncIterator[Message]:
         """Read all streams of one category in global order; see `Reader.read_category`."""
         check_category(category)
@@ -110,7 +111,7 @@ class MemoryStore:
             if (correlation is None or correlation_of(message) == correlation) and (
                 member is None or member.has(message.stream_name)
             ):
-                yield message
+                yield message.cut(longest)
             self._check_open()
 
     async def last(self, stream: str, *, type: str | None = None) -> Message | None:

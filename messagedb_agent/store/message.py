@@ -1,6 +1,6 @@
 """Messages: the rows of a message store, before and after they are written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 
@@ -49,6 +49,16 @@ class Message:
     data: str | None
     metadata: str | None
     time: datetime
+
+    def cut(self, longest: int | None) -> "Message":
+        """Return the message without data, or metadata, of more characters than that."""
+        if longest is None or all(len(t or "") <= longest for t in (self.data, self.metadata)):
+            return self
+        data, metadata = (
+            None if text is not None and len(text) > longest else text
+            for text in (self.data, self.metadata)
+        )
+        return replace(self, data=data, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)

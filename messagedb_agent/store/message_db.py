@@ -57,6 +57,13 @@ _STREAM = _SELECT + "FROM get_stream_messages(%s, %s::bigint, %s::bigint)"
 _CATEGORY = (
     _SELECT + "FROM get_category_messages(%s, %s::bigint, %s::bigint, %s, %s::bigint, %s::bigint)"
 )
+# What is too long is not sent; the server makes its text all the same.
+_CUT = """SELECT id, stream_name, type, position, global_position,
+       CASE WHEN length(data) <= %s THEN data END,
+       CASE WHEN length(metadata) <= %s THEN metadata END,
+       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+"""
+_CUT_CATEGORY = _CATEGORY.replace(_SELECT, _CUT)
 _LAST = _SELECT + "FROM get_last_stream_message(%s, %s)"
 _BY_ID = """SELECT id::text, stream_name, type, position, global_position,
        data::text, metadata::text,
@@ -193,16 +200,17 @@ class MessageDbStore:
         global_position: int = 1,
         correlation: str | None = None,
         member: Member | None = None,
+        longest: int | None = None,
     ) -> AsyncIterator[Message]:
         """Read all streams of one category in global order; see `Reader.read_category`."""
         check_category(category)
         if correlation is not None:
             check_category(correlation, "correlation")
         group = (member.number, member.size) if member else (None, None)
+        query, most = (_CATEGORY, ()) if longest is None else (_CUT_CATEGORY, (longest, longest))
         while True:
-            page = await self._messages(
-                _CATEGORY, (category, global_position, BATCH_SIZE, correlation, *group)
-            )
+            place = (category, global_position, BATCH_SIZE, correlation, *group)
+            page = await self._messages(query, (*most, *place))
             for message in page:
                 yield message
             if len(page) < BATCH_SIZE:

@@ -93,10 +93,11 @@ class MessageDbPyReader:
         global_position: int = 1,
         correlation: str | None = None,
         member: Member | None = None,
+        longest: int | None = None,
     ) -> AsyncIterator[Message]:
         """Read all streams of one category in global order; see `Reader.read_category`.
 
-        The client passes no correlation on, so messages are sorted out here.
+        The client passes no correlation on, so messages are sorted out here; and cut, too.
         """
         check_category(category)
         if correlation is not None:
@@ -106,7 +107,7 @@ class MessageDbPyReader:
             page = await self._fetch(source, category, global_position, member=member)
             for message in page:
                 if correlation is None or correlation_of(message) == correlation:
-                    yield message
+                    yield message.cut(longest)
             if len(page) < BATCH_SIZE:
                 return
             global_position = page[-1].global_position + 1

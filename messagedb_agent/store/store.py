@@ -129,6 +129,7 @@ class Reader(Protocol):
         global_position: int = 1,
         correlation: str | None = None,
         member: Member | None = None,
+        longest: int | None = None,
     ) -> AsyncIterator[Message]:
         """Read all streams of one category in global order, from `global_position` (inclusive).
 
@@ -139,6 +140,8 @@ class Reader(Protocol):
             global_position: first global position to read, from 1.
             correlation: only messages whose `correlationStreamName` is of this category.
             member: only the streams of this member of a consumer group.
+            longest: most characters of data, and of metadata, that are fetched; what is longer
+                comes as None, for who reads where messages stand. None fetches all.
 
         Raises:
             RefusedName: `category` or `correlation` holds an id.

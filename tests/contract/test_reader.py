@@ -1,5 +1,6 @@
 """What every reader does."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -247,3 +248,22 @@ async def test_a_page_that_is_left_early_lets_go_of_its_connection(
             assert message.position == 0
             break
     assert await reader.stream_version(f"{category}-1") == 2
+
+
+async def test_data_that_are_too_long_are_left_out_where_only_short_ones_are_wanted(
+    reader: Reader, writer: Writer, category: str
+) -> None:
+    short, long = '{"n": 1}', json.dumps({"n": "x" * 100})
+    await writer.append(f"{category}-1", new(data=short, metadata=long))
+    await writer.append(f"{category}-1", new(data=long, metadata=short))
+    await writer.append(f"{category}-1", new(data=long), new(data=None))
+    cut = await all_of(reader.read_category(category, longest=50))
+    assert [(m.data, m.metadata) for m in cut] == [
+        (short, None),
+        (None, short),
+        (None, None),
+        (None, None),
+    ]
+    whole = await all_of(reader.read_category(category, longest=len(long)))
+    assert whole == await all_of(reader.read_category(category))
+    assert [m.position for m in cut] == [m.position for m in whole] == [0, 1, 2, 3]

@@ -52,3 +52,14 @@ def test_news_that_are_dropped_hold_nothing_back() -> None:
     backlog.passed(7)
     backlog.handled("a-2", 0)
     assert backlog.position == 7
+
+
+def test_it_is_known_where_the_newest_of_a_stream_stands_until_it_is_handled() -> None:
+    backlog = Backlog(0)
+    assert backlog.newest_of("a-1") == (-1, 0)
+    backlog.read("a-1", 0, 1)
+    backlog.read("a-2", 7, 2)
+    backlog.read("a-1", 1, 3)
+    assert backlog.newest_of("a-1") == (1, 3)
+    backlog.handled("a-1", 1)
+    assert backlog.newest_of("a-1") == (-1, 0)

@@ -70,6 +70,7 @@ async def test_a_thread_that_kills_whoever_takes_it_up_is_parked_and_the_others_
     assert store.killed == 1 + QUICK.deaths
     (parked,) = parking.parked
     assert (parked.thread_id, parked.tries) == (deadly.thread_id, QUICK.deaths)
+    assert (parked.position, parked.global_position) == (1, 4)
 
 
 async def test_what_may_have_killed_is_noted_before_it_is_taken_up_and_alone_in_the_end() -> None:

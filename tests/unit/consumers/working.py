@@ -10,7 +10,7 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers import Patience, Worker
 from tests.waiting import PATIENCE_S, until
 
-QUICK = Patience(soonest_s=0.01, latest_s=0.05)
+QUICK = Patience(soonest_s=0.01, latest_s=0.05, lacking_s=0.05)
 
 
 @asynccontextmanager
