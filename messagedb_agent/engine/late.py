@@ -1,4 +1,4 @@
-"""Facts that find their id taken: somebody has closed their claim, or has only taken the id."""
+"""Facts that come late: somebody has closed their claim, taken it over, or only taken their id."""
 
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.engine.batch import Batch, Draft
@@ -18,15 +18,25 @@ def add_fact(batch: Batch, fact: Draft) -> None:
     Where its id is free, it is added as it is. Where the id is taken and the claim is still open,
     what stands there answers nothing: the fact goes under the next id. Where the claim is closed
     as *outcome unknown*, the fact says what really happened. Else it is dropped: who closed the
-    claim was faster.
+    claim was faster. So is a failure of an attempt that was taken over: a later one is under way,
+    and says what became of the call.
     """
     key = answered(fact.event)
+    if _is_taken_over(batch, fact):
+        return
     if key is None or not batch.is_taken(fact.id):
         batch.add(fact)
     elif counts(batch.shown.state, _as_if_recorded(batch, fact)):
         batch.close(fact.event, key, fact.cause)
     elif key in batch.shown.state.unknown and (resolved := _resolved(fact.event)):
         batch.add(Draft(batch.only_id(key, "resolution"), resolved, fact.cause))
+
+
+def _is_taken_over(batch: Batch, fact: Draft) -> bool:
+    if not isinstance(fact.event, ToolExecutionFailed):
+        return False
+    call = batch.shown.state.calls.get(fact.event.call_id)
+    return call is not None and call.attempt > fact.event.attempt
 
 
 def _as_if_recorded(batch: Batch, fact: Draft) -> Recorded:

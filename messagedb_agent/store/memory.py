@@ -44,7 +44,7 @@ class MemoryStore:
         self._categories: dict[str, list[Message]] = defaultdict(list)
         self._by_id: dict[str, Message] = {}
         self._names: list[str] = []  # of streams, in order
-        self._owned: set[str] = set()
+        self._owned: dict[str, Hold] = {}
         self._audience = Audience()
         self._closed = False
 
@@ -141,18 +141,18 @@ class MemoryStore:
         if stream in self._owned:
             yield None
             return
-        self._owned.add(stream)
-        hold = Hold(self._version(stream))
+        hold = self._owned[stream] = Hold(self._version(stream))
         try:
             yield hold
         finally:
-            self._owned.discard(stream)
+            if self._owned.get(stream) is hold:
+                del self._owned[stream]
             hold.version = self._version(stream)
 
     async def owned(self, streams: Collection[str]) -> frozenset[str]:
         """Return those of some streams that somebody owns at this moment."""
         self._check_open()
-        return frozenset(self._owned.intersection(streams))
+        return frozenset(self._owned.keys() & set(streams))
 
     @asynccontextmanager
     async def listen(self, category: str) -> AsyncIterator[Bell]:

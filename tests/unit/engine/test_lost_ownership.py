@@ -4,12 +4,18 @@ import asyncio
 
 import pytest
 
-from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
+from messagedb_agent.errors import ToolError
+from messagedb_agent.events.schema import (
+    ToolExecutionCompleted,
+    ToolExecutionFailed,
+    ToolExecutionStarted,
+)
 from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.reconciling import Reconciled
+from messagedb_agent.tools.tool import ToolContext
 from tests.unit.engine.world import (
     Gate,
     WatchedStore,
@@ -84,6 +90,37 @@ async def test_what_ended_all_the_same_is_recorded_as_it_ended() -> None:
     assert [event.result for event in results] == ["it was done"]
     assert sum(isinstance(r.event, ToolExecutionStarted) for r in history) == 1
     await assert_sound(engine, thread_id)
+
+
+async def test_an_attempt_that_was_taken_over_fails_too_late_to_count() -> None:
+    store, gates = WatchedStore(), [Gate(), Gate()]
+
+    @tool(effect="keyed")
+    async def work(context: ToolContext) -> str:
+        """Work."""
+        await gates[context.attempt - 1].pass_through()
+        if context.attempt == 1:
+            raise ToolError("the line was cut")
+        return "worked"
+
+    model = scripted(call("work"), "done")
+    first, second = engine_on(store, model, work), engine_on(store, model, work)
+    async with under_way(first.start("go")) as turn:
+        await gates[0].entered.wait()
+        paused = await second.latest("last")
+        store.disown(stream_of(second, paused.thread_id))
+        async with under_way(paused.resume()) as taken_over:
+            await gates[1].entered.wait()
+            gates[0].opened.set()
+            await store.tried_again(1)  # the first has heard of its failure, and follows
+            gates[1].opened.set()
+            assert await taken_over == await turn
+    history = await events(second, paused.thread_id)
+    ended = [r.event for r in history if isinstance(r.event, ToolExecutionFailed)]
+    assert ended == []
+    [completed] = [r.event for r in history if isinstance(r.event, ToolExecutionCompleted)]
+    assert (completed.attempt, completed.result) == (2, "worked")
+    await assert_sound(second, paused.thread_id)
 
 
 async def test_nothing_is_said_twice_by_who_lost_the_thread_before_its_first_claim() -> None:

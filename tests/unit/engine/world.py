@@ -75,7 +75,7 @@ class WatchedStore(MemoryStore):
 
     def disown(self, stream: str) -> None:
         """Let others own a stream whose owner sleeps, and does not hear of it."""
-        self._owned.discard(stream)
+        self._owned.pop(stream, None)
 
     def lose(self, stream: str) -> None:
         """Break the lock of a stream, as its owner is told."""
