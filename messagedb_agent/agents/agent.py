@@ -164,7 +164,8 @@ class Agent:
             DuplicateMessage: the message id is taken by another text or another thread.
             TurnUnderWay: a turn is under way, and `during` is `reject`.
             Refused: the thread is deleted, or holds an event that needs newer code. A state that
-                forks is not refused for what came after it.
+                forks is not refused for what came after it, but where another writer was first in
+                the stream that its fork would have.
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; what was written stands, and the same
                 again with a message id is safe.

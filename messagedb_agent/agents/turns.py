@@ -260,6 +260,8 @@ class Turns:
             said = (*redefinition, *commands)
             if shown.state.stream == stream:  # it has begun
                 return said
+            if run.journal.version >= 0:  # a fork is told by its first row
+                raise Refused(f"others have written to the fork's stream first: {stream}")
             in_force = definition.model_copy(update={"limits": shown.state.limits})
             return (Start(thread_id, in_force, forked_from=at), *said)
 

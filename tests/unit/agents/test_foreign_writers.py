@@ -3,6 +3,7 @@
 import pytest
 
 from messagedb_agent.errors import Refused
+from messagedb_agent.ids import derived_id
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
@@ -53,6 +54,24 @@ async def test_a_thread_that_was_never_started_is_started_with_the_default_defin
         "LlmResponseReceived",
     )
     assert (await engine.verify("theirs")).finding is None
+
+
+async def test_a_fork_does_not_begin_behind_what_others_wrote_to_its_stream() -> None:
+    store, said = WatchedStore(), "01890a5d-ac96-7747-8f3d-d3f2e1c6a111"
+    engine = engine_on(store, scripted("one", "two"))
+    old = await engine.start("first")
+    await old.advance("second")
+
+    async def be_first(stream: str, _: object) -> None:
+        store.before = None
+        await store.append(stream, new("SessionTitled", '{"title": "mine"}'))
+
+    store.before = be_first
+    for _ in range(2):
+        with pytest.raises(Refused, match="others have written"):
+            await old.advance("another way", message_id=said)
+    fork = derived_id(old.id, said, "thread")
+    assert await types(engine, fork) == ("SessionTitled",)
 
 
 async def test_a_raw_message_while_a_call_is_open_is_answered_by_its_owner() -> None:
