@@ -7,7 +7,15 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.engine.history import read_rows
 from messagedb_agent.engine.verify import verify
-from messagedb_agent.events.schema import LlmCallStarted, UserMessageAdded
+from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.schema import (
+    LlmCallFailed,
+    LlmCallStarted,
+    SessionCompleted,
+    ToolExecutionStarted,
+    TurnCancelled,
+    UserMessageAdded,
+)
 from messagedb_agent.projections.conversation import Conversation, conversation
 from tests.properties.conversation_rules import broken_request, broken_rule
 from tests.simulation.grammar import broken_grammar
@@ -16,7 +24,9 @@ from tests.simulation.people import People
 from tests.simulation.policy import Row, broken_policies
 from tests.simulation.world import World
 
-_RESTS = ("user", "approval", "retry", "limit")
+_RESTS = ("start", "user", "approval", "retry", "limit")
+# After these a process may be gone, without its lock, or out of patience with the store.
+_UPHEAVALS = frozenset({"crash", "pause", "drop", "outage", "deaf", "busy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +66,9 @@ async def look(world: World, thread_id: str) -> Look:
         if rule:
             wrong.append(f"up to {message.position} no provider would take it: {rule}")
         if message.stream_name == stream:
-            rows.append(Row(decoded.recorded, message.global_position))
-            ours += rows[-1:] if decoded.metadata.writer else []
+            writer = decoded.metadata.writer
+            rows.append(Row(decoded.recorded, message.global_position, writer))
+            ours += rows[-1:] if writer else []
     return Look(stream, tuple(rows), tuple(ours), shown, tuple(wrong))
 
 
@@ -70,6 +81,7 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     rows = [row for seen in looks for row in seen.rows]
     wrong += broken_policies(world.ledger.deeds, rows)
     wrong += _lost(world, people, rows)
+    wrong += _needless(world, rows)
     claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)
     if world.provider.asked > claims:
         wrong.append(f"the model was asked {world.provider.asked} times for {claims} claims")
@@ -81,9 +93,35 @@ async def _thread(world: World, seen: Look) -> list[str]:
     verification = await verify(world.server.statements.rows, seen.stream)
     if verification.finding:
         wrong.append(f"verify: {verification.finding}")
+    step = decide(seen.shown.state)
     if not seen.is_at_rest:
-        wrong.append(f"is not at rest: {decide(seen.shown.state)}")
+        wrong.append(f"is not at rest: {step}")
+    if step == Wait("user") and (forgotten := _unanswered(seen.rows)):
+        wrong.append(f"nobody answers {forgotten}")
     return wrong
+
+
+def _unanswered(rows: Sequence[Row]) -> Recorded | None:
+    """Return a message that no answer was begun for, and no stop has dropped."""
+    for row in reversed(rows):
+        match row.recorded.event:
+            case LlmCallStarted(purpose="answer") | TurnCancelled() | SessionCompleted():
+                return None
+            case UserMessageAdded():
+                return row.recorded
+    return None
+
+
+def _needless(world: World, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what was taken over, or asked again, though nobody had died or lost a thread."""
+    if {fault.kind for fault in world.faults.fired} & _UPHEAVALS:
+        return
+    for row in rows:
+        match row.recorded.event:
+            case LlmCallFailed(kind="interrupted"):
+                yield f"{row.recorded} is interrupted, and nobody died"
+            case ToolExecutionStarted(attempt=attempt) if attempt > 1:
+                yield f"{row.recorded} is taken over, and nobody died"
 
 
 def _lost(world: World, people: People, rows: list[Row]) -> Iterator[str]:

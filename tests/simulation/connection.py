@@ -1,9 +1,12 @@
 """A connection to the simulated server, as `MessageDbStore` and its pool use one of psycopg's."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
@@ -12,7 +15,7 @@ from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.server_errors import Where
 from tests.simulation.loop import Killed, Process
 from tests.simulation.server import Server
-from tests.simulation.statements import Rows, Session
+from tests.simulation.statements import Answer, Session
 
 _CALL_OFF_S = 5.0  # how long psycopg waits for what it has called off
 _WHERE = Where("simulated", "message_store", "nowhere")
@@ -21,21 +24,33 @@ _WHERE = Where("simulated", "message_store", "nowhere")
 class _Cursor:
     def __init__(self, connection: "SimulatedConnection") -> None:
         self._connection = connection
-        self._rows: Rows = []
+        self._rows: Answer = []
 
-    async def execute(self, query: str, parameters: Any = (), **_: Any) -> "_Cursor":
+    async def execute(self, query: str | sql.Composed, parameters: Any = (), **_: Any) -> "_Cursor":
         self._rows = await self._connection.ask(query, parameters)
         return self
 
-    async def fetchall(self) -> Rows:
+    async def fetchall(self) -> Answer:
         return self._rows
 
     async def fetchone(self) -> Any:
         return self._rows[0] if self._rows else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Notification:
+    """A notification, as libpq has it."""
+
+    channel: str
+    be_pid: int
+
+    @property
+    def relname(self) -> bytes:
+        return self.channel.encode()
+
+
 class SimulatedConnection:
-    """One session, as its client sees it. `pgconn` is the same object under libpq's name.
+    """One session, as its client sees it; `pgconn` and `info` are the same object.
 
     Attributes:
         closed: whether the client knows that it is closed.
@@ -53,13 +68,28 @@ class SimulatedConnection:
     def pgconn(self) -> "SimulatedConnection":
         return self
 
+    @property
+    def info(self) -> "SimulatedConnection":
+        return self
+
+    @property
+    def backend_pid(self) -> int:
+        return self._session.number
+
     def fileno(self) -> int:
         return self._session.number
+
+    def add_notify_handler(self, handler: Callable[[Any], None]) -> None:
+        """Be told of notifications; here they are always fetched by `notifies`."""
+
+    def notifies(self) -> "_Notification | None":
+        """Return the next notification; None where there is no other."""
+        return _Notification(*self._session.news.pop(0)) if self._session.news else None
 
     def cursor(self, **_: Any) -> _Cursor:
         return _Cursor(self)
 
-    async def execute(self, query: str, parameters: Any = (), **_: Any) -> _Cursor:
+    async def execute(self, query: str | sql.Composed, parameters: Any = (), **_: Any) -> _Cursor:
         return await _Cursor(self).execute(query, parameters)
 
     async def close(self) -> None:
@@ -81,8 +111,10 @@ class SimulatedConnection:
             self._break()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    async def ask(self, query: str, parameters: Any) -> Rows:
+    async def ask(self, query: str | sql.Composed, parameters: Any) -> Answer:
         """Send a statement and wait for the answer; who is cancelled calls it off first."""
+        if isinstance(query, sql.Composed):  # LISTEN "channel"
+            query, parameters = query.as_string().split()
         if not self._session.process.alive:
             raise Killed
         if self.closed:

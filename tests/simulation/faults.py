@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Point = Literal["step", "write", "read", "model", "tool"]
-"""What is counted: callbacks of processes, statements that append, other statements, calls."""
+Point = Literal["step", "write", "read", "news", "model", "tool"]
+"""What is counted: callbacks of processes; statements that append, that are about notifications,
+all others; calls of the model and of tools."""
 
 KINDS: Mapping[str, Point] = {
     "crash": "step",  # a process is killed
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Point] = {
     "overtake": "write",  # somebody else's row stands first
     "deaf": "read",  # a read, a lock or its release gets no answer
     "slow": "read",  # it gets one late
+    "mute": "news",  # a notification, or what asks for them, is lost with its connection
     "stall": "model",  # the model takes long
     "fail": "model",  # it gives no answer, and says so
     "break": "model",  # it raises

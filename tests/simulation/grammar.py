@@ -72,6 +72,9 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             thread.stopped = False
         case TurnCancelled() | SessionCompleted():
             thread.stopped = True
+            for call in thread.calls.values():
+                if not call.attempts:
+                    call.closed = call.closed or "the turn was stopped"
         case LlmCallStarted():
             if thread.open_model_call:
                 yield "while another call is open"
@@ -141,7 +144,7 @@ def _broken_call(thread: _Thread, recorded: Recorded) -> Iterator[str]:
                 yield f"of attempt {attempt}, and {call.attempts} were begun"
             call.closed = type(event).__name__
         case ToolExecutionFailed(attempt=attempt):
-            if attempt > call.attempts:
+            if attempt != call.attempts:  # what became of a later one is not known yet
                 yield f"of attempt {attempt}, and {call.attempts} were begun"
             call.closed = type(event).__name__
         case ToolExecutionDenied():

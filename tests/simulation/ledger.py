@@ -33,6 +33,7 @@ class Deed:
         at_s: when.
         seen: the newest global position of the store at that moment.
         owned: whether the process owned the thread then, as the server sees it.
+        confirmed: the newest global position when the process last asked whether it owns it.
     """
 
     what: Literal["begun", "done"]
@@ -45,6 +46,7 @@ class Deed:
     at_s: float
     seen: int
     owned: bool
+    confirmed: int
 
 
 class Ledger:
@@ -110,6 +112,7 @@ class Ledger:
             self._loop.time(),
             self._server.statements.rows.last_global_position(),
             self._server.owns(process, stream),
+            self._server.confirmed.get(process.number, 0),
         )
         self.deeds.append(deed)
         self._say(f"{process} {what} {tool} {context.call_id} {context.attempt}")

@@ -1,5 +1,6 @@
 """What people do to threads: each deed may be done again after the process it began in has died."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from messagedb_agent.agent.commands import (
@@ -8,18 +9,21 @@ from messagedb_agent.agent.commands import (
     Command,
     Continue,
     DenyTool,
+    During,
     End,
     ResolveOutcome,
     Say,
 )
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.errors import Refused
-from messagedb_agent.events.values import Limits
+from messagedb_agent.errors import ModelError, NotFound, Refused
+from messagedb_agent.events.values import AgentDefinition, Limits
 from messagedb_agent.ids import derived_id
+from tests.simulation.ledger import stream_of
 from tests.simulation.world import World
 
 _MOST_TRIES = 8
+_MOST_WAIT_S = 20.0
 
 
 def message_id(thread: str, text: str) -> str:
@@ -41,35 +45,89 @@ class People:
         self.world = world
         self.said: list[str] = []
         self._ids: dict[str, str] = {}
+        self._definitions: dict[Limits, AgentDefinition] = {}
 
     def id_of(self, thread: str) -> str:
         """Return the id of a thread."""
         return self._ids[thread]
 
-    async def start(self, thread: str, text: str, limits: Limits | None = None) -> None:
+    async def start(
+        self, thread: str, text: str, limits: Limits | None = None, *, detached: bool = False
+    ) -> None:
         """Begin a thread with a message."""
         given = message_id(thread, text)
         self._name(thread, derived_id("", given, "thread"))
 
         async def start(engine: Engine) -> Agent:
-            definition = engine.define(model="simulated", limits=limits or Limits())
-            progress = self.world.progress()
-            return await engine.start(
-                text, definition=definition, message_id=given, progress=progress
-            )
+            return await self._start(engine, text, given, limits or Limits(), detached=detached)
 
         await self._see_through(
             thread, given, await self.world.do(f"starts {thread}: {text}", start)
         )
 
-    async def say(self, thread: str, text: str, *before: Command) -> None:
-        """Say something in a thread as it stands by then, after other commands in one append."""
+    async def start_all(self, threads: Sequence[str], text: str) -> None:
+        """Begin many threads at once, in one process."""
+        given = {thread: message_id(thread, text) for thread in threads}
+        for thread in threads:
+            self._name(thread, derived_id("", given[thread], "thread"))
+
+        async def start(engine: Engine) -> Agent:
+            starts = (self._start(engine, text, given[t], Limits()) for t in threads)
+            ended = await asyncio.gather(*starts, return_exceptions=True)
+            for error in ended:
+                if isinstance(error, BaseException) and not isinstance(error, ModelError):
+                    raise error
+            return await engine.latest(self.id_of(threads[0]))
+
+        await self.world.do(f"starts {', '.join(threads)}: {text}", start)
+        for thread in threads:
+            await self._see_through(thread, given[thread], await self.ask(thread))
+
+    async def _start(
+        self, engine: Engine, text: str, given: str, limits: Limits, *, detached: bool = False
+    ) -> Agent:
+        definition = self._definitions.get(limits)
+        if definition is None:
+            definition = engine.define(model="simulated", limits=limits)
+            self._definitions[limits] = definition
+        progress = self.world.progress()
+        return await engine.start(
+            text,
+            definition=definition,
+            message_id=given,
+            progress=progress,
+            detached=detached,
+        )
+
+    async def when(self, thread: str, type: str) -> None:
+        """Wait until an event of a type stands in a thread; not for ever."""
+        server, stream = self.world.server, stream_of(self.id_of(thread))
+        due = self.world.loop.time() + _MOST_WAIT_S
+        while not server.statements.rows.newest(stream, type) and self.world.loop.time() < due:
+            await server.grown(_MOST_WAIT_S)
+
+    async def say(
+        self,
+        thread: str,
+        text: str,
+        during: During = "queue",
+        model: str | None = None,
+        *,
+        detached: bool = False,
+    ) -> None:
+        """Say something in a thread as it stands by then."""
         given = message_id(thread, text)
 
         async def say(engine: Engine) -> Agent:
             agent = await engine.latest(self.id_of(thread))
-            progress = self.world.progress()
-            return await engine.ask(agent, *before, Say(text), message_id=given, progress=progress)
+            return await engine.ask(
+                agent,
+                Say(text, during=during),
+                message_id=given,
+                changes={"model": model},
+                progress=self.world.progress(),
+                detached=detached,
+            )
 
         await self._see_through(
             thread, given, await self.world.do(f"says in {thread}: {text}", say)
@@ -80,8 +138,10 @@ class People:
         given = message_id(named, text)
 
         async def fork(engine: Engine) -> Agent:
-            [row] = [m async for m in engine.messages(self.id_of(thread), position=at, until=at)]
-            agent = await engine.load_agent(row.id)
+            rows = [m async for m in engine.messages(self.id_of(thread), position=at, until=at)]
+            if not rows:
+                raise NotFound("event", f"{thread} {at}")
+            agent = await engine.load_agent(rows[0].id)
             self._name(named, derived_id(agent.id, given, "thread"))
             return await agent.advance(text, message_id=given, progress=self.world.progress())
 

@@ -9,14 +9,16 @@ from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
 from tests.simulation.ledger import Deed
 from tests.simulation.tools import POLICIES
+from tests.simulation.writing import writer
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event, and its global position."""
+    """An event, its global position, and who wrote it; None for a stranger."""
 
     recorded: Recorded
     global_position: int
+    writer: str | None
 
 
 def broken_policies(deeds: Sequence[Deed], rows: Sequence[Row]) -> Iterator[str]:
@@ -56,11 +58,25 @@ def _broken(deeds: Sequence[Deed], starts: Sequence[Row], closed: Row | None) ->
     for deed in deeds:
         if not any(_announces(row, deed) for row in starts):
             yield f"attempt {deed.attempt} {deed.what} before its intent stood"
-        if closed and deed.seen >= closed.global_position and deed.owned:
+        if closed and deed.seen >= closed.global_position and _may_know(deed, closed, policy):
             yield f"attempt {deed.attempt} {deed.what} after its outcome was recorded"
+    for deed in deeds:
+        claims = [row.global_position for row in starts if _announces(row, deed)]
+        asks = policy in ("never", "check") and deed.what == "begun"
+        if asks and claims and deed.confirmed < claims[0]:
+            yield f"attempt {deed.attempt} begun, and nobody asked who owns the thread"
     begun = [deed.attempt for deed in deeds if deed.what == "begun"]
     if len(begun) != len(set(begun)):
         yield f"attempts begun twice: {begun}"
+
+
+def _may_know(deed: Deed, closed: Row, policy: str) -> bool:
+    """Say whether who did something is to know that its outcome stands already.
+
+    Who does not own the thread any more may have been paused. Who does may find that one who was
+    paused has told late what came of an earlier attempt: a tool that may be repeated overlaps.
+    """
+    return deed.owned and (policy in ("never", "check") or closed.writer == writer(deed.process))
 
 
 def _announces(row: Row, deed: Deed) -> bool:

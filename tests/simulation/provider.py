@@ -27,9 +27,11 @@ from tests.properties.conversation_rules import broken_rule
 from tests.simulation.faults import Faults
 from tests.simulation.loop import PROCESS, Killed
 
-ANSWER_S = 0.1
-_STALL_S = 6.0
+_ANSWER_S = 0.1
+_SLOW_S = 2.0
+_STALL_S = 3.0
 _LONG = 4  # messages that overflow, where a text says so
+_IS_SLOW = "slow"
 _FAILS = "fail once"
 _OVERFLOWS = "overflow"
 _BROKEN = {"nothing": ("nothing", '{"n": 1}'), "badly": ("look", '{"n": "x"}')}
@@ -72,18 +74,19 @@ class Provider:
         for fault in due.values():
             self._say(f"{process} {fault}")
         stall = due.get("stall")
-        await asyncio.sleep(ANSWER_S if stall is None else stall.size * _STALL_S)
+        text, rounds = _said(messages)
+        answer_s = _SLOW_S if _IS_SLOW in text else _ANSWER_S
+        await asyncio.sleep(answer_s if stall is None else stall.size * _STALL_S)
         if "break" in due:
             raise RuntimeError("a bug in an adapter")
         if "fail" in due:
             return CallFailure("unavailable", "try again later")
-        return self._answer(messages, cut="cut" in due)
+        return self._answer(text, rounds, len(messages), cut="cut" in due)
 
-    def _answer(self, messages: Sequence[RequestMessage], *, cut: bool) -> Reply | CallFailure:
-        text, rounds = _said(messages)
+    def _answer(self, text: str, rounds: int, length: int, *, cut: bool) -> Reply | CallFailure:
         if text == SUMMARY_INSTRUCTION:
             return _reply("in short", ())
-        if _OVERFLOWS in text and len(messages) > _LONG:
+        if _OVERFLOWS in text and length > _LONG:
             return CallFailure("context_overflow", "too long")
         if _FAILS in text and not self._failed[text]:
             self._failed[text] += 1

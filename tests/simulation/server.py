@@ -12,15 +12,23 @@ from psycopg import errors
 from messagedb_agent.ids import derived_id
 from messagedb_agent.store.append import _APPEND
 from messagedb_agent.store.message import NewMessage
-from tests.simulation.faults import Fault, Faults
+from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
+from messagedb_agent.store.ownership import _ASK
+from tests.simulation.faults import Fault, Faults, Point
 from tests.simulation.loop import OUTSIDE, Process, VirtualLoop
-from tests.simulation.statements import Rows, Session, Statements
+from tests.simulation.statements import Answer, Session, Statements
 
 Say: TypeAlias = Callable[[str], None]
 
 _LAG_S = 3.0  # the longest that a slow statement takes; less than a store tries again for
 _AWAY_S = 15.0  # the longest outage; more than that
-_BUSY = (errors.DeadlockDetected, errors.SerializationFailure, errors.AdminShutdown)
+_OF_NEWS = frozenset({_NOTIFY, _LISTENING, _GONE, "LISTEN", "UNLISTEN"})
+_BUSY = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.AdminShutdown,
+    errors.DiskFull,
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +41,7 @@ class Asked:
         called_off: whether it is not to be carried out any more.
     """
 
-    answer: asyncio.Future[Rows]
+    answer: asyncio.Future[Answer]
     over: asyncio.Future[None]
     called_off: bool = False
 
@@ -52,10 +60,14 @@ class Server:
 
     Attributes:
         statements: carries them out; has the rows.
+        confirmed: the newest global position when each process last heard that its session, and so
+            its locks, live; by the process's number.
     """
 
     def __init__(self, loop: VirtualLoop, faults: Faults, random: Random | None, say: Say) -> None:
-        self.statements = Statements()
+        self.statements = Statements(self._hear)
+        self.confirmed: dict[int, int] = {}
+        self._grown = loop.create_future()
         self._loop = loop
         self._faults = faults
         self._random = random
@@ -67,6 +79,10 @@ class Server:
     @property
     def is_away(self) -> bool:
         return self._loop.time() < self._away_until
+
+    async def grown(self, timeout_s: float) -> None:
+        """Wait until something is appended; at most some seconds."""
+        await asyncio.wait({self._grown}, timeout=timeout_s)
 
     def go_away(self, size: float) -> None:
         """End all sessions and let nobody in for a while."""
@@ -112,7 +128,7 @@ class Server:
     def send(self, session: Session, query: str, parameters: Any) -> "Asked":
         """Send a statement."""
         asked = Asked(self._loop.create_future(), self._loop.create_future())
-        due = {f.kind: f for f in self._faults.at("write" if query == _APPEND else "read")}
+        due = {fault.kind: fault for fault in self._faults.at(_point(query))}
         for fault in due.values():
             self._say(f"{session.process} {fault}")
         late = due.get("lag") or due.get("slow")
@@ -121,9 +137,12 @@ class Server:
 
         def arrive() -> None:
             reply = self._carried_out(session, query, parameters, due, asked.called_off)
-            self._later(self._trip_s() + wait_s - before, deliver, reply)
+            if wait_s == before:  # whoever asked hears of it at its next step
+                deliver(reply)
+            else:
+                self._later(wait_s - before, deliver, reply)
 
-        def deliver(reply: Rows | psycopg.Error) -> None:
+        def deliver(reply: Answer | psycopg.Error) -> None:
             if not session.is_open:
                 reply = _lost()
             asked.over.set_result(None)
@@ -149,12 +168,12 @@ class Server:
         parameters: Any,
         due: Mapping[str, Fault],
         called_off: bool,
-    ) -> Rows | psycopg.Error:
+    ) -> Answer | psycopg.Error:
         if not session.is_open:
             return _lost()
         if called_off:
             return errors.QueryCanceled("canceling statement due to user request")
-        if "refuse" in due or "deaf" in due:
+        if due.keys() & {"refuse", "deaf", "mute"}:
             self.drop(session)
             return _lost()
         if busy := due.get("busy"):
@@ -167,8 +186,13 @@ class Server:
             self._say(f"{session.process} {_name(query)} refused: {error}")
             return error
         self._say(f"{session.process} {_name(query)} {rows if query == _APPEND else len(rows)}")
+        if query == _APPEND:
+            self._grown.set_result(None)
+            self._grown = self._loop.create_future()
         if "lose" in due:
             self.drop(session)
+        if query == _ASK:
+            self.confirmed[session.process.number] = self.statements.rows.last_global_position()
         return rows
 
     def _overtake(self, parameters: Mapping[str, str]) -> None:
@@ -178,8 +202,11 @@ class Server:
         id = derived_id("stranger", str(self._strangers), "row")
         self.statements.write_row(stream, NewMessage(id, "SessionTitled", '{"title":"mine"}', None))
 
+    def _hear(self, session: Session) -> None:
+        self._later(self._trip_s(), self._loop.readable, session.number)
+
     def _trip_s(self) -> float:
-        return 0.001 if self._random is None else self._random.uniform(0.0002, 0.003)
+        return 0.002 if self._random is None else self._random.uniform(0.0005, 0.005)
 
     def _later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         self._loop.call_later(delay_s, callback, *args, context=OUTSIDE)
@@ -187,6 +214,12 @@ class Server:
 
 def _lost() -> psycopg.OperationalError:
     return psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def _point(query: str) -> Point:
+    if query == _APPEND:
+        return "write"
+    return "news" if query in _OF_NEWS else "read"
 
 
 def _name(query: str) -> str:

@@ -8,14 +8,16 @@ from psycopg import errors
 from psycopg.pq import DiagnosticField
 
 from messagedb_agent.store.append import _APPEND, _STANDING
-from messagedb_agent.store.directory import _WITH_PREFIX
-from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.directory import _NEWEST, _WITH_PREFIX
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.message_db import _BY_ID, _LAST, _STREAM, _VERSION
-from messagedb_agent.store.ownership import _ASK, lock_keys
+from messagedb_agent.store.message_db import _BY_ID, _CATEGORY, _LAST, _STREAM, _VERSION
+from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
+from messagedb_agent.store.ownership import _ASK, OWNED, lock_keys
+from messagedb_agent.store.store import Member
 from tests.simulation.loop import Process
+from tests.simulation.rows import Rows
 
-Rows: TypeAlias = list[tuple[Any, ...]] | list[Message]
+Answer: TypeAlias = list[tuple[Any, ...]] | list[Message]
 _Keys: TypeAlias = tuple[int, int]
 
 
@@ -24,9 +26,10 @@ class Session:
 
     Attributes:
         process: whose it is.
-        number: stands for its socket.
+        number: stands for its socket and for its process at the server.
         is_open: whether the server has not ended it.
         is_left: whether its client has closed it, or died.
+        news: notifications on their way, channel and number of the session that sent each.
     """
 
     def __init__(self, process: Process, number: int) -> None:
@@ -34,44 +37,7 @@ class Session:
         self.number = number
         self.is_open = True
         self.is_left = False
-
-
-class _Rows(MemoryStore):
-    """The rows of a memory store, without its awaits."""
-
-    def page(self, stream: str, position: int, size: int) -> list[Message]:
-        return self._streams.get(stream, [])[position : position + size]
-
-    def newest(self, stream: str, type: str | None) -> list[Message]:
-        rows = reversed(self._streams.get(stream, []))
-        return [row for row in rows if type in (None, row.type)][:1]
-
-    def with_id(self, id: str) -> list[Message]:
-        return [self._by_id[id]] if id in self._by_id else []
-
-    def version(self, stream: str) -> int:
-        return self._version(stream)
-
-    def names(self, prefix: str, limit: int) -> list[str]:
-        return [name for name in self._names if name.startswith(prefix)][:limit]
-
-    def last_global_position(self) -> int:
-        return self._global_position
-
-    def types_written(self) -> frozenset[str]:
-        return frozenset(row.type for row in self._by_id.values())
-
-    def write(self, stream: str, message: NewMessage) -> Message:
-        return self._write(stream, message)
-
-    def standing(
-        self, stream: str, messages: Sequence[NewMessage], expected: int | None
-    ) -> list[Message]:
-        return self._standing(stream, messages, expected)
-
-    def skip(self) -> None:
-        """Leave a gap, as a sequence does where a statement fails."""
-        self._global_position += 1
+        self.news: list[tuple[str, int]] = []
 
 
 class Statements:
@@ -79,23 +45,35 @@ class Statements:
 
     Attributes:
         rows: what stands in the store.
+        hear: told of sessions that have news.
     """
 
-    def __init__(self) -> None:
-        self.rows = _Rows()
+    def __init__(self, hear: Callable[[Session], None]) -> None:
+        self.rows = Rows()
+        self._hear = hear
+        self._listening: dict[str, list[Session]] = {}  # by channel
+        self._audience: dict[_Keys, list[Session]] = {}  # who holds a shared lock
         self._locks: dict[_Keys, list[Session]] = {}  # a session may have one more than once
-        self._known: Mapping[str, Callable[[Session, Any], Rows]] = {
+        self._known: Mapping[str, Callable[[Session, Any], Answer]] = {
             _APPEND: self._append,
             _STANDING: self._stands,
             _STREAM: lambda _, place: self.rows.page(*place),
+            _CATEGORY: lambda _, asked: self._of_category(*asked),
+            _NEWEST: lambda _, asked: self._heads(**asked),
+            OWNED: lambda _, keys: self._owned(**keys),
             _LAST: lambda _, asked: self.rows.newest(*asked),
             _BY_ID: lambda _, asked: self.rows.with_id(*asked),
             _VERSION: lambda _, asked: [(self._version(*asked),)],
             _WITH_PREFIX: lambda _, asked: [(name,) for name in self.rows.names(**asked)],
             _ASK: self._ask,
+            _LISTENING: lambda session, keys: _with(self._audience, keys, session),
+            _GONE: lambda session, keys: _without(self._audience, keys, session),
+            "LISTEN": lambda session, name: _with(self._listening, name.strip('"'), session),
+            "UNLISTEN": lambda session, name: _without(self._listening, name.strip('"'), session),
+            _NOTIFY: self._notify,
         }
 
-    def carry_out(self, session: Session, query: str, parameters: Any) -> Rows:
+    def carry_out(self, session: Session, query: str, parameters: Any) -> Answer:
         """Carry out a statement.
 
         Raises:
@@ -111,6 +89,9 @@ class Statements:
         """Release the locks of a session that has ended."""
         for keys in [keys for keys, owners in self._locks.items() if session in owners]:
             del self._locks[keys]
+        for heard in (self._audience, self._listening):
+            for place in heard:
+                _without(heard, place, session)
 
     def stream_of(self, parameters: Mapping[str, str]) -> str:
         """Return the stream that an append writes to first."""
@@ -123,7 +104,22 @@ class Statements:
         version = self.rows.version(stream)
         return None if version < 0 else version
 
-    def _append(self, _: Session, parameters: Mapping[str, str]) -> Rows:
+    def _of_category(
+        self, category: str, start: int, size: int, correlation: None, member: Any, group: Any
+    ) -> Answer:
+        return self.rows.of_category(category, start, size, group and Member(member, group))
+
+    def _heads(self, category: str, before: int, rows: int, limit: int) -> Answer:
+        found = self.rows.heads(category, before, limit)
+        heads: list[tuple[Any, ...]] = [
+            (row.stream_name, row.position, row.global_position) for row in found
+        ]
+        return [(0, before, *head) for head in heads or [(None, None, None)]]
+
+    def _owned(self, first: Sequence[int], second: Sequence[int]) -> Answer:
+        return [keys for keys in zip(first, second, strict=True) if keys in self._locks]
+
+    def _append(self, _: Session, parameters: Mapping[str, str]) -> Answer:
         new = _messages(parameters)
         versions: dict[str, int] = {}
         ids: set[str] = set()
@@ -142,12 +138,12 @@ class Statements:
         written = [self.rows.write(stream, message) for stream, _, message in new]
         return [(row.position, row.global_position) for row in written]
 
-    def _stands(self, _: Session, parameters: Mapping[str, Any]) -> Rows:
+    def _stands(self, _: Session, parameters: Mapping[str, Any]) -> Answer:
         new = [message for _, _, message in _messages(parameters)]
         found = self.rows.standing(parameters["stream"], new, parameters["expected"])
         return [(row.position, row.global_position) for row in found]
 
-    def _ask(self, session: Session, asked: tuple[str]) -> Rows:
+    def _ask(self, session: Session, asked: tuple[str]) -> Answer:
         rows: list[tuple[Any, ...]] = []
         for wish in orjson.loads(asked[0]):
             turn = self._lock if wish["takes"] else self._unlock
@@ -171,6 +167,26 @@ class Statements:
         else:
             self._locks[keys] = owners[1:]
         return True
+
+    def _notify(self, sender: Session, asked: Sequence[Sequence[Any]]) -> Answer:
+        heard = []
+        for category, channel, *keys in zip(*asked, strict=True):
+            if any(s is not sender for s in self._audience.get((keys[0], keys[1]), ())):
+                heard.append((category, None))
+                for session in self._listening.get(channel, ()):
+                    session.news.append((channel, sender.number))
+                    self._hear(session)
+        return heard
+
+
+def _with(heard: "dict[Any, list[Session]]", place: Any, session: Session) -> Answer:
+    heard.setdefault(place, []).append(session)
+    return [(None,)]
+
+
+def _without(heard: "dict[Any, list[Session]]", place: Any, session: Session) -> Answer:
+    heard[place] = [one for one in heard.get(place, ()) if one is not session]
+    return [(None,)]
 
 
 def _messages(parameters: Mapping[str, str]) -> list[tuple[str, int | None, NewMessage]]:

@@ -13,7 +13,7 @@ from messagedb_agent.tools.toolbox import Toolbox
 from tests.simulation.ledger import LEDGER
 
 WORK_S = 0.05
-TIMEOUT_S = 8.0
+TIMEOUT_S = 4.0
 HOURS_S = 2 * 60 * 60.0
 
 
@@ -90,7 +90,8 @@ MAKERS: dict[str, Callable[[str], FunctionTool[..., Any]]] = {
     "ship": _tool("check"),
     "send": _tool("never"),
     "ask": _tool("never", needs_approval=True),
-    "slowly": _tool("never", work_s=6.0),
+    "late": _tool("never", work_s=2.0),
+    "hopeless": _tool("never", work_s=1000.0),
     "hours": _tool("never", work_s=HOURS_S, timeout_s=None),
     "stubborn": _stubborn,
 }

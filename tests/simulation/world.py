@@ -18,15 +18,15 @@ from tests.simulation.loop import OUTSIDE, Process, VirtualLoop
 from tests.simulation.provider import Provider
 from tests.simulation.server import Server
 from tests.simulation.tools import TOOLBOX
-from tests.simulation.writing import NumberedIds, ProcessClock
+from tests.simulation.writing import NumberedIds, ProcessClock, writer
 
 T = TypeVar("T")
-Action = Callable[[Engine], Awaitable[Agent]]
+Action = Callable[[Engine], Awaitable[Agent | None]]
 """Something to be done in a process, as often as it takes."""
 
 _RESTART_S = 1.0
 _MOST_STARTS = 40
-_PAUSE_S = 12.0
+_PAUSE_S = 5.0
 
 
 class World:
@@ -41,6 +41,9 @@ class World:
         trace: the log of the run, which the same seed repeats to the byte.
         acknowledged: ids of events that somebody was told of, with stream and position.
         wrong: what should not have happened, seen on the way.
+        moments: steps at which a crash leaves another world behind than one at the process's step
+            before it: in between a statement was carried out, a model asked, a tool was at work or
+            a person told.
     """
 
     def __init__(self, schedule: tuple[Fault, ...], random: Random | None) -> None:
@@ -48,6 +51,7 @@ class World:
         self.trace: list[str] = []
         self.acknowledged: dict[str, tuple[str, int]] = {}
         self.wrong: list[str] = []
+        self.moments: list[int] = []
         self.faults = Faults(schedule)
         self.server = Server(self.loop, self.faults, random, self.say)
         self.provider = Provider(self.faults, self.say)
@@ -55,6 +59,7 @@ class World:
         self.processes: list[Process] = []
         self.threads: list[str] = []
         self._clocks: dict[int, ProcessClock] = {}
+        self._contacts: dict[int, int] = {}  # up to the last step of each process
         self._beside: list[asyncio.Task[Any]] = []
         self.loop.on_step = self._step
 
@@ -114,11 +119,11 @@ class World:
         """Return what hears of events, as the person in front of a process does."""
         return Progress(on_event=self._hear)
 
-    async def _worked(self, process: Process, action: Action) -> Agent:
+    async def _worked(self, process: Process, action: Action) -> Agent | None:
         LEDGER.set(self.ledger)
         store = store_of(self.server, process)
         clock = self._clocks[process.number]
-        writing = Writing(clock, NumberedIds(clock, process.number), f"writer{process.number}")
+        writing = Writing(clock, NumberedIds(clock, process.number), writer(process.number))
         engine = Engine(store, self.provider, TOOLBOX, CATEGORY, VERSION, writing)
         try:
             done = await action(engine)
@@ -127,7 +132,7 @@ class World:
             await engine.close()
         if in_use:
             self.wrong.append(f"{process} ends with {in_use} connections in use")
-        current = done.view.lineage.current
+        current = done.view.lineage.current if done else None
         if current:
             self.acknowledged[current.id] = (current.stream, current.position)
         return done
@@ -148,6 +153,10 @@ class World:
         self.acknowledged[recorded.id] = (recorded.stream, recorded.position)
 
     def _step(self, process: Process) -> None:
+        contacts = len(self.trace) + len(self.acknowledged)
+        if contacts != self._contacts.get(process.number):
+            self._contacts[process.number] = contacts
+            self.moments.append(self.faults.passed["step"])
         for fault in self.faults.at("step"):
             self.say(f"{process} {fault}")
             self._happen(fault, process)

@@ -9,6 +9,11 @@ _BEGAN_MS = 1_767_225_600_000
 _JUMP_MS = 60 * 60 * 1000
 
 
+def writer(process: int) -> str:
+    """Return the name that a process writes under."""
+    return f"writer{process}"
+
+
 class ProcessClock:
     """The clock of one process, which somebody may set.
 

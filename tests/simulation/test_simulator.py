@@ -1,0 +1,51 @@
+"""The simulator itself: what it shows, that it repeats itself, and what it once found."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.faults import Fault
+from tests.simulation.running import run
+from tests.simulation.scenarios import SCENARIOS
+
+_DIGEST = """
+from hashlib import sha256
+from tests.simulation.running import run_seed
+print([sha256("\\n".join(run_seed(seed).trace).encode()).hexdigest() for seed in range(40)])
+"""
+
+FOUND = {
+    "a late failure closed a call that another attempt had taken over": (
+        "one-tool",
+        "pause@28:0.05,raise@0:0.90,linger@1:0.50",
+    ),
+    "a fork began at position 1, behind a stranger's row": ("forks", "overtake@10:0.94"),
+    "a pause near the end of a process upset who tells of news": ("denial", "drowse@35:0.03"),
+}
+"""Schedules that once failed, by what was wrong."""
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_a_scenario_shows_what_it_is_for(name: str) -> None:
+    done = run(SCENARIOS[name], ())
+    assert not done.wrong, str(done)
+    assert done.types >= SCENARIOS[name].shows
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_found_once_stays_mended(what: str) -> None:
+    name, schedule = FOUND[what]
+    done = run(SCENARIOS[name], tuple(map(Fault.parse, schedule.split(","))))
+    assert not done.wrong, str(done)
+    assert not done.is_void
+
+
+def test_the_same_seed_gives_the_same_log_to_the_byte() -> None:
+    def digests(hash_seed: str) -> bytes:
+        return subprocess.check_output(
+            [sys.executable, "-c", _DIGEST], env={**os.environ, "PYTHONHASHSEED": hash_seed}
+        )
+
+    assert digests("1") == digests("2")
