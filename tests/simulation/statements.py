@@ -10,7 +10,14 @@ from psycopg.pq import DiagnosticField
 from messagedb_agent.store.append import _APPEND, _STANDING
 from messagedb_agent.store.directory import _NEWEST, _WITH_PREFIX
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.message_db import _BY_ID, _CATEGORY, _LAST, _STREAM, _VERSION
+from messagedb_agent.store.message_db import (
+    _BY_ID,
+    _CATEGORY,
+    _CUT_CATEGORY,
+    _LAST,
+    _STREAM,
+    _VERSION,
+)
 from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
 from messagedb_agent.store.ownership import _ASK, OWNED, lock_keys
 from messagedb_agent.store.store import Member
@@ -59,6 +66,8 @@ class Statements:
             _STANDING: self._stands,
             _STREAM: lambda _, place: self.rows.page(*place),
             _CATEGORY: lambda _, asked: self._of_category(*asked),
+            # All that is written here is short enough to be sent whole.
+            _CUT_CATEGORY: lambda _, asked: self._of_category(*asked[2:]),
             _NEWEST: lambda _, asked: self._heads(**asked),
             OWNED: lambda _, keys: self._owned(**keys),
             _LAST: lambda _, asked: self.rows.newest(*asked),
