@@ -136,12 +136,14 @@ class WorkersShare:
             StoreUnavailable: the store was not reached.
         """
         read: list[Message] = []
-        async with aclosing(self._subscription.news()) as news:
-            async for message in news:
-                read.append(message)
-                if len(read) >= most:
-                    break
-        self._take(read)
+        try:
+            async with aclosing(self._subscription.news()) as news:
+                async for message in news:
+                    read.append(message)
+                    if len(read) >= most:
+                        break
+        finally:  # the subscription is past them, also where it failed behind them
+            self._take(read)
         await self._park_condemned()
         if len(read) >= most:
             return True

@@ -434,3 +434,23 @@ async def test_a_long_thread_that_rests_is_not_read_whole() -> None:
         agent = await (await client.latest(agent.thread_id)).advance("more", detached=True)
         await rests(client, agent)
     assert (await client.latest(agent.thread_id)).answer == "more"
+
+
+async def test_what_was_read_before_the_store_failed_is_seen_to() -> None:
+    class Breaking(WatchedStore):
+        left = 2  # up to the last message of the first thread
+
+        async def read_category(self, category: str, **options: object) -> AsyncIterator[Message]:
+            async for message in super().read_category(category, **options):  # type: ignore[arg-type]  # likewise
+                yield message
+                self.left -= 1
+                if self.left == 0:
+                    raise StoreUnavailable("in the middle of a page")
+
+    store = Breaking()
+    client = engine_on(store)
+    agents = [await client.start(str(n), detached=True) for n in range(3)]
+    async with working(engine_on(store, scripted(*["yes"] * 3)), size=1):
+        await rests(client, *agents)
+        await until(lambda: reached(client))
+    assert store.left < 0
