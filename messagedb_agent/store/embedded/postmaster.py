@@ -20,7 +20,7 @@ _OPTIONS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "300",  # a worker may hold a dozen; one that is not used costs a slot
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "min_wal_size": "32MB",
