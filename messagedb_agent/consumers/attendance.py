@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from messagedb_agent.agents.turns import Attended
@@ -74,7 +75,7 @@ class _Case:
     tries: int = 0
     looks: int = 0
     complaint: str = ""
-    task: "asyncio.Task[None] | None" = None
+    task: "asyncio.Task[float | None] | None" = None
 
 
 @dataclass(eq=False)
@@ -159,7 +160,7 @@ class Attendance:
             await asyncio.wait(tasks)
 
     @property
-    def _tasks(self) -> list["asyncio.Task[None]"]:
+    def _tasks(self) -> list["asyncio.Task[float | None]"]:
         return [case.task for case in self._cases.values() if case.task is not None]
 
     def _begin(self) -> None:
@@ -167,22 +168,22 @@ class Attendance:
         while self._ready and self._under_way < self.concurrency and not self._is_closing:
             case = self._ready.popleft()
             self._under_way += 1
-            case.task = asyncio.create_task(self._attend(case))
+            case.task = asyncio.create_task(self._see(case))
+            # Not in the task itself: one that is cancelled before its first step does nothing.
+            case.task.add_done_callback(partial(self._ended, case))
 
-    async def _attend(self, case: _Case) -> None:
-        again_in_s: float | None = 0.0  # where it is cancelled, and somebody wants it anew
-        try:
-            again_in_s = await self._see(case)
-        finally:
-            case.task = None
-            self._under_way -= 1
-            if self._is_closing or again_in_s is None or case.share is None:
-                self._cases.pop(case.stream, None)
-            elif again_in_s == 0:
-                self._ready.append(case)
-            else:
-                self._watch(case, again_in_s)
-            self._begin()
+    def _ended(self, case: _Case, task: "asyncio.Task[float | None]") -> None:
+        # Where it was cancelled, somebody may want it anew.
+        again_in_s = 0.0 if task.cancelled() or task.exception() else task.result()
+        case.task = None
+        self._under_way -= 1
+        if self._is_closing or again_in_s is None or case.share is None:
+            self._cases.pop(case.stream, None)
+        elif again_in_s == 0:
+            self._ready.append(case)
+        else:
+            self._watch(case, again_in_s)
+        self._begin()
 
     async def _see(self, case: _Case) -> float | None:
         """See to a thread; return in how many seconds it is to be looked at again, if at all."""

@@ -121,3 +121,23 @@ async def test_so_many_threads_are_seen_to_at_once_and_each_by_one() -> None:
         gate.set()
         await until(lambda: len(share.rested) == 3)
     assert most == 2
+
+
+async def test_threads_that_are_cancelled_before_their_first_step_are_seen_to_all_the_same() -> (
+    None
+):
+    """Else they would be in hand for ever, and take the places of others."""
+
+    async def see(_: str) -> Attended:
+        return _RESTS
+
+    lost, share = NotingShare(), NotingShare()
+    async with attendance(see) as attending:
+        for stream in ("a-1", "a-2"):
+            attending.offer(stream, lost)
+        attending.cancel(lost)
+        attending.withdraw(lost)
+        for stream in ("a-1", "a-2", "a-3"):
+            attending.offer(stream, share)
+        await nothing_in_hand(attending)
+    assert (lost.rested, sorted(share.rested)) == ([], ["a-1", "a-2", "a-3"])
