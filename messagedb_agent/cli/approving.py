@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.prompting import ask
+from messagedb_agent.cli.prompting import ask, forget_typed
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import Refused
 
@@ -91,6 +91,7 @@ def _asked(engine: "Engine", call: "ToolApprovalRequested") -> "Command | None":
     from messagedb_agent.cli.drafting import Draft
 
     draft = Draft(call.arguments)
+    forget_typed()
     while True:
         marked = "" if draft.changed is None else " (changed)"
         shown = exactly(call.arguments if draft.changed is None else draft.changed)

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -43,6 +43,14 @@ def ask(prompt: str) -> str | None:
         except (EOFError, OSError, ValueError, RuntimeError):  # nobody is there any more
             note("")
             return None
+
+
+def forget_typed() -> None:
+    """Throw away what was typed before a question was shown, and so is no answer to it."""
+    import termios
+
+    with suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def text_of(value: Any) -> str:
 
 
 async def turn_json(engine: "Engine", agent: "Agent") -> str:
-    """Return how a turn ended; usage is the whole thread's."""
+    """Return how a turn ended, and what waits for a person; usage is the whole thread's."""
     from messagedb_agent.projections.usage import usage
 
     return text_of(
@@ -27,6 +27,10 @@ async def turn_json(engine: "Engine", agent: "Agent") -> str:
             "answer": agent.answer,
             "usage": usage_totals(await engine.fold(agent.thread_id, usage)),
             "position": agent.position,
+            "approvals": [
+                {"callId": a.call_id, "toolName": a.tool_name, "arguments": a.arguments}
+                for a in agent.approvals
+            ],
         }
     )
 

@@ -439,3 +439,27 @@ def test_nobody_is_asked_where_a_program_reads(
     asking = terminal("start", WIPE, *tools, "--format", "json")
     asking.expect('"status":"approval"')
     assert asking.ended() == 8
+    (waits,) = cli("continue", "last", *tools, "--format", "json").json["approvals"]
+    assert waits == {
+        "callId": cli("approvals", "--format", "json").json[0]["callId"],
+        "toolName": "wipe",
+        "arguments": '{"path": "/tmp"}',
+    }
+    decided = cli("deny", "last", waits["callId"], "--format", "json")
+    assert decided.json["approvals"] == []
+
+
+def test_what_was_typed_before_the_question_is_no_answer_to_it(
+    cli: CommandLine, tools: tuple[str, str], terminal: Opens
+) -> None:
+    asking = terminal("start", BOTH, *tools)
+    asking.type("y\ny\ny")
+    asking.expect('{"path": "/a"}')
+    asking.expect("later:")
+    asking.type("y\ny\ny")  # of which one is an answer
+    asking.expect('{"path": "/b"}')
+    asking.expect("later:")
+    asking.type("n")
+    asking.expect("why not?")
+    asking.type("")
+    assert (asking.ended(), wiped()) == (0, ["/a"])
