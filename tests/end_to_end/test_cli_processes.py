@@ -302,7 +302,7 @@ def test_the_shell_completes_commands() -> None:
     ended = subprocess.run(
         [*PROGRAM], env={**os.environ, **asked, "COMP_CWORD": "1"}, capture_output=True, text=True
     )
-    assert ended.stdout.split() == ["continue", "config"]
+    assert ended.stdout.split() == ["continue", "consume", "config"]
 
 
 @pytest.fixture
