@@ -94,6 +94,9 @@ class World:
             except (Refused, NotFound) as error:
                 self.say(f"{process} {what}: {error}")
                 return None
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may see it
+                self.wrong.append(f"{what}: {error!r}")
+                return None
         self.wrong.append(f"{what} is not done after {_MOST_STARTS} starts")
         return None
 
