@@ -18,7 +18,8 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
 )
-from messagedb_agent.agents.approving import arguments_text, fitting_ids, waiting_call
+from messagedb_agent.agents.approving import fitting_ids, waiting_call
+from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Advancing, Progress
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import AmbiguousName, NotFound
@@ -246,9 +247,10 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; `resume` goes on with what was written.
         """
-        changed = arguments_text(arguments)
+        if isinstance(arguments, Mapping):
+            arguments = json_text(arguments, "arguments")
         call = self.approval(call_id).call_id
-        return await self._ask(ApproveTool(call, by, reason, changed), progress)
+        return await self._ask(ApproveTool(call, by, reason, arguments), progress)
 
     def approval(self, call_id: str | None = None) -> ToolApprovalRequested:
         """Return the waiting call that is meant.

@@ -1,9 +1,6 @@
 """Approvals: which call is meant, and that what runs is what a person was asked about."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-import orjson
+from collections.abc import Iterable
 
 from messagedb_agent.agent.commands import ApproveTool
 from messagedb_agent.agents.view import View
@@ -46,20 +43,6 @@ def fitting_ids(given: str, ids: Iterable[str]) -> tuple[str, ...]:
     if given in known:
         return (given,)
     return tuple(id for id in known if given and (id.startswith(given) or id.endswith(given)))
-
-
-def arguments_text(arguments: Mapping[str, Any] | str | None) -> str | None:
-    """Return changed arguments as JSON text.
-
-    Raises:
-        ValidationError: JSON cannot hold them.
-    """
-    if arguments is None or isinstance(arguments, str):
-        return arguments
-    try:
-        return orjson.dumps(arguments).decode()
-    except TypeError as error:
-        raise ValidationError(f"arguments: {error}", field="arguments") from error
 
 
 def check_approval(command: ApproveTool, seen: View, tools: Tools) -> None:

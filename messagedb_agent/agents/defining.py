@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 import pydantic
 
 from messagedb_agent.errors import ConfigurationError, ValidationError
@@ -63,18 +62,6 @@ def is_same(one: AgentDefinition, other: AgentDefinition) -> bool:
 def _unsourced(definition: AgentDefinition) -> AgentDefinition:
     tools = tuple(tool.model_copy(update={"source": None}) for tool in definition.tools)
     return definition.model_copy(update={"tools": tools})
-
-
-def noted(metadata: Mapping[str, Any]) -> str:
-    """Return what is to be noted with a thread as JSON text.
-
-    Raises:
-        ValidationError: JSON cannot hold it.
-    """
-    try:
-        return orjson.dumps(metadata).decode()
-    except TypeError as error:
-        raise ValidationError(f"metadata: {error}", field="metadata") from error
 
 
 def check_transactional(tools: Tools, store: Store) -> None:

@@ -15,8 +15,8 @@ from messagedb_agent.agents.defining import (
     check_strategy,
     check_transactional,
     defined,
-    noted,
 )
+from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.turns import Rest, Turns
@@ -235,7 +235,8 @@ class Engine(Reading):
         check_strategy(definition.context_strategy)
         given = ids.normalised_id(message_id) if message_id else None
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
-        start = Start(thread_id, definition, user, noted(metadata) if metadata else None)
+        text = json_text(metadata, "metadata") if metadata else None
+        start = Start(thread_id, definition, user, text)
         rest = await self.turns.begin(start, say, given, progress, detached=detached)
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 

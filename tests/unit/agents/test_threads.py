@@ -1,5 +1,7 @@
 """Finding threads, and what stands in the way."""
 
+from math import nan
+
 import pytest
 
 from messagedb_agent.agents.connecting import connect
@@ -106,9 +108,10 @@ async def test_fields_that_are_wrong_are_refused_before_anything_is_written() ->
     assert caught.value.field == "colour"
     with pytest.raises(ValidationError):
         await engine.create_agent(limits="many")
-    with pytest.raises(ValidationError) as caught:
-        await engine.create_agent(metadata={"what": object()})
-    assert caught.value.field == "metadata"
+    for value in (object(), nan, {7: 1}):
+        with pytest.raises(ValidationError) as caught:
+            await engine.create_agent(metadata={"what": value})
+        assert caught.value.field == "metadata"
     with pytest.raises(ValidationError):
         await engine.start(" ")
     assert await engine.threads() == ()
