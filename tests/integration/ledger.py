@@ -46,6 +46,10 @@ class Ledger:
         ).format(self._table)
         return self._rows(query)
 
+    def has_session(self, pid: int) -> bool:
+        """Say whether a session is there, by its server process."""
+        return bool(self._rows(sql.SQL("SELECT FROM pg_stat_activity WHERE pid = {}").format(pid)))
+
     @property
     def _table(self) -> sql.Identifier:
         return sql.Identifier(self.name)

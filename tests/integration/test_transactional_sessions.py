@@ -10,12 +10,16 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
+from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import TransactionRefused
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.pool import PoolLimits
 from messagedb_agent.tools.tool import ToolContext
+from messagedb_agent.tools.toolbox import Toolbox
 from tests.integration.ledger import Ledger
 from tests.integration.transacting import After, engine_at, held, outcomes, paid, paying
 from tests.unit.engine.world import assert_sound
+from tests.waiting import until
 
 
 async def _take_rows_as_dictionaries(context: ToolContext) -> None:
@@ -91,6 +95,26 @@ async def test_who_has_a_statement_under_way_is_told_so_and_rolled_back(
         assert await outcomes(engine, agent) == [
             "raised: all is rolled back: a statement of the tool is under way"
         ]
+        await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_tool_whose_transaction_the_server_has_ended_begins_again(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    """As where its process was stopped for longer than a transaction may be idle."""
+
+    async def idle(context: ToolContext) -> None:
+        if context.attempt == 1:
+            pid = context.connection.info.backend_pid
+            await until(lambda: not ledger.has_session(pid))
+
+    limits = PoolLimits(idle_in_transaction_timeout_ms=100)
+    async with await MessageDbStore.connect(store_url, limits=limits) as store:
+        model = paid("a")
+        engine = Engine(store, lambda _: model, Toolbox(paying(ledger, idle)), category)
+        agent = await engine.start("go")
+        assert ledger.lines == ["a"]
+        assert await outcomes(engine, agent) == ["paid a"]
         await assert_sound(engine, agent.thread_id)
 
 
