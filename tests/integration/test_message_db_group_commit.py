@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -20,6 +19,8 @@ from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.pool import PoolLimits
 from tests.contract.messages import ids_of, new
 from tests.integration.cutting_proxy import cutting_proxy
+from tests.integration.locks import has_waiting, held
+from tests.waiting import until
 
 REFUSED = '{"number": 1e-20000}'  # by the server alone
 Other = psycopg.AsyncConnection[tuple[object, ...]]
@@ -36,17 +37,6 @@ async def other(store_url: str) -> AsyncIterator[Other]:
 async def store(store_url: str) -> AsyncIterator[MessageDbStore]:
     async with await MessageDbStore.connect(store_url) as store:
         yield store
-
-
-@asynccontextmanager
-async def held(other: Other, category: str) -> AsyncIterator[None]:
-    """Hold a category's lock, so that what is appended meanwhile waits behind one statement."""
-    await other.execute("BEGIN")
-    await other.execute("SELECT acquire_lock(%s)", (f"{category}-held",))
-    try:
-        yield
-    finally:
-        await other.execute("ROLLBACK")
 
 
 def appending(
@@ -66,14 +56,13 @@ async def commits(other: Other, category: str) -> list[int]:
 
 
 async def test_what_arrives_during_a_statement_is_the_next_one(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [
             appending(store, f"{category}-{n}", new(), new(), expected=-1) for n in range(60)
         ]
         await asyncio.sleep(0)
-        assert store.connections_in_use <= 1
     written = await asyncio.gather(*waiting)
     assert await commits(other, category) == [2, 118]
     assert {appended.position for appended in written} == {1}
@@ -83,10 +72,10 @@ async def test_what_arrives_during_a_statement_is_the_next_one(
 
 
 async def test_a_statement_holds_no_more_than_its_most(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
     count = MOST_TOGETHER + 20
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [appending(store, f"{category}-{n}", new()) for n in range(1 + count)]
         large = [
             appending(store, f"{category}-large", new(data=f'{{"text": "{"x" * 900_000}"}}'))
@@ -98,11 +87,11 @@ async def test_a_statement_holds_no_more_than_its_most(
 
 
 async def test_one_in_conflict_hears_of_it_and_the_others_are_written(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
     taken = new()
     await store.append(f"{category}-2", taken)
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [
             appending(store, f"{category}-0", new(), expected=-1),
             appending(store, f"{category}-1", new(), expected=-1),
@@ -123,9 +112,9 @@ async def test_one_in_conflict_hears_of_it_and_the_others_are_written(
 
 
 async def test_one_that_the_server_refuses_hears_of_it_and_the_others_are_written(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [
             appending(store, f"{category}-{n}", new(data=REFUSED if n == 2 else "{}"))
             for n in range(5)
@@ -136,9 +125,9 @@ async def test_one_that_the_server_refuses_hears_of_it_and_the_others_are_writte
 
 
 async def test_a_cancelled_append_takes_no_other_with_it(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
         await asyncio.sleep(0)
         for cancelled in (waiting[0], waiting[3]):  # the one under way, and one that waits
@@ -151,9 +140,9 @@ async def test_a_cancelled_append_takes_no_other_with_it(
 
 
 async def test_who_is_cancelled_while_a_batch_is_written_takes_no_other_with_it(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
         await asyncio.sleep(0)
         waiting[0].cancel()  # the next statement is that of all the others
@@ -168,9 +157,9 @@ async def test_who_is_cancelled_while_a_batch_is_written_takes_no_other_with_it(
 
 
 async def test_a_batch_that_nobody_waits_for_is_given_up_and_the_next_goes_on(
-    store: MessageDbStore, other: Other, category: str
+    store: MessageDbStore, store_url: str, other: Other, category: str
 ) -> None:
-    async with held(other, category):
+    async with held(store_url, category):
         waiting = [appending(store, f"{category}-{n}", new()) for n in range(4)]
         await asyncio.sleep(0)
         waiting[0].cancel()  # the next statement is that of all the others
@@ -193,15 +182,14 @@ async def test_a_batch_whose_answer_was_lost_stands_once(
         cutting_proxy(store_url) as proxy,
         await MessageDbStore.connect(proxy.url, prepare_threshold=None) as store,
     ):
-        async with held(other, category):
+        async with held(store_url, category) as holder:
             first = appending(store, f"{category}-first", new())
-            await asyncio.sleep(0)
+            await until(lambda: has_waiting(store_url, holder))  # its request is on its way
             messages = [[new(), new()] for _ in range(5)]
             waiting = [
                 appending(store, f"{category}-{n}", *pair, expected=-1 if n % 2 else None)
                 for n, pair in enumerate(messages)
             ]
-            await asyncio.sleep(0.05)  # the first request is on its way
             proxy.cut(b"write_message(message", moment="after" if moment == "after" else "before")
         await first
         written = await asyncio.gather(*waiting)
@@ -217,7 +205,7 @@ async def test_of_a_lock_that_is_not_given_a_batch_hears_once(
     """And its appends do not wait for it one after the other."""
     limits = PoolLimits(lock_timeout_ms=100)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
-        async with held(other, category):
+        async with held(store_url, category):
             waiting = [appending(store, f"{category}-{n}", new()) for n in range(6)]
             await asyncio.wait(waiting[1:], return_when=asyncio.FIRST_COMPLETED)
         told = await asyncio.gather(*waiting, return_exceptions=True)
@@ -232,7 +220,7 @@ async def test_appends_that_a_refused_one_has_parted_wait_together_again(
 ) -> None:
     limits = PoolLimits(lock_timeout_ms=100)
     async with await MessageDbStore.connect(store_url, limits=limits) as store:
-        async with held(other, category):
+        async with held(store_url, category):
             waiting = [
                 appending(store, f"{category}-{n}", new(data=data))
                 for n, data in enumerate(["{}", REFUSED, "{}", "{}", "{}"])

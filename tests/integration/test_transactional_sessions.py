@@ -17,7 +17,8 @@ from messagedb_agent.store.pool import PoolLimits
 from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.integration.ledger import Ledger
-from tests.integration.transacting import After, engine_at, held, outcomes, paid, paying
+from tests.integration.locks import held
+from tests.integration.transacting import After, engine_at, outcomes, paid, paying
 from tests.unit.engine.world import assert_sound
 from tests.waiting import until
 

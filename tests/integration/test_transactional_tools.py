@@ -18,12 +18,11 @@ from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import adapt
 from messagedb_agent.tools.tool import ToolContext
 from tests.integration.ledger import Ledger
+from tests.integration.locks import has_waiting, held
 from tests.integration.transacting import (
     After,
     WatchedStore,
     engine_at,
-    has_waiting,
-    held,
     outcomes,
     paid,
     paying,
