@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from tests.simulation.faults import Fault
+from tests.simulation.people import People
 from tests.simulation.running import run
-from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.scenarios import SCENARIOS, Scenario
 
 _DIGEST = """
 from hashlib import sha256
@@ -40,6 +41,20 @@ def test_what_was_found_once_stays_mended(what: str) -> None:
     done = run(SCENARIOS[name], tuple(map(Fault.parse, schedule.split(","))))
     assert not done.wrong, str(done)
     assert not done.is_void
+
+
+def test_a_tool_of_two_hours_is_executed_once_while_its_worker_lives() -> None:
+    async def script(people: People) -> None:
+        await people.start("a", "do hours")
+
+    alone = Scenario("two-hours", script, frozenset())
+    done = run(alone, (Fault("jump", 40, 1.0), Fault("drowse", 60, 1.0)))
+    assert not done.wrong, str(done)
+    assert "ToolExecutionCompleted" in done.types
+    late = done.points["step"] - 500  # whoever comes by then finds it owned, and follows
+    done = run(alone, (Fault("rival", late),))
+    assert not done.wrong, str(done)
+    assert sum(" done hours " in line for line in done.trace) == 1
 
 
 def test_the_same_seed_gives_the_same_log_to_the_byte() -> None:
