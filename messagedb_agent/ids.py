@@ -50,7 +50,12 @@ class TimeOrderedIds:
                     self._last_ms, self._counter = self._last_ms + 1, 0
             ms, counter = self._last_ms, self._counter
         random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
-        return str(uuid.UUID(int=ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random))
+        return _dashed(f"{ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random:032x}")
+
+
+def _dashed(digits: str) -> str:
+    """Return 32 hexadecimal digits as a UUID is written."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def thread_id() -> str:
@@ -71,13 +76,11 @@ def derived_id(scope: str, key: str, role: str) -> str:
         key: id of the claim, or of the tool call.
         role: `outcome`, `resolution`, `start` or `thread`.
     """
-    digest = hashlib.sha256(f"{scope}\n{key}\n{role}".encode()).digest()
+    digest = hashlib.sha256(f"{scope}\n{key}\n{role}".encode()).hexdigest()
     head = _TIME.match(key.replace("-", ""))
-    time_bits = bytes.fromhex(head[0]) if head else digest[26:]
-    value = bytearray(time_bits + digest[:10])
-    value[6] = value[6] & 0x0F | 0x80
-    value[8] = value[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(value)))
+    time_bits = head[0].lower() if head else digest[52:]
+    variant = "89ab"[int(digest[4], 16) & 0b11]
+    return _dashed(f"{time_bits}8{digest[1:4]}{variant}{digest[5:20]}")
 
 
 def call_id(claim_id: str, index: int) -> str:

@@ -5,20 +5,21 @@ conversation after it, so that what follows from an event can go into the same a
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from messagedb_agent.events.codec import Envelope, Sealed, seal
+from messagedb_agent.events.codec import Encoded, Envelope, Sealed, seal
 from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import Event
 from messagedb_agent.ids import Ids, derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.records import record
 
 NOTHING = Travelling()
 """What travels with an event that nobody asked to be told of."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Draft:
     """An event that is to be recorded, wherever its stream stands by then.
 
@@ -28,15 +29,17 @@ class Draft:
         cause: position, in the same stream, of the event it follows; None for what comes from
             outside.
         travelling: what it carries from its sender; None takes over what its cause carries.
+        encoded: the event encoded, where that was done before.
     """
 
     id: str
     event: Event
     cause: int | None = None
     travelling: Travelling | None = None
+    encoded: Encoded | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """Where a stream stands.
 
@@ -53,7 +56,7 @@ class Head:
     shown: Conversation
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Following:
     """How events of a stream take over from what caused them.
 
@@ -142,7 +145,9 @@ class Batch:
         cause, carried = self._followed(draft.cause)
         travelling = self._based(carried if draft.travelling is None else draft.travelling)
         envelope = Envelope(cause, travelling, self._now_ms, self._writer)
-        sealed = seal(draft.id, head.stream, position, draft.event, envelope, head.hash)
+        sealed = seal(
+            draft.id, head.stream, position, draft.event, envelope, head.hash, draft.encoded
+        )
         recorded = Recorded(draft.id, head.stream, position, sealed.event, self._now_ms)
         shown = conversation.evolve(head.shown, recorded)
         self._head = Head(head.stream, position, sealed.hash, shown)

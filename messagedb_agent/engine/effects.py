@@ -9,10 +9,11 @@ from messagedb_agent.containing import contained, error_text
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.ended import Ended
 from messagedb_agent.engine.plan import AskModel, Effect, ReconcileCall, RunTool
-from messagedb_agent.engine.tool_calls import ToolCalls, is_too_large_event
+from messagedb_agent.engine.tool_calls import ToolCalls
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
+from messagedb_agent.events.codec import Encoded, encode
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -66,7 +67,9 @@ class Effects:
         """
         match effect:
             case AskModel():
-                return self._outcome(effect.claim_id, await self._ask(effect), effect.position)
+                outcome = await self._ask(effect)
+                id = derived_id(self.stream, effect.claim_id, "outcome")
+                return Draft(id, outcome.event, effect.position, encoded=outcome)
             case RunTool():
                 return await self._tool_calls.run(effect, hold)
             case ReconcileCall():
@@ -76,10 +79,7 @@ class Effects:
     def _tool_calls(self) -> ToolCalls:
         return ToolCalls(self.stream, self.thread_id, self.tools, self.clock, self.within)
 
-    def _outcome(self, key: str, event: Event, cause: int) -> Draft:
-        return Draft(derived_id(self.stream, key, "outcome"), event, cause)
-
-    async def _ask(self, ask: AskModel) -> Event:
+    async def _ask(self, ask: AskModel) -> Encoded:
         if ask.purpose == "summary" and ask.through is None:
             return _failed(ask, CallFailure("context_overflow", "there is nothing to summarise"))
         on_delta = self.on_delta if ask.purpose == "answer" else None
@@ -99,12 +99,13 @@ class Effects:
         except Exception as error:  # noqa: BLE001  # a bug in an adapter must not strand the thread
             return _failed(ask, CallFailure("internal", error_text(error)))
 
-    def _said(self, ask: AskModel, reply: Reply) -> Event:
+    def _said(self, ask: AskModel, reply: Reply) -> Encoded:
         is_summary = ask.purpose == "summary"
-        event = _compacted(ask, reply) if is_summary else self._received(ask, reply)
-        if is_too_large_event(event):
-            return _unusable(ask, reply, "too_large", f"it has more than {MAX_TEXT_BYTES} bytes")
-        return event
+        said = encode(_compacted(ask, reply) if is_summary else self._received(ask, reply))
+        if len(said.data) > MAX_TEXT_BYTES:
+            why = f"it has more than {MAX_TEXT_BYTES} bytes"
+            return encode(_unusable(ask, reply, "too_large", why))
+        return said
 
     def _received(self, ask: AskModel, reply: Reply) -> LlmResponseReceived:
         return LlmResponseReceived(
@@ -142,7 +143,11 @@ class Effects:
         return requested.model_copy(update=changes)
 
 
-def _failed(ask: AskModel, failure: CallFailure) -> LlmCallFailed:
+def _failed(ask: AskModel, failure: CallFailure) -> Encoded:
+    return encode(_failure(ask, failure))
+
+
+def _failure(ask: AskModel, failure: CallFailure) -> LlmCallFailed:
     return LlmCallFailed(
         llm_call_id=ask.claim_id,
         kind=failure.kind,
@@ -155,7 +160,7 @@ def _unusable(ask: AskModel, reply: Reply, kind: FailureKind, message: str) -> L
     """Return the failure that an answer is; what it used is its last try's."""
     *tried, last = reply.attempts or (Attempt(model=reply.model, kind="answered", elapsed_ms=0),)
     spent = last.model_copy(update={"kind": kind, "usage": reply.usage})
-    return _failed(ask, CallFailure(kind, message, (*tried, spent)))
+    return _failure(ask, CallFailure(kind, message, (*tried, spent)))
 
 
 def _compacted(ask: AskModel, reply: Reply) -> Event:

@@ -144,7 +144,7 @@ class Journal:
             result = plan(batch)
             if not batch.sealed:
                 return result
-            messages = (NewMessage(s.id, s.type, s.data, s.metadata) for s in batch.sealed)
+            messages = [NewMessage(s.id, s.type, s.data, s.metadata) for s in batch.sealed]
             try:
                 appended = await self._store.append(
                     self.stream, *messages, expected_version=batch.expected_version
@@ -201,14 +201,11 @@ class Journal:
         return decoded
 
     def _adopt(self, batch: Batch, appended: Appended) -> None:
-        places = zip(
-            range(batch.expected_version + 1, appended.position + 1),
-            appended.global_positions,
-            batch.travelling,
-            strict=True,
-        )
         self._head = batch.head
-        for position, global_position, travelling in places:
+        places = zip(appended.global_positions, batch.travelling, strict=True)
+        for position, (global_position, travelling) in enumerate(
+            places, batch.expected_version + 1
+        ):
             self._note(position, global_position, travelling)
         if self._on_event:
             for recorded, shown in batch.folded:
@@ -220,7 +217,7 @@ class Journal:
             raise IntegrityError(f"{self.stream} lacks {missing} rows before position {position}")
         self._global_positions.extend([0] * missing)
         self._global_positions.append(global_position)
-        if travelling != NOTHING:
+        if travelling is not NOTHING and travelling != NOTHING:
             self._travelling[position] = self._same.setdefault(travelling, travelling)
 
 

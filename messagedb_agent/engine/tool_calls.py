@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
+from messagedb_agent.agent.bounds import MAX_TEXT_BYTES, is_too_large
 from messagedb_agent.clock import Clock
 from messagedb_agent.containing import error_text, to_the_end
 from messagedb_agent.engine.batch import Draft
@@ -11,8 +11,8 @@ from messagedb_agent.engine.ended import Ended, Undone
 from messagedb_agent.engine.plan import ReconcileCall, RunTool
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
-from messagedb_agent.events.codec import size_bytes
-from messagedb_agent.events.schema import Event, ToolExecutionCompleted, ToolExecutionFailed
+from messagedb_agent.events.codec import encode
+from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.events.words import ToolFailureKind
 from messagedb_agent.ids import derived_id
@@ -20,11 +20,6 @@ from messagedb_agent.store.store import Hold, Transaction
 from messagedb_agent.tools.tool import NotDone, ToolContext, ToolFailure, ToolResult, Tools
 
 Outcome = ToolExecutionCompleted | ToolExecutionFailed
-
-
-def is_too_large_event(event: Event) -> bool:
-    """Say whether an event's data are too large as JSON, which may be six times its text."""
-    return size_bytes(event) > MAX_TEXT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +136,7 @@ class ToolCalls:
         completed = ToolExecutionCompleted(
             call_id=call.call_id, attempt=call.attempt, result=answer.text, elapsed_ms=elapsed_ms
         )
-        if is_too_large_event(completed):
+        # Only a long text is encoded to see how long it is: what is written is cleaned first.
+        if is_too_large(answer.text) and len(encode(completed).data) > MAX_TEXT_BYTES:
             return failed("raised", f"the result has more than {MAX_TEXT_BYTES} bytes")
         return completed

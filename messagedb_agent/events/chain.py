@@ -10,12 +10,15 @@ hash at the fork position. `time` and the global position are not covered.
 
 import base64
 import hashlib
+from binascii import b2a_base64
 from typing import Protocol
 
 from messagedb_agent.events.canonical import Json, Number, canonical_text, parse
 
 GENESIS = bytes(32)
 """What stands before position 0 of a thread that is no fork."""
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Row(Protocol):
@@ -60,7 +63,7 @@ def _covered(metadata: Json) -> Json:
 
 def hash_text(digest: bytes) -> str:
     """Return a hash as it is written: base64url without padding, 43 characters."""
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def hash_bytes(text: str) -> bytes:

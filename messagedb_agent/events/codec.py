@@ -5,7 +5,6 @@ the event is marked `sanitised`. In: any row decodes, to an event or to an `Unkn
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, get_args
 
@@ -19,6 +18,7 @@ from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import SCHEMA_VERSION, Event
 from messagedb_agent.events.upcasting import upcast
 from messagedb_agent.events.words import READING
+from messagedb_agent.records import record
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Every event class by its type."""
@@ -26,7 +26,22 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Eve
 _REPLACEMENT = "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class Encoded:
+    """An event as it is written.
+
+    Attributes:
+        event: what will stand in the log: the event given, its strings cleaned.
+        data: its data, canonical JSON.
+        sanitised: whether strings had to be cleaned.
+    """
+
+    event: Event
+    data: bytes
+    sanitised: bool
+
+
+@record
 class Sealed:
     """An event ready to be written.
 
@@ -47,7 +62,7 @@ class Sealed:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """What an event is sealed with.
 
@@ -65,7 +80,13 @@ class Envelope:
 
 
 def seal(
-    id: str, stream: str, position: int, event: Event, envelope: Envelope, previous: bytes
+    id: str,
+    stream: str,
+    position: int,
+    event: Event,
+    envelope: Envelope,
+    previous: bytes,
+    encoded: Encoded | None = None,
 ) -> Sealed:
     """Turn an event into the message that stands at `position`, chained to the one before it.
 
@@ -76,12 +97,13 @@ def seal(
         event: what happened.
         envelope: cause, correlation, time and writer.
         previous: hash of the row before it.
+        encoded: the event encoded, where that was done before.
     """
-    data, cleaned = _clean(event)
-    metadata = _metadata(envelope, sanitised=cleaned is not event)
+    encoded = encoded or encode(event)
+    metadata = _metadata(envelope, encoded.sanitised)
     kind = type(event).__name__
     row = {
-        "data": orjson.Fragment(data),
+        "data": orjson.Fragment(encoded.data),
         "id": id,
         "metadata": metadata,
         "position": position,
@@ -92,7 +114,8 @@ def seal(
     metadata["localProperties"]["hash"] = hash_text(digest)
     if envelope.cause and envelope.cause.global_position is not None:
         metadata["causationMessageGlobalPosition"] = envelope.cause.global_position
-    return Sealed(cleaned, id, kind, data.decode(), orjson.dumps(metadata).decode(), digest)
+    written = orjson.dumps(metadata).decode()
+    return Sealed(encoded.event, id, kind, encoded.data.decode(), written, digest)
 
 
 def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
@@ -116,23 +139,20 @@ def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
     return metadata
 
 
-def _clean(event: Event) -> tuple[bytes, Event]:
+def encode(event: Event) -> Encoded:
     """Return an event's data as canonical JSON, and the event as these data say it."""
     data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     try:
         text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         if b"\\u0000" not in text:
-            return text, event
+            return Encoded(event, text, sanitised=False)
     except orjson.JSONEncodeError:
         pass
     mended = _mend(data)
     text = orjson.dumps(mended, option=orjson.OPT_SORT_KEYS)
-    return text, event if mended == data else type(event).model_validate(mended)
-
-
-def size_bytes(event: Event) -> int:
-    """Return how many bytes an event's data have as they are written."""
-    return len(_clean(event)[0])
+    if mended == data:
+        return Encoded(event, text, sanitised=False)
+    return Encoded(type(event).model_validate(mended), text, sanitised=True)
 
 
 def _mend(value: Any) -> Any:
@@ -155,7 +175,7 @@ def clean_text(text: str) -> str:
     return "".join(_REPLACEMENT if "\ud800" <= char <= "\udfff" else char for char in text)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decoded:
     """A row of a thread, understood as far as it can be.
 

@@ -1,10 +1,11 @@
 """What stands beside an event: cause, correlation and properties, in Message DB's own keys."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from messagedb_agent.events.canonical import canonical_text, parse, read
+from messagedb_agent.records import record
 
 MAX_TRAVELLING_CHARS = 4_096
 """Where properties are too large to travel from an event to its effects."""
@@ -15,7 +16,7 @@ MAX_NAME_CHARS = 500
 _LONG_NUMBER = re.compile(r"\d{300}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cause:
     """The message that another one follows.
 
@@ -30,7 +31,7 @@ class Cause:
     global_position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Travelling:
     """What every event caused by another takes over from it.
 
@@ -45,7 +46,7 @@ class Travelling:
     properties: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Metadata:
     """Metadata of one message, read.
 
