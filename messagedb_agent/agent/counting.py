@@ -25,6 +25,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
     ToolOutcomeResolved,
+    UserMessageAdded,
 )
 from messagedb_agent.events.values import ToolCall
 from messagedb_agent.ids import call_id
@@ -35,26 +36,15 @@ TURN_PURPOSES = frozenset({"answer", "summary"})
 
 def counts(state: State, recorded: Recorded) -> bool:
     """Say whether an event means anything in this state."""
-    match recorded.event:
-        case SessionStarted(forked_from=fork):
-            first = recorded.position == 0 and recorded.stream != state.stream
-            return not state.started or (fork is not None and first)
+    match recorded.event:  # what a turn is made of first: it is asked of every event
+        case UserMessageAdded():
+            return True
         case LlmCallStarted(purpose=purpose):
             busy = state.model_call is not None or bool(state.calls)
             idle_answer = purpose == "answer" and state.owed is None  # nobody asked for one
             return state.started and not (purpose in TURN_PURPOSES and (busy or idle_answer))
         case LlmResponseReceived(llm_call_id=claim):
             return _answers(state, claim, "answer") or claim in state.side_calls
-        case ContextCompacted(llm_call_id=claim):
-            return _answers(state, claim, "summary")
-        case LlmCallFailed(llm_call_id=claim):
-            return _answers(state, claim, "answer", "summary") or claim in state.side_calls
-        case ToolApprovalRequested(call_id=call):
-            return _stage(state, call) is Stage.NEEDS_APPROVAL
-        case ToolExecutionApproved(call_id=call, arguments=edited):
-            return _stage(state, call) is Stage.ASKED and not is_too_large(edited or "")
-        case ToolExecutionDenied(call_id=call):
-            return _stage(state, call) is Stage.ASKED
         case ToolExecutionStarted(call_id=call, attempt=attempt, idempotency_key=key):
             open_call = state.calls.get(call)
             return (
@@ -67,6 +57,19 @@ def counts(state: State, recorded: Recorded) -> bool:
             )
         case ToolExecutionCompleted(call_id=call):
             return _stage(state, call) is Stage.RUNNING
+        case SessionStarted(forked_from=fork):
+            first = recorded.position == 0 and recorded.stream != state.stream
+            return not state.started or (fork is not None and first)
+        case ContextCompacted(llm_call_id=claim):
+            return _answers(state, claim, "summary")
+        case LlmCallFailed(llm_call_id=claim):
+            return _answers(state, claim, "answer", "summary") or claim in state.side_calls
+        case ToolApprovalRequested(call_id=call):
+            return _stage(state, call) is Stage.NEEDS_APPROVAL
+        case ToolExecutionApproved(call_id=call, arguments=edited):
+            return _stage(state, call) is Stage.ASKED and not is_too_large(edited or "")
+        case ToolExecutionDenied(call_id=call):
+            return _stage(state, call) is Stage.ASKED
         case ToolExecutionFailed(call_id=call):
             return _stage(state, call) in {Stage.RUNNING, Stage.PROBLEM}
         case ToolOutcomeResolved(call_id=call):

@@ -28,6 +28,7 @@ change the state is in `evolution`.
 
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 from messagedb_agent.agent.bounds import MAX_PARALLEL_CALLS, MAX_TOOL_ATTEMPTS, is_too_large
@@ -72,46 +73,51 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import Limits, ReachedLimit
 
+_wait = cache(Wait)  # decisions are made at every event, and nearly all of them are to wait
+
 
 def decide(state: State) -> Step:
     """Return what the agent does next, from `state` and nothing else."""
     if state.blocked:
-        return Wait("upgrade")
+        return _wait("upgrade")
     if not state.started:
-        return Wait("start")
+        return _wait("start")
     if state.to_cancel:
-        return Wait("effect")
+        return _wait("effect")
     if state.ended or state.deleted:
         return Done()
     if state.terminating is not None:
         return Complete()
-    return _next_of_round(state) or _next_of_turn(state)
+    if state.calls:
+        return _next_of_round(state) or _next_of_turn(state)
+    if state.model_call is not None:
+        return _wait("effect")
+    return _next_of_turn(state)
 
 
 def _next_of_round(state: State) -> Step | None:
-    if not state.calls:  # asked at every event, and nearly always so
-        return Wait("effect") if state.has_open_claims else None
-    if refused := state.at(Stage.PROBLEM):
-        return RefuseCalls(refused)
-    if unasked := state.at(Stage.NEEDS_APPROVAL):
-        return RequestApproval(unasked)
-    free = max(0, MAX_PARALLEL_CALLS - len(state.at(Stage.RUNNING)))
-    if ready := state.at(Stage.READY)[:free]:
-        return RunTools(ready)
+    stages = [call.stage for call in state.calls.values()]
+    if Stage.PROBLEM in stages:
+        return RefuseCalls(state.at(Stage.PROBLEM))
+    if Stage.NEEDS_APPROVAL in stages:
+        return RequestApproval(state.at(Stage.NEEDS_APPROVAL))
+    free = MAX_PARALLEL_CALLS - stages.count(Stage.RUNNING)
+    if Stage.READY in stages and free > 0:
+        return RunTools(state.at(Stage.READY)[:free])
     if state.has_open_claims:
-        return Wait("effect")
-    if state.at(Stage.ASKED):
-        return Wait("approval")
+        return _wait("effect")
+    if Stage.ASKED in stages:
+        return _wait("approval")
     return None
 
 
 def _next_of_turn(state: State) -> Step:
     if state.failed:
-        return Wait("retry")
+        return _wait("retry")
     if state.stopped:
-        return Wait("limit")
+        return _wait("limit")
     if state.owed is None:
-        return Wait("user")
+        return _wait("user")
     if limits := (*_turn_limits(state), *thread_limits(state, state.limits)):
         return Stop(limits)
     return Compact() if state.compaction_due else CallModel()

@@ -1,7 +1,8 @@
 """How events change the state; any event is accepted in any state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS, is_too_large
 from messagedb_agent.agent.counting import TURN_PURPOSES, counts, valid_calls
@@ -49,6 +50,8 @@ from messagedb_agent.events.values import (
 )
 from messagedb_agent.events.words import ToolFailureKind
 
+_UNUSED = TurnUse()
+
 
 def evolve(state: State, recorded: Recorded) -> State:
     """Return the state after an event; the same where it does not count."""
@@ -58,37 +61,36 @@ def evolve(state: State, recorded: Recorded) -> State:
 def evolve_counted(state: State, recorded: Recorded) -> State:
     """Return the state after an event that counts, for those who have asked that already."""
     position = recorded.position
-    match recorded.event:
-        case SessionStarted() as started:
-            return _started(state, started, recorded)
-        case AgentRedefined(definition=definition):
-            return changed(state, rules=_rules(definition), limits=definition.limits)
+    match recorded.event:  # what a turn is made of first
         case UserMessageAdded():
-            opened = changed(_new_allowance(state), terminating=None, ended=False)
-            return changed(opened, owed=position)
+            return _new_allowance(state, terminating=None, ended=False, owed=position)
         case LlmCallStarted(purpose=purpose):
             return _call_started(state, OpenModelCall(recorded.id, position, purpose))
         case LlmResponseReceived() as reply:
             return _replied(state, reply, position)
+        case ToolExecutionStarted(call_id=call, attempt=attempt, idempotency_key=key):
+            return state.with_call(
+                call, stage=Stage.RUNNING, cause=position, attempt=attempt, key=key
+            )
+        case ToolExecutionCompleted(call_id=call, elapsed_ms=elapsed_ms):
+            return _call_done(state, call, position, turn=_elapsed(state, elapsed_ms))
+        case SessionStarted() as started:
+            return _started(state, started, recorded)
+        case AgentRedefined(definition=definition):
+            return changed(state, rules=_rules(definition), limits=definition.limits)
         case ContextCompacted() as summary:
             used = _used(state, summary.attempts, summary.usage, summary.cost_usd)
-            return changed(used, model_call=None, compaction_due=False)
+            return changed(state, **used, model_call=None, compaction_due=False)
         case LlmCallFailed() as failure:
             return _call_failed(state, failure, position)
         case ToolApprovalRequested(call_id=call):
             return state.with_call(call, stage=Stage.ASKED, cause=position)
         case ToolExecutionApproved(call_id=call):
             return state.with_call(call, stage=Stage.READY, cause=position)
-        case ToolExecutionStarted(call_id=call, attempt=attempt, idempotency_key=key):
-            return state.with_call(
-                call, stage=Stage.RUNNING, cause=position, attempt=attempt, key=key
-            )
-        case ToolExecutionCompleted(call_id=call, elapsed_ms=elapsed_ms):
-            return _call_done(_elapsed(state, elapsed_ms), call, position)
         case ToolExecutionFailed(call_id=call, kind=kind, elapsed_ms=elapsed_ms):
-            if _is_unknown(state, call, kind):
-                state = changed(state, unknown=state.unknown | {call})
-            return _call_done(_elapsed(state, elapsed_ms), call, position)
+            unknown = state.unknown | {call} if _is_unknown(state, call, kind) else state.unknown
+            turn = _elapsed(state, elapsed_ms)
+            return _call_done(state, call, position, turn=turn, unknown=unknown)
         case ToolExecutionDenied(call_id=call):
             return _call_done(state, call, position)
         case ToolOutcomeResolved(call_id=call):
@@ -96,7 +98,7 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
         case LimitReached(limits=limits):
             return changed(state, stopped=tuple(limit.name for limit in limits))
         case SessionContinued(limits=limits):
-            return changed(_new_allowance(state), limits=raised(state.limits, limits))
+            return _new_allowance(state, limits=raised(state.limits, limits))
         case TurnCancelled():
             return _dropped(state)
         case SessionTerminationRequested():
@@ -139,14 +141,15 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
     )
 
 
-def _new_allowance(state: State) -> State:
+def _new_allowance(state: State, **changes: Any) -> State:
     return changed(
         state,
         failed=False,
         interruptions=0,
         overflowed=False,
         stopped=(),
-        turn=TurnUse(),
+        turn=_UNUSED,
+        **changes,
     )
 
 
@@ -158,23 +161,23 @@ def _call_started(state: State, call: OpenModelCall) -> State:
     return changed(state, model_call=call, turn=turn, owed=owed)
 
 
-def _without_side_call(state: State, claim: str) -> State:
+def _without_side_call(state: State, claim: str, **changes: Any) -> State:
     left = {id: purpose for id, purpose in state.side_calls.items() if id != claim}
-    return changed(state, side_calls=left)
+    return changed(state, side_calls=left, **changes)
 
 
 def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
-    state = _used(state, reply.attempts, reply.usage, reply.cost_usd)
+    used = _used(state, reply.attempts, reply.usage, reply.cost_usd)
     call = state.model_call
     if reply.llm_call_id in state.side_calls or call is None:
-        return _without_side_call(state, reply.llm_call_id)
-    state = changed(state, model_call=None, failed=False, interruptions=0, overflowed=False)
+        return _without_side_call(state, reply.llm_call_id, **used)
+    closed = {**used, "model_call": None, "failed": False, "interruptions": 0, "overflowed": False}
     calls = valid_calls(reply)
     if not calls or call.cancelled:
-        return state
+        return changed(state, **closed)
     opened = {c.call_id: _requested(state, c, position) for c in calls}
-    turn = changed(state.turn, rounds=state.turn.rounds + 1)
-    return changed(state, calls=opened, dropped=False, turn=turn)
+    turn = changed(used["turn"], rounds=state.turn.rounds + 1)
+    return changed(state, **closed | {"calls": opened, "dropped": False, "turn": turn})
 
 
 def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
@@ -188,11 +191,11 @@ def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
 
 
 def _call_failed(state: State, failure: LlmCallFailed, position: int) -> State:
-    state = _used(state, failure.attempts, None, None)
+    used = _used(state, failure.attempts, None, None)
     call = state.model_call
     if failure.llm_call_id in state.side_calls or call is None:
-        return _without_side_call(state, failure.llm_call_id)
-    state = changed(state, model_call=None)
+        return _without_side_call(state, failure.llm_call_id, **used)
+    state = changed(state, model_call=None, **used)
     if call.cancelled or (call.purpose == "summary" and state.owed is None):
         return state
     state = changed(state, owed=position)
@@ -216,13 +219,13 @@ def _is_unknown(state: State, call: str, kind: ToolFailureKind) -> bool:
     return kind == "outcome_unknown" or (kind == "timed_out" and not harmless)
 
 
-def _call_done(state: State, call: str, position: int) -> State:
+def _call_done(state: State, call: str, position: int, **changes: Any) -> State:
     """Close a call, and with the last one its round, which then owes an answer."""
-    state = state.with_call(call, stage=Stage.DONE)
-    if any(c.stage is not Stage.DONE for c in state.calls.values()):
-        return state
+    calls = {**state.calls, call: changed(state.calls[call], stage=Stage.DONE)}
+    if any(c.stage is not Stage.DONE for c in calls.values()):
+        return changed(state, calls=calls, **changes)
     owed = state.owed if state.dropped else position
-    return changed(state, calls={}, dropped=False, owed=owed)
+    return changed(state, calls={}, dropped=False, owed=owed, **changes)
 
 
 def _dropped(state: State) -> State:
@@ -246,16 +249,21 @@ def _dropped(state: State) -> State:
     )
 
 
-def _elapsed(state: State, elapsed_ms: int) -> State:
-    return changed(state, turn=changed(state.turn, elapsed_ms=state.turn.elapsed_ms + elapsed_ms))
+def _elapsed(state: State, elapsed_ms: int) -> TurnUse:
+    return changed(state.turn, elapsed_ms=state.turn.elapsed_ms + elapsed_ms)
 
 
 def _used(
-    state: State, attempts: Iterable[Attempt], usage: Usage | None, cost_usd: Decimal | None
-) -> State:
-    """Add up what a model call used: its answer and the tries before it."""
-    attempts = tuple(attempts)
+    state: State, attempts: Sequence[Attempt], usage: Usage | None, cost_usd: Decimal | None
+) -> dict[str, Any]:
+    """Add up what a model call used: its answer and the tries before it.
+
+    Returns:
+        The fields of the state that change.
+    """
     tokens = sum(u.input_tokens + u.output_tokens for u in spent(usage, attempts))
-    total = ThreadUse(state.total.tokens + tokens, state.total.cost_usd + (cost_usd or Decimal(0)))
-    elapsed_ms = sum(a.elapsed_ms + a.waited_ms for a in attempts)
-    return changed(_elapsed(state, elapsed_ms), total=total)
+    total = ThreadUse(state.total.tokens + tokens, state.total.cost_usd + (cost_usd or 0))
+    return {
+        "turn": _elapsed(state, sum(a.elapsed_ms + a.waited_ms for a in attempts)),
+        "total": total,
+    }

@@ -145,25 +145,23 @@ class State:
 
     def at(self, *stages: Stage) -> tuple[str, ...]:
         """Return the ids of the calls at some stages, in the reply's order."""
-        if not self.calls:  # asked at every event of long folds, and nearly always so
-            return ()
         return tuple(id for id, call in self.calls.items() if call.stage in stages)
 
     @property
     def has_open_claims(self) -> bool:
         """Whether an effect was started whose outcome is not recorded."""
-        return self.model_call is not None or bool(self.at(Stage.RUNNING))
+        return self.model_call is not None or bool(self.calls and self.at(Stage.RUNNING))
 
     @property
     def to_cancel(self) -> bool:
         """Whether effects under way are to be cancelled by their performer."""
-        return self.has_open_claims and (
+        return (
             self.ended
             or self.deleted
             or self.terminating is not None
             or (self.model_call is not None and self.model_call.cancelled)
-            or any(call.cancelled for call in self.calls.values())
-        )
+            or bool(self.calls and any(call.cancelled for call in self.calls.values()))
+        ) and self.has_open_claims
 
     def with_call(self, call_id: str, **changes: Any) -> "State":
         """Return the state with one call changed."""

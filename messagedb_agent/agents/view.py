@@ -51,14 +51,15 @@ def with_conversation(before: View, recorded: Recorded, talk: Conversation) -> V
     """
     if talk is before.conversation:  # it does not count
         return changed(before, last=recorded)
-    event = recorded.event
-    return View(
-        conversation=talk,
-        lineage=lineage_with(before.lineage, recorded, talk.state),
-        outcome=outcome_with(before.outcome, recorded, talk.state),
-        started=event if isinstance(event, SessionStarted) else before.started,
-        last=recorded,
-    )
+    folded = {
+        "conversation": talk,
+        "lineage": lineage_with(before.lineage, recorded, talk.state),
+        "outcome": outcome_with(before.outcome, recorded, talk.state),
+        "last": recorded,
+    }
+    if isinstance(recorded.event, SessionStarted):
+        folded["started"] = recorded.event
+    return changed(before, **folded)
 
 
 view: Projection[View] = Projection(View(), _evolve)

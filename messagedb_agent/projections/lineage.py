@@ -18,6 +18,7 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.steps import Done, Step, Wait
+from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LlmCallFailed,
@@ -28,6 +29,9 @@ from messagedb_agent.events.schema import (
     SessionTagged,
     SessionTitled,
     SessionUnarchived,
+    ToolExecutionCompleted,
+    ToolExecutionStarted,
+    UserMessageAdded,
 )
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
@@ -36,7 +40,7 @@ StateKind = Literal["start", "open", "answered", "cancelled", "failed", "limit",
 """What a state is: the start, in the middle of a turn, or how its turn ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentState:
     """An agent: a state of a thread.
 
@@ -134,27 +138,29 @@ def _moved(
         recorded: the event.
         kind: what the state is after it.
     """
-    begins = current.kind != "open"
-    return AgentState(
+    moved = changed(
+        current,
         id=recorded.id,
-        parent_id=rested.id,
         stream=recorded.stream,
         position=recorded.position,
-        turn=current.turn + 1 if begins else current.turn,
         kind=kind,
-        opened_by=recorded.id if begins else current.opened_by,
         time_ms=recorded.time_ms,
     )
+    if current.kind == "open":
+        return moved
+    return changed(moved, parent_id=rested.id, turn=current.turn + 1, opened_by=recorded.id)
 
 
 def _moves_on(state: State, recorded: Recorded) -> bool:
-    match recorded.event:
-        case SessionTitled() | SessionTagged() | SessionArchived() | SessionUnarchived():
-            return False
+    match recorded.event:  # what a turn is made of first
         case LlmCallStarted(purpose=purpose):
             return purpose in ("answer", "summary")
         case LlmResponseReceived(llm_call_id=claim) | LlmCallFailed(llm_call_id=claim):
             return claim not in state.side_calls
+        case UserMessageAdded() | ToolExecutionStarted() | ToolExecutionCompleted():
+            return True
+        case SessionTitled() | SessionTagged() | SessionArchived() | SessionUnarchived():
+            return False
         case _:
             return True
 

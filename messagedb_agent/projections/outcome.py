@@ -11,10 +11,13 @@ from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LimitReached,
     LlmCallFailed,
+    LlmCallStarted,
     LlmResponseReceived,
     SessionContinued,
     SessionStarted,
     ToolApprovalRequested,
+    ToolExecutionCompleted,
+    ToolExecutionStarted,
     TurnCancelled,
     UserMessageAdded,
 )
@@ -65,17 +68,19 @@ def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
     """
     side = before.state.side_calls
     after = changed(before, state=state)
-    match recorded.event:
+    match recorded.event:  # what a turn is made of first
+        case LlmCallStarted() | ToolExecutionStarted() | ToolExecutionCompleted():
+            return after
         case UserMessageAdded():
             return Outcome(after.state, asked=after.asked)
+        case LlmResponseReceived(llm_call_id=claim, text=text) if claim not in side:
+            return changed(after, answer=text or after.answer, failure=None)
         case SessionContinued():
             return changed(after, failure=None, limits=(), cancelled=None)
         case SessionStarted():
             return changed(after, cancelled=None)
         case TurnCancelled() as stop:
             return changed(after, cancelled=stop)
-        case LlmResponseReceived(llm_call_id=claim, text=text) if claim not in side:
-            return changed(after, answer=text or after.answer, failure=None)
         case LlmCallFailed(llm_call_id=claim, kind=kind, message=message) if claim not in side:
             return changed(after, failure=(kind, message))
         case LimitReached(limits=limits):
