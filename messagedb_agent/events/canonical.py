@@ -49,6 +49,11 @@ def is_object(text: str) -> bool:
 
     No more than 100 levels deep, without NaN and infinities, without lone surrogates.
     """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:  # enough for nearly all
+        try:
+            return isinstance(orjson.loads(text), dict)
+        except orjson.JSONDecodeError:
+            pass  # also for numbers that only few readers can hold
     try:
         value = json.loads(
             text, parse_int=Number, parse_float=Number, parse_constant=_refused_constant

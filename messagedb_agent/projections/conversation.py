@@ -9,6 +9,7 @@ has spoken. So no prefix of any stream folds to a conversation that a provider w
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from messagedb_agent.agent.counting import counts, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
@@ -28,6 +29,7 @@ from messagedb_agent.events.schema import (
     AgentRedefined,
     ContextCompacted,
     LlmCallFailed,
+    LlmCallStarted,
     LlmResponseReceived,
     SessionCompleted,
     SessionStarted,
@@ -35,12 +37,13 @@ from messagedb_agent.events.schema import (
     ToolExecutionCompleted,
     ToolExecutionDenied,
     ToolExecutionFailed,
+    ToolExecutionStarted,
     ToolOutcomeResolved,
     TurnCancelled,
     UserMessageAdded,
 )
 from messagedb_agent.events.values import AgentDefinition, ToolCall
-from messagedb_agent.projections.digest import message_digest
+from messagedb_agent.projections.digest import message_digest, settings_digest
 from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
@@ -101,6 +104,7 @@ class Conversation:
     Attributes:
         state: what decisions are made on.
         definition: the agent in force; None before the start.
+        settings: digest of what that asks its model with, beside the conversation.
         entries: what is shown, oldest first.
         round: the open round.
         held: what was said while a call or a round is open.
@@ -108,6 +112,7 @@ class Conversation:
 
     state: State = field(default_factory=State)
     definition: AgentDefinition | None = None
+    settings: bytes = b""
     entries: Grown[Entry] = field(default_factory=Grown)
     round: Round | None = None
     held: tuple[tuple[UserText, Recorded], ...] = ()
@@ -118,18 +123,22 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
         return before
     side = before.state.side_calls
     after = changed(before, state=evolve_counted(before.state, recorded))
-    match recorded.event:
-        case SessionStarted(definition=definition) as started:
-            closed = _close_round(after, recorded, given_results(started))
-            return _release(changed(closed, definition=definition), recorded)
-        case AgentRedefined(definition=definition):
-            return changed(after, definition=definition)
+    match recorded.event:  # what a turn is made of first
+        case LlmCallStarted() | ToolExecutionStarted():
+            return after
         case UserMessageAdded(text=text):
             return _heard(after, text if text.strip() else "(empty message)", recorded)
-        case ToolOutcomeResolved() as resolved:
-            return _heard(after, _note(resolved), recorded)
         case LlmResponseReceived(llm_call_id=claim) as reply if claim not in side:
             return _replied(after, reply, recorded)
+        case ToolExecutionCompleted(call_id=call, result=result):
+            return _answered(after, call, _or_no_output(result), recorded)
+        case SessionStarted(definition=definition) as started:
+            closed = _close_round(after, recorded, given_results(started))
+            return _release(_defined(closed, definition), recorded)
+        case AgentRedefined(definition=definition):
+            return _defined(after, definition)
+        case ToolOutcomeResolved() as resolved:
+            return _heard(after, _note(resolved), recorded)
         case LlmCallFailed(llm_call_id=claim) if claim not in side:
             return _release(after, recorded)
         case ContextCompacted(summary=summary, through_position=through):
@@ -137,8 +146,6 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
         case ToolExecutionApproved(call_id=call, arguments=str() as arguments) if after.round:
             edited = {**after.round.arguments, call: arguments}
             return changed(after, round=changed(after.round, arguments=edited))
-        case ToolExecutionCompleted(call_id=call, result=result):
-            return _answered(after, call, _or_no_output(result), recorded)
         case ToolExecutionFailed(call_id=call, kind=kind, message=message):
             return _answered(after, call, f"Error ({kind}): {message}", recorded)
         case ToolExecutionDenied(call_id=call, reason=reason):
@@ -151,6 +158,10 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
 
 
 conversation: Projection[Conversation] = Projection(Conversation(), _evolve)
+
+
+def _defined(after: Conversation, definition: AgentDefinition) -> Conversation:
+    return changed(after, definition=definition, settings=settings_digest(definition))
 
 
 def _is_busy(state: State) -> bool:
@@ -187,43 +198,58 @@ def _answered(after: Conversation, call_id: str, text: str, recorded: Recorded) 
     if (edited := after.round.arguments.get(call_id)) is not None:
         text = f"(Run with arguments changed by the user: {edited})\n{text}"
     outcomes = {**after.round.outcomes, call_id: (text, recorded)}
-    after = changed(after, round=changed(after.round, outcomes=outcomes))
-    return after if after.state.calls else _release(_close_round(after, recorded), recorded)
+    answered = changed(after.round, outcomes=outcomes)
+    if after.state.calls:
+        return changed(after, round=answered)
+    return _release(_close_round(after, recorded, of=answered), recorded)
 
 
 def _close_round(
-    after: Conversation, recorded: Recorded, results: Mapping[str, str] | None = None
+    after: Conversation,
+    recorded: Recorded,
+    results: Mapping[str, str] | None = None,
+    *,
+    of: Round | None = None,
 ) -> Conversation:
-    """Show a round: the reply, and every call answered, with *not run* where nothing is known."""
-    open_round = after.round
-    if open_round is None:
+    """Show a round: the reply, and every call answered, with *not run* where nothing is known.
+
+    Args:
+        after: the conversation.
+        recorded: the event that closes the round.
+        results: results that are given to calls without outcome.
+        of: the round; the open one by default.
+    """
+    closing = of or after.round
+    if closing is None:
         return after
-    after = changed(after, round=None)
     if not after.entries:
-        return after
+        return changed(after, round=None)
     asked = tuple(
         AskedCall(call.call_id, _shown_name(call.name), _shown_arguments(call.arguments))
-        for call in open_round.calls
+        for call in closing.calls
     )
-    reply = AssistantReply(open_round.text, asked, open_round.provider_blocks)
-    shown: list[tuple[RequestMessage, Recorded]] = [(reply, open_round.reply)]
+    reply = AssistantReply(closing.text, asked, closing.provider_blocks)
+    shown: list[tuple[RequestMessage, Recorded]] = [(reply, closing.reply)]
     for call in asked:
         given = (results or {}).get(call.call_id)
         default = NOT_RUN if given is None else _or_no_output(given)
-        text, source = open_round.outcomes.get(call.call_id, (default, recorded))
+        text, source = closing.outcomes.get(call.call_id, (default, recorded))
         shown.append((ToolAnswer(call.call_id, call.name, text), source))
-    return _show(after, recorded, *shown)
+    return _show(after, recorded, *shown, round=None)
 
 
 def _release(after: Conversation, recorded: Recorded) -> Conversation:
     """Show what was held back, if nothing is open any more."""
     if not after.held or _is_busy(after.state):
         return after
-    return _show(changed(after, held=()), recorded, *after.held)
+    return _show(after, recorded, *after.held, held=())
 
 
 def _show(
-    after: Conversation, closed: Recorded, *messages: tuple[RequestMessage, Recorded]
+    after: Conversation,
+    closed: Recorded,
+    *messages: tuple[RequestMessage, Recorded],
+    **changes: Any,
 ) -> Conversation:
     digest = after.entries[-1].digest if after.entries else GENESIS
     place = (closed.stream, closed.position)
@@ -231,7 +257,7 @@ def _show(
     for message, source in messages:
         digest = message_digest(digest, message)
         shown.append(Entry(message, (source.stream, source.position), place, digest))
-    return changed(after, entries=after.entries.plus(*shown))
+    return changed(after, entries=after.entries.plus(*shown), **changes)
 
 
 def _compacted(after: Conversation, summary: str, through: int, recorded: Recorded) -> Conversation:

@@ -21,6 +21,7 @@ from messagedb_agent.events.request import (
     ToolAnswer,
     UserText,
 )
+from messagedb_agent.events.values import AgentDefinition
 
 
 def message_digest(previous: bytes, message: RequestMessage) -> bytes:
@@ -35,23 +36,28 @@ def messages_digest(messages: Iterable[RequestMessage], start: bytes = GENESIS) 
     return start
 
 
-def request_digest(request: Request, messages: bytes) -> str:
-    """Return the digest of a request whose messages chain to `messages`."""
-    settings = {
-        "model": request.model,
-        "parameters": request.parameters.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "systemPrompt": request.system_prompt,
+def settings_digest(settings: Request | AgentDefinition) -> bytes:
+    """Return the digest of what stays the same from request to request."""
+    parameters = settings.parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain = {
+        "model": settings.model,
+        "parameters": parameters,
+        "systemPrompt": settings.system_prompt,
         "tools": [
             {
                 "description": tool.description,
                 "name": tool.name,
                 "parametersSchema": tool.parameters_schema,
             }
-            for tool in request.tools
+            for tool in settings.tools
         ],
     }
-    sealed = hashlib.sha256(_canonical(settings)).digest() + messages
-    return hash_text(hashlib.sha256(sealed).digest())
+    return hashlib.sha256(_canonical(plain)).digest()
+
+
+def request_digest(settings: bytes, messages: bytes) -> str:
+    """Return the digest of a request by those of its settings and of the chain of its messages."""
+    return hash_text(hashlib.sha256(settings + messages).digest())
 
 
 def _as_json(message: RequestMessage) -> dict[str, Any]:

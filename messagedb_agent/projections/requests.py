@@ -65,7 +65,7 @@ def answer_request(shown: Conversation) -> FoldedRequest:
     """
     chain = shown.entries[-1].digest if shown.entries else GENESIS
     request = _request(shown, _Messages(shown.entries))
-    return FoldedRequest(request, request_digest(request, chain), "conversation", 1)
+    return FoldedRequest(request, request_digest(shown.settings, chain), "conversation", 1)
 
 
 def summary_request(shown: Conversation) -> FoldedRequest:
@@ -82,7 +82,7 @@ def summary_request(shown: Conversation) -> FoldedRequest:
         size += 1
     messages = (*(entry.message for entry in shown.entries[:size]), UserText(SUMMARY_INSTRUCTION))
     request = _request(shown, messages)
-    digest = request_digest(request, messages_digest(messages))
+    digest = request_digest(shown.settings, messages_digest(messages))
     return FoldedRequest(request, digest, "summary", 1, through)
 
 

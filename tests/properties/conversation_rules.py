@@ -11,7 +11,7 @@ from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolA
 from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.projections.conversation import Conversation, conversation
-from messagedb_agent.projections.digest import messages_digest, request_digest
+from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
 from tests.given import definition
 
@@ -105,5 +105,6 @@ def broken_request(shown: Conversation) -> str | None:
 
 def _broken_digest(folded: FoldedRequest) -> str | None:
     """The digest that grew along with the conversation is that of the whole request."""
-    anew = request_digest(folded.request, messages_digest(folded.request.messages))
+    settings = settings_digest(folded.request)
+    anew = request_digest(settings, messages_digest(folded.request.messages))
     return None if folded.digest == anew else "a digest that does not follow from the request"

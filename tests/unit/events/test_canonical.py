@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from messagedb_agent.events.canonical import MAX_DEPTH, canonical_text, depth, parse, read
+from messagedb_agent.events.canonical import (
+    MAX_DEPTH,
+    canonical_text,
+    depth,
+    is_object,
+    parse,
+    read,
+)
 
 
 def canonical(text: str) -> str:
@@ -75,3 +82,28 @@ def test_reading_takes_a_number_beyond_floats_as_absent_and_keeps_the_rest() -> 
 def test_reading_refuses_what_is_no_json_in_one_way(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", True),
+        (' {"a": 1e400, "b": [18446744073709551616]}', True),
+        ('{"a": "\\u00e9\\u0000"}', True),
+        ('{"a":' + nested(MAX_DEPTH - 1) + "}", True),
+        ('{"a":' + nested(MAX_DEPTH) + "}", False),
+        ('{"a": "' + "[" * 500 + '"}', True),
+        ("[]", False),
+        ('"{}"', False),
+        ('{"a": NaN}', False),
+        ('{"a": -Infinity}', False),
+        ('{"a": "\\ud800"}', False),
+        ('{"a": "\ud800"}', False),
+        ('{"a": 01}', False),
+        ("\ufeff{}", False),
+        ("{} {}", False),
+        ("", False),
+    ],
+)
+def test_an_object_is_what_every_reader_can_hold(text: str, expected: bool) -> None:
+    assert is_object(text) is expected

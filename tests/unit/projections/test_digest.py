@@ -15,7 +15,12 @@ from messagedb_agent.events.request import (
     UserText,
 )
 from messagedb_agent.events.values import ModelParameters
-from messagedb_agent.projections.digest import message_digest, messages_digest, request_digest
+from messagedb_agent.projections.digest import (
+    message_digest,
+    messages_digest,
+    request_digest,
+    settings_digest,
+)
 from tests.given import tool
 
 MESSAGES: tuple[RequestMessage, ...] = (
@@ -58,7 +63,7 @@ def test_a_digest_seals_the_chain_with_the_settings() -> None:
     )
     chain = messages_digest(MESSAGES)
     sealed = hashlib.sha256(hashlib.sha256(settings.encode()).digest() + chain).digest()
-    assert request_digest(REQUEST, chain) == hash_text(sealed)
+    assert request_digest(settings_digest(REQUEST), chain) == hash_text(sealed)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +77,9 @@ def test_a_digest_seals_the_chain_with_the_settings() -> None:
     ],
 )
 def test_any_other_setting_is_another_digest(changed: Request) -> None:
-    chain = messages_digest(MESSAGES)
-    assert request_digest(changed, chain) != request_digest(REQUEST, chain)
+    assert settings_digest(changed) != settings_digest(REQUEST)
 
 
 def test_rules_that_the_model_is_not_told_of_are_not_covered() -> None:
     silent = replace(REQUEST, tools=(tool("look", approval=True, effect="retry"),))
-    chain = messages_digest(MESSAGES)
-    assert request_digest(silent, chain) == request_digest(REQUEST, chain)
+    assert settings_digest(silent) == settings_digest(REQUEST)
