@@ -31,13 +31,9 @@ def parse_arguments(text: JsonText) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=_number,
-            parse_constant=_refuse_constant,
-        )
-        json.dumps(value, ensure_ascii=False).encode()
+        value = _DECODER.decode(text)
+        if "\\u" in text or not text.isascii():  # only these write half of a surrogate pair
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise ToolError(
             f"the arguments are not JSON: {error.msg} at character {error.pos + 1}"
@@ -73,6 +69,11 @@ def _number(text: str) -> int | float:
 
 def _refuse_constant(text: str) -> None:
     raise ToolError(f"the arguments are not JSON: {text} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse_constant
+)
 
 
 def _kind(value: object) -> str:

@@ -15,7 +15,7 @@ from messagedb_agent.tools.reconciling import Reconcile
 from messagedb_agent.tools.running import failure_text, in_thread
 from messagedb_agent.tools.signature import read_docs, read_signature
 from messagedb_agent.tools.spec import make_spec
-from messagedb_agent.tools.tool import ToolContext
+from messagedb_agent.tools.tool import Bound, ToolContext
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +64,7 @@ class FunctionTool(Generic[P, R]):
         self.reconcile = reconcile
         self.transactional = transactional
         self.__wrapped__: Callable[P, R] = function
+        self._is_async = inspect.iscoroutinefunction(function)
         self._signature = read_signature(function, docs, name=self.name)
         self.parameters = self._signature.parameters
         self.spec = make_spec(
@@ -96,18 +97,31 @@ class FunctionTool(Generic[P, R]):
         """
         self._bound(arguments)
 
-    async def execute(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
-        """Call the function: a coroutine in this task, any other function in a thread.
+    def bind(self, arguments: Mapping[str, Any]) -> Bound:
+        """Return the call that these arguments make: a coroutine, any other function in a thread.
 
         Raises:
             ToolError: the arguments are refused.
         """
-        values = self._bound(arguments) | dict.fromkeys(self._signature.contexts, context)
-        called: Callable[[], Any] = functools.partial(self.__wrapped__, **values)
-        if inspect.iscoroutinefunction(self.__wrapped__):
-            return await called()
-        result = await in_thread(called, name=f"tool-{self.name}")
-        return await result if inspect.isawaitable(result) else result
+        values = self._bound(arguments)
+
+        async def call(context: ToolContext) -> Any:
+            given = values | dict.fromkeys(self._signature.contexts, context)
+            if self._is_async:
+                return await self.__wrapped__(**given)  # type: ignore[call-arg, misc]  # P is gone
+            called = functools.partial(self.__wrapped__, **given)
+            result = await in_thread(called, name=f"tool-{self.name}")
+            return await result if inspect.isawaitable(result) else result
+
+        return call
+
+    async def execute(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+        """Call the function with arguments as a model gives them.
+
+        Raises:
+            ToolError: the arguments are refused.
+        """
+        return await self.bind(arguments)(context)
 
     def _bound(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         model = self._signature.model

@@ -13,7 +13,7 @@ from messagedb_agent.tools.function_tool import FunctionTool
 from messagedb_agent.tools.reconciling import Reconcile
 from messagedb_agent.tools.running import failure_text, in_thread
 from messagedb_agent.tools.spec import make_spec
-from messagedb_agent.tools.tool import ToolContext
+from messagedb_agent.tools.tool import Bound, ToolContext
 
 _Bind = Callable[[Mapping[str, Any], ToolContext], Callable[[], Any]]
 
@@ -83,6 +83,15 @@ class ObjectTool:
             raise ToolError(f"the tool's schema cannot be used: {failure_text(error)}") from error
         if faults:
             raise ToolError(joined(faults))
+
+    def bind(self, arguments: Mapping[str, Any]) -> Bound:
+        """Return the call that these arguments make.
+
+        Raises:
+            ToolError: the schema refuses the arguments, or cannot be used itself.
+        """
+        self.check(arguments)
+        return functools.partial(self.execute, arguments)
 
     async def execute(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
         """Call the object's `execute`: a coroutine in this task, any other in a thread."""

@@ -140,6 +140,8 @@ class Problem:
 
 
 MayBegin = Callable[[], Awaitable[None]]
+Bound = Callable[[ToolContext], Awaitable[Any]]
+"""A call with checked arguments, which is told what it may know of itself."""
 
 
 async def at_once() -> None:

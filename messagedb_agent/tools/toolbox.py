@@ -1,5 +1,6 @@
 """A set of tools under their names: it checks calls, runs them, and bounds what comes back."""
 
+from functools import partial
 from typing import Any
 
 from messagedb_agent.errors import ToolError, ValidationError
@@ -10,6 +11,7 @@ from messagedb_agent.tools.object_tool import AnyTool, ObjectTool, adapt
 from messagedb_agent.tools.reconciling import ASK_S, ask, cannot_tell
 from messagedb_agent.tools.running import run_bounded, shortened
 from messagedb_agent.tools.tool import (
+    Bound,
     MayBegin,
     NotDone,
     Problem,
@@ -80,14 +82,8 @@ class Toolbox:
 
     def problem(self, name: str, arguments: JsonText) -> Problem | None:
         """Say why this call cannot run: no such tool, arguments that its schema refuses."""
-        tool = self._by_name.get(name)
-        if tool is None:
-            return Problem("unknown_tool", self._unknown(name))
-        try:
-            tool.check(parse_arguments(arguments))
-        except ToolError as error:
-            return Problem("bad_arguments", str(error))
-        return None
+        call = self._bound(name, arguments)
+        return call if isinstance(call, Problem) else None
 
     async def run(
         self,
@@ -103,16 +99,14 @@ class Toolbox:
         cancelled, and left behind if it does not end within a second; a synchronous function runs
         on in its thread, and what it returns is dropped.
         """
-        problem = self.problem(name, arguments)
-        if problem is not None:
-            return ToolFailure(problem.kind, problem.message)
-        tool = self._by_name[name]
-        values = parse_arguments(arguments)
-        timeout_ms = tool.spec.timeout_ms
+        call = self._bound(name, arguments)
+        if isinstance(call, Problem):
+            return ToolFailure(call.kind, call.message)
+        timeout_ms = self._by_name[name].spec.timeout_ms
 
         await may_begin()
         return await run_bounded(
-            lambda: tool.execute(values, context),
+            partial(call, context),
             timeout_s=None if timeout_ms is None else timeout_ms / 1000,
             max_output_chars=self._max_output_chars,
         )
@@ -134,6 +128,15 @@ class Toolbox:
         """Say whether a tool writes in the transaction that its result is appended in."""
         tool = self._by_name.get(name)
         return tool is not None and tool.transactional
+
+    def _bound(self, name: str, arguments: JsonText) -> Bound | Problem:
+        tool = self._by_name.get(name)
+        if tool is None:
+            return Problem("unknown_tool", self._unknown(name))
+        try:
+            return tool.bind(parse_arguments(arguments))
+        except ToolError as error:
+            return Problem("bad_arguments", str(error))
 
     def _unknown(self, name: str) -> str:
         shown = shortened(name, 80)
