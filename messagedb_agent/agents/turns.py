@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from messagedb_agent import ids
@@ -200,7 +201,8 @@ class Turns:
         return Rest(run.thread_id, seen)
 
     def _effects(self, run: Run, progress: Progress) -> Effects:
-        within = Within(self.store, run.journal) if isinstance(self.store, Transactional) else None
+        store = self._transactional
+        within = Within(store, run.journal) if store else None
         return Effects(
             run.journal.stream,
             run.thread_id,
@@ -210,6 +212,10 @@ class Turns:
             progress.on_delta,
             within,
         )
+
+    @cached_property
+    def _transactional(self) -> Transactional | None:
+        return self.store if isinstance(self.store, Transactional) else None
 
     def _redefinition(
         self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
@@ -221,6 +227,8 @@ class Turns:
         tools = {"tools": self.tools.specs()}
         fields = {name: value for name, value in changes.items() if value is not None}
         recorded = shown.definition
+        if recorded is not None and not fields and recorded.tools == tools["tools"]:
+            return ()  # nearly always
         if recorded is None:
             return (Start(agent.thread_id, defined({**DEFAULTS, **tools, **fields})),)
         wanted = defined({**dict(recorded), **tools, **fields})
