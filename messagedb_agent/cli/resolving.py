@@ -31,13 +31,15 @@ class Said:
         """Whether it took effect, and the text to that.
 
         Raises:
-            ValidationError: neither is given, or both.
+            ValidationError: neither is given, or both, or the reason is blank.
         """
         match self.completed, self.failed:
             case str(result), None:
                 return "completed", result
-            case None, str(reason):
+            case None, str(reason) if reason.strip():
                 return "failed", reason
+            case None, str():
+                raise ValidationError("--failed needs a reason, for the model", field="outcome")
             case _:
                 raise ValidationError(
                     "say either --completed RESULT or --failed REASON", field="outcome"

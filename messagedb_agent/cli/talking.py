@@ -95,13 +95,20 @@ def cancel(common: Common, thread: str, reason: str | None, by: str | None) -> i
         async with opened(setup) as engine:
             before = await engine.latest(thread)
             agent = await _patiently(before.cancel(reason=reason, by=by))
-            was = "is cancelled" if agent != before else "has no turn under way; nothing is changed"
-            note(f"thread {agent.thread_id} {was}")
+            note(f"thread {agent.thread_id} {_what_cancel_did(before, agent)}")
             prefix = await engine.shortest_prefix(agent.thread_id)
             note(f'next: {command(setup.common, "message", prefix)} "..."')
         return ExitCode.OK
 
     return run(work())
+
+
+def _what_cancel_did(before: "Agent", after: "Agent") -> str:
+    if after == before:
+        return "has no turn under way; nothing is changed"
+    if after.view.outcome.cancelled is None:
+        return "had ended its turn before it could be cancelled"
+    return "is cancelled"
 
 
 async def _patiently(stopping: Coroutine[Any, Any, "Agent"]) -> "Agent":

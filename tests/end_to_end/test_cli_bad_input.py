@@ -337,6 +337,12 @@ def test_an_outcome_is_one_or_the_other(cli: CommandLine, said: tuple[str, ...])
     assert line == "error: say either --completed RESULT or --failed REASON"
 
 
+def test_a_failure_is_told_with_its_reason(cli: CommandLine) -> None:
+    cli("start", "hello")
+    line = cli.refused("resolve", "last", "_0", "--failed", " ", code=2)
+    assert line == "error: --failed needs a reason, for the model"
+
+
 def test_only_an_unknown_outcome_is_resolved(cli: CommandLine) -> None:
     cli("start", "What is 42 * 7?")
     line = cli.refused("resolve", "last", "_0", "--completed", "yes", code=3)
