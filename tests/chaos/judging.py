@@ -1,6 +1,6 @@
 """The second oracle: what tools did, by their ledger, beside what the log says of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psycopg
@@ -45,15 +45,17 @@ async def gathered(ledger: Ledger, admin_url: str) -> Evidence:
     return Evidence(ledger, notes)
 
 
-def judge_calls(report: Report, log: Log, evidence: Evidence, *, overlaps: bool) -> None:
+def judge_calls(
+    report: Report, log: Log, evidence: Evidence, *, was_paused: Callable[[int], bool]
+) -> None:
     """Compare each call with what its tool did.
 
     Args:
         report: where violations go, and counts.
         log: what the log says.
         evidence: what the tools left.
-        overlaps: whether processes were paused, or cut off, while others took over from them: what
-            may be done twice then is counted, and no violation.
+        was_paused: says of a process whether it was paused while others took over from it: what
+            it did too late is counted, and no violation.
     """
     for id in evidence.begun.keys() - log.calls.keys():
         report.require(False, f"{id}: a tool ran, and the log does not know the call")
@@ -62,10 +64,9 @@ def judge_calls(report: Report, log: Log, evidence: Evidence, *, overlaps: bool)
         for fault in _faults(call, begun, effects):
             report.require(False, f"{id} ({call.tool}): {fault}")
         for fault in _overlaps(call, begun, effects):
-            if overlaps:
-                report.counts[f"overlap: {fault}"] += 1
-            else:
-                report.require(False, f"{id} ({call.tool}): {fault}")
+            report.counts[f"overlaps: {fault}"] += 1
+            excused = any(was_paused(line["pid"]) for line in begun)
+            report.require(excused, f"{id} ({call.tool}): {fault}")
         report.counts["calls"] += 1
         report.counts["attempts begun"] += len(begun)
         report.counts["calls taken over"] += len(call.starts) > 1
@@ -102,6 +103,21 @@ def _overlaps(call: Call, begun: list[Mapping[str, Any]], effects: list[str]) ->
         yield f"a {policy} tool began after its outcome was recorded"
     if policy == "check" and len(effects) > 1:
         yield "a check tool took effect twice"
+
+
+def judge_asking(report: Report, log: Log, ledger: Ledger) -> None:
+    """Look whether models were asked only for what was claimed, where that was noted.
+
+    Args:
+        report: where violations go, and counts.
+        log: what the log says.
+        ledger: where workers noted that they ask.
+    """
+    asked = list(ledger.lines("asked"))
+    report.counts["times a model was asked"] = len(asked)
+    report.counts["workers that had a part"] = len({line["pid"] for line in asked})
+    claims = log.counts["LlmCallStarted"]
+    report.require(len(asked) <= claims, f"asked {len(asked)} times for {claims} claims")
 
 
 def judge_messages(

@@ -60,6 +60,14 @@ class Server:
         self._running = await start(self._settings)
         await until(self._answers)
 
+    async def sessions_like(self, name: str) -> int:
+        """Return how many sessions there are of applications whose name is like this."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s"
+        async with await psycopg.AsyncConnection.connect(self.admin_url) as connection:
+            row = await (await connection.execute(query, (name,))).fetchone()
+        assert row is not None
+        return int(row[0])
+
     async def _answers(self) -> bool:
         with suppress(psycopg.OperationalError):
             await self._sessions()

@@ -1,11 +1,11 @@
 """Bringing every thread to rest once the faults are over, and judging all of them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from messagedb_agent import Agent, Engine
 from messagedb_agent.errors import ModelError
-from tests.chaos.judging import gathered, judge_calls, judge_messages
+from tests.chaos.judging import gathered, judge_asking, judge_calls, judge_messages
 from tests.chaos.ledger import Ledger
 from tests.chaos.log import read_log
 from tests.chaos.report import Report
@@ -47,7 +47,7 @@ async def judge(
     ledger: Ledger,
     said: Mapping[str, Iterable[Said]],
     *,
-    overlaps: bool = False,
+    paused: Collection[int] = (),
 ) -> None:
     """Compare what stands with what must: each thread by itself, tools, what was acknowledged.
 
@@ -57,7 +57,7 @@ async def judge(
         engines: one for each category of the threads, all of which are at rest.
         ledger: what tools and processes wrote.
         said: by thread id, what users said, and were told to have said.
-        overlaps: see `judge_calls`.
+        paused: processes that were paused while others took over from them.
     """
     log = await read_log(*engines)
     report.violations += log.faults
@@ -65,5 +65,7 @@ async def judge(
     report.require(not restless, f"threads that do not rest: {restless}")
     report.counts["threads"] = len(log.statuses)
     report.counts.update(log.counts)
-    judge_calls(report, log, await gathered(ledger, server.admin_url), overlaps=overlaps)
+    evidence = await gathered(ledger, server.admin_url)
+    judge_calls(report, log, evidence, was_paused=lambda pid: pid in paused)
+    judge_asking(report, log, ledger)
     judge_messages(report, log, ledger, said)

@@ -68,7 +68,7 @@ async def send(ms: int, context: ToolContext) -> str:
 
 def _booked(key: str) -> Reconciled:
     found = [line["nonce"] for line in the_ledger().lines("effects") if line["key"] == key]
-    the_ledger().add("asked", key=key, found=found)
+    the_ledger().add("reconciled", key=key, found=found)
     return Reconciled.done(found[0]) if found else Reconciled.not_done()
 
 
