@@ -80,6 +80,15 @@ async def a_message_during_a_turn(people: People) -> None:
     await asyncio.gather(people.start("a", "do charge; ship"), interject())
 
 
+@_scenario("ToolExecutionCompleted")
+async def a_message_during_a_model_call(people: People) -> None:
+    async def interject() -> None:
+        await people.when("a", "LlmCallStarted")
+        await people.say("a", "do charge")
+
+    await asyncio.gather(people.start("a", "hello, slow"), interject())
+
+
 @_scenario("TurnCancelled")
 async def an_interruption(people: People) -> None:
     async def interrupt() -> None:
