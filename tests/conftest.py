@@ -10,6 +10,7 @@ import pytest
 
 from messagedb_agent.store.embedded import EmbeddedSettings
 from tests import network_guard
+from tests.properties.effort import register_profiles
 from tests.store_url import StoreUrls, new_home, open_store, remove_embedded
 
 TEST_STORE = os.environ.get("TEST_STORE", "auto")
@@ -34,6 +35,7 @@ def _close_the_environment() -> None:
 
 _close_the_environment()
 network_guard.install()
+register_profiles()
 
 
 def pytest_configure(config: pytest.Config) -> None:

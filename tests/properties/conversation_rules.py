@@ -1,4 +1,4 @@
-"""What every provider asks of the conversation it is sent, checked on our own messages."""
+"""What every provider asks of the conversation it is sent: of our own messages, and as sent."""
 
 import json
 import re
@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import CallModel, Compact
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
+from messagedb_agent.events.request import (
+    AssistantReply,
+    Request,
+    RequestMessage,
+    ToolAnswer,
+    UserText,
+)
 from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.events.values import ForkPoint
+from messagedb_agent.llm.litellm_request import request_messages, request_tools
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from tests import provider_rules
 from tests.given import definition
 
 _NAME = re.compile("[A-Za-z0-9_-]{1,64}")
@@ -100,7 +108,15 @@ def broken_request(shown: Conversation) -> str | None:
         return "an empty request"
     if isinstance(messages[-1], AssistantReply):
         return "a request that ends with a reply"
-    return broken_rule(messages) or _broken_digest(folded)
+    return broken_rule(messages) or _broken_as_sent(folded.request) or _broken_digest(folded)
+
+
+def _broken_as_sent(request: Request) -> str | None:
+    """Return what a strict provider answers the request with status 400 for, or None."""
+    body: dict[str, object] = {"messages": request_messages(request, litellm_name="openai/x")}
+    if offered := request_tools(request.tools):
+        body["tools"] = offered
+    return provider_rules.broken_rule("/v1/chat/completions", body)
 
 
 def _broken_digest(folded: FoldedRequest) -> str | None:

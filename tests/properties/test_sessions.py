@@ -26,7 +26,7 @@ from tests.properties.sessions import MOVES, Moves, session_of
 AGENTS = st.integers(0, 2)
 
 
-@examples(150)
+@examples(600)
 @given(AGENTS, MOVES)
 def test_no_prefix_of_a_session_folds_to_what_a_provider_would_refuse(
     agent: int, moves: Moves
