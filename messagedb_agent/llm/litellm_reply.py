@@ -70,7 +70,7 @@ class Asked:
 def read_whole(response: Any) -> Answer:
     """Read an answer that came in one piece."""
     answer = Answer(model=_text(get(response, "model")))
-    for choice in (get(response, "choices") or [])[:1]:
+    for choice in _items(get(response, "choices"))[:1]:
         message = get(choice, "message")
         answer.finish_reason = finish(get(choice, "finish_reason"))
         answer.text = _text(get(message, "content"))
@@ -79,7 +79,8 @@ def read_whole(response: Any) -> Answer:
         answer.fields = _kept_fields(get(message, "provider_specific_fields"))
         # Their `index` is of no use here: Anthropic's counts text blocks too.
         answer.calls = [
-            _add(Asked(index), call) for index, call in enumerate(get(message, "tool_calls") or [])
+            _add(Asked(index), call)
+            for index, call in enumerate(_items(get(message, "tool_calls")))
         ]
     return answer
 
@@ -89,10 +90,10 @@ def read_delta(answer: Answer, chunk: Any) -> Iterator[Delta]:
     hidden = get(chunk, "_hidden_params")
     answer.model = _text(get(hidden, "provider_response_model")) or answer.model
     answer.model = answer.model or _text(get(chunk, "model"))
-    for choice in (get(chunk, "choices") or [])[:1]:
+    for choice in _items(get(chunk, "choices"))[:1]:
         answer.finish_reason = finish(get(choice, "finish_reason")) or answer.finish_reason
         delta = get(choice, "delta")
-        for call in get(delta, "tool_calls") or []:
+        for call in _items(get(delta, "tool_calls")):
             _add(_place(answer.calls, call), call)
         _add_thinking(answer.thinking, _objects(get(delta, "thinking_blocks")))
         answer.fields |= _kept_fields(get(delta, "provider_specific_fields"))
@@ -211,7 +212,11 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    return [_mapping(item) for item in value if item] if isinstance(value, list) else []
+    return [_mapping(item) for item in _items(value) if item]
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _kept_fields(value: object) -> dict[str, Any]:

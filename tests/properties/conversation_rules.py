@@ -103,12 +103,17 @@ def broken_request(shown: Conversation) -> str | None:
             folded = summary_request(shown)
         case _:
             return None
-    messages = tuple(folded.request.messages)
+    return broken_messages(folded.request) or _broken_digest(folded)
+
+
+def broken_messages(request: Request) -> str | None:
+    """Return the first rule that the conversation of a request breaks, or None."""
+    messages = tuple(request.messages)
     if not messages:
         return "an empty request"
     if isinstance(messages[-1], AssistantReply):
         return "a request that ends with a reply"
-    return broken_rule(messages) or _broken_as_sent(folded.request) or _broken_digest(folded)
+    return broken_rule(messages) or _broken_as_sent(request)
 
 
 def _broken_as_sent(request: Request) -> str | None:
