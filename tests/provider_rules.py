@@ -119,10 +119,13 @@ def _openai(messages: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:
 
 
 def _parsed(arguments: object) -> object:
+    """Return arguments as a reader in another language has them; None where it has none."""
     try:
-        return json.loads(arguments) if isinstance(arguments, str) else None
-    except ValueError:
+        value = json.loads(arguments) if isinstance(arguments, str) else None
+        json.dumps(value, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _anthropic(messages: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:

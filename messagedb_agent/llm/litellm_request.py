@@ -81,7 +81,7 @@ def _assistant(reply: AssistantReply, model_family: str) -> dict[str, Any]:
             {
                 "id": call.call_id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
+                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
             }
             for call in reply.calls
         ]
@@ -91,10 +91,38 @@ def _assistant(reply: AssistantReply, model_family: str) -> dict[str, Any]:
     return said | given
 
 
+def _arguments(text: str) -> str:
+    """Return arguments as they are, or `{}` where litellm could not pass them on.
+
+    For providers that take values in place of text it reads them, and writes them again: a number
+    beyond the range of a double is then an infinity, which no JSON holds, or has more digits than
+    Python reads. The conversation would be refused for ever.
+    """
+    try:
+        json.dumps(json.loads(text), allow_nan=False)
+    except ValueError:
+        return "{}"
+    return text
+
+
 def _given_back(reply: AssistantReply, model_family: str) -> dict[str, Any]:
-    """What the provider wants back, if this model's family made it."""
+    """What the provider wants back, if this model's family made it, and nothing else.
+
+    Any writer may have put it there: it must not speak in another role, nor break the request.
+    """
     blocks = _object(reply.provider_blocks)
-    return blocks if blocks.pop("family", None) == model_family else {}
+    if blocks.get("family") != model_family:
+        return {}
+    given = {
+        name: blocks[name] for name in ("calls", "thinking_blocks") if _has_objects(blocks, name)
+    }
+    fields = blocks.get("provider_specific_fields")
+    return given | ({"provider_specific_fields": fields} if isinstance(fields, dict) else {})
+
+
+def _has_objects(blocks: Mapping[str, Any], name: str) -> bool:
+    items = blocks.get(name)
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
 
 def _object(text: str | None) -> dict[str, Any]:
@@ -102,7 +130,7 @@ def _object(text: str | None) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -13,6 +13,7 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.errors import ModelError
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -86,13 +87,13 @@ class World:
         RAN.set(self.ran)
         self.engine = Engine(MemoryStore(), lambda _: self.model, TOOLBOX)
 
-    async def says(self, text: str) -> None:
+    async def says(self, text: str, progress: Progress = SILENT) -> None:
         """Say something, and see the turn through, whatever the model does."""
         try:
             if self.agent is None:
-                self.agent = await self.engine.start(text)
+                self.agent = await self.engine.start(text, progress=progress)
             else:
-                self.agent = await self.agent.advance(text)
+                self.agent = await self.agent.advance(text, progress=progress)
         except ModelError:
             self.agent = await self.engine.latest("last")
 
