@@ -1,57 +1,24 @@
 """What is written reads back equal, whatever it says; and whatever stands there is read."""
 
 import json
-import re
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messagedb_agent.events.canonical import canonical_text, parse
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import EVENT_TYPES, Envelope, decode, seal
-from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import Event
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold
-from messagedb_agent.store.jsonb import normalised
 from tests.properties.effort import examples
-from tests.properties.values import CLEAN_TEXT, DEEP, EVENTS, JSON_OBJECTS, JSON_TEXT
+from tests.properties.rows import ENVELOPES, cleaned, foreign_rows
+from tests.properties.values import DEEP, EVENTS, JSON_OBJECTS, JSON_TEXT
 from tests.rows import TIME_MS, Row, stored
 
 STREAM = "agent:v0-thread"
 ID = "019b76da-a800-7000-8000-00000000000a"
-
-CAUSES = st.none() | st.builds(
-    Cause, CLEAN_TEXT.filter(bool), st.integers(0, 2**31), st.none() | st.integers(1, 2**53)
-)
-PROPERTIES = st.none() | JSON_OBJECTS.filter(
-    lambda text: text != "{}" and "0" * 300 not in text
-).map(
-    lambda text: canonical_text(parse(normalised(text)))  # they come from a row, always
-)
-NAMES = st.none() | CLEAN_TEXT.filter(bool)
-ENVELOPES = st.builds(
-    Envelope,
-    cause=CAUSES,
-    travelling=st.builds(Travelling, NAMES, NAMES, PROPERTIES),
-    occurred_at_ms=st.integers(0, 2**40),
-    writer=CLEAN_TEXT.filter(bool),
-)
-
-
-def cleaned(value: Any) -> Any:
-    """Return JSON with what PostgreSQL cannot hold replaced."""
-    match value:
-        case str():
-            return re.sub("[\0\ud800-\udfff]", "\ufffd", value)
-        case list():
-            return [cleaned(item) for item in value]
-        case dict():
-            return {key: cleaned(item) for key, item in value.items()}
-        case _:
-            return value
 
 
 @examples(120)
@@ -111,25 +78,6 @@ def _leaves(value: Any, field: str) -> list[tuple[Any, Any]]:
 
 
 ANY_JSON = st.none() | JSON_TEXT | JSON_OBJECTS | DEEP
-VERSIONS = st.sampled_from(["1", "2", "0", "99999", "x", ""])
-
-
-@st.composite
-def foreign_rows(draw: st.DrawFn) -> Row:
-    """A row that somebody else wrote: like one of ours, with something else somewhere."""
-    event = draw(EVENTS)
-    value = event.model_dump(mode="json", by_alias=True, exclude_none=True)
-    key = draw(st.sampled_from([*value, "unheardOf"]))
-    value[key] = "\0"
-    text = json.dumps(cleaned({**value, key: "@"}), ensure_ascii=False)
-    data = text.replace('"@"', draw(JSON_TEXT | DEEP), 1)
-    local = f'{{"critical": {draw(JSON_TEXT)}, "occurredAt": {draw(JSON_TEXT)}}}'
-    metadata = f'{{"schemaVersion": "{draw(VERSIONS)}", "localProperties": {local}}}'
-    return Row(
-        type=draw(st.sampled_from([type(event).__name__, "Moved"])),
-        data=draw(st.sampled_from([data, None])),
-        metadata=draw(st.sampled_from([metadata, None])),
-    )
 
 
 @examples(120)
