@@ -35,8 +35,10 @@ SELECT set_config('search_path', 'message_store,public', false),
 # A session whose client is gone would otherwise wait on for its lock, and then write; and one whose
 # client's machine is gone would hold its locks for two hours, which is how long a server waits by
 # default until it asks. Asked for one by one, as servers before version 14, and those on some
-# platforms, refuse one or the other.
-_NOTICE_GONE_CLIENTS = (
+# platforms, refuse one or the other. A session that is idle must stay, whatever the database says:
+# the one that holds the locks is idle for as long as a tool takes.
+_OF_THE_SESSION = (
+    "SELECT set_config('idle_session_timeout', '0', false)",
     "SELECT set_config('client_connection_check_interval', '2s', false)",
     "SELECT set_config('tcp_keepalives_idle', '30', false),"
     " set_config('tcp_keepalives_interval', '10', false),"
@@ -187,9 +189,9 @@ class Pool:
         try:
             with cut_off_after(connection, self._limits.answer_s):
                 await self.configure(connection)
-                for notice in _NOTICE_GONE_CLIENTS:
+                for setting in _OF_THE_SESSION:
                     with suppress(psycopg.DatabaseError):
-                        await connection.execute(notice)
+                        await connection.execute(setting)
         except BaseException:
             await connection.close()
             raise
