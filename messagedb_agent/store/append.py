@@ -1,6 +1,7 @@
 """Appends to a Message DB: the statement, and what stands where its answer was lost."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -78,11 +79,15 @@ class Append:
     def __init__(
         self, stream: str, messages: Sequence[NewMessage], expected_version: int | None
     ) -> None:
-        self.ids = frozenset(message.id for message in messages)
         self.count = len(messages)
         self.stream = stream
+        self._ids = [message.id for message in messages]
         self._expected = expected_version
         self.json = ",".join(_json(stream, expected_version, messages))
+
+    def has(self, id: str | None) -> bool:
+        """Say whether one of the messages has this id."""
+        return id in self._ids
 
     def expects(self, version: int) -> bool:
         """Say whether one of the messages is to stand right behind a position."""
@@ -155,7 +160,7 @@ def _in_conflict(error: psycopg.Error, appends: Sequence[Append]) -> int | None:
     wrong, taken = wrong_version(error), taken_id(error) if is_duplicate_id(error) else None
     for index, append in enumerate(appends):
         is_late = wrong and append.stream == wrong.stream and append.expects(wrong.expected)
-        if is_late or taken in append.ids:
+        if is_late or append.has(taken):
             return index
     return None
 
@@ -173,9 +178,14 @@ def _json(stream: str, expected: int | None, messages: Sequence[NewMessage]) -> 
         place = f',"expected":{expected + offset}' if expected is not None else ""
         data = f',"data":{message.data}' if message.data is not None else ""
         metadata = f',"metadata":{message.metadata}' if message.metadata is not None else ""
-        type = orjson.dumps(message.type).decode()
+        type = _quoted(message.type)
         yield f'{{"id":"{message.id}","stream":{name},"type":{type}{place}{data}{metadata}}}'
 
 
+@lru_cache
+def _quoted(type: str) -> str:
+    return orjson.dumps(type).decode()
+
+
 def _appended(rows: list[tuple[Any, ...]]) -> Appended:
-    return Appended(position=rows[-1][0], global_positions=tuple(row[1] for row in rows))
+    return Appended(position=rows[-1][0], global_positions=tuple([row[1] for row in rows]))

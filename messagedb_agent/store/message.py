@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from messagedb_agent.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class NewMessage:
     """A message to be written.
 
@@ -61,7 +63,7 @@ class Message:
         return replace(self, data=data, metadata=metadata)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Appended:
     """Where messages of one append stand.
 

@@ -168,7 +168,9 @@ class MessageDbStore:
             check_message(message, max_bytes=self._max_message_bytes)
         new = Append(stream, messages, expected_version)
         category = category_of(stream)
-        group = self._groups.setdefault(category, Group(partial(self._writing, category)))
+        group = self._groups.get(category)
+        if group is None:
+            group = self._groups[category] = Group(partial(self._writing, category))
         try:
             return await group.write(new)
         finally:

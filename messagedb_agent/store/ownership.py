@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -50,6 +51,7 @@ Source: PostgreSQL's documentation of `pg_locks`: of a lock on two keys, `classi
 """
 
 
+@lru_cache(maxsize=4096)
 def lock_keys(stream: str) -> tuple[int, int]:
     """Return the two signed 32-bit keys of a stream: the first 64 bits of its name's SHA-256."""
     digest = hashlib.sha256(stream.encode()).digest()
