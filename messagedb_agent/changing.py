@@ -15,12 +15,10 @@ def changed(value: T, **fields: Any) -> T:
     Raises:
         TypeError: it has no such field.
     """
-    copy: T = object.__new__(type(value))
-    kept = copy.__dict__
-    kept.update(value.__dict__)
-    size = len(kept)
-    kept.update(fields)
-    if len(kept) != size:
+    kept = value.__dict__ | fields
+    if len(kept) != len(value.__dict__):
         unknown = ", ".join(sorted(fields.keys() - value.__dict__.keys()))
         raise TypeError(f"{type(value).__name__} has no field {unknown}")
+    copy: T = object.__new__(type(value))
+    object.__setattr__(copy, "__dict__", kept)  # a frozen value's own would refuse
     return copy

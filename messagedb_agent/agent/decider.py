@@ -45,7 +45,7 @@ from messagedb_agent.agent.commands import (
     Start,
 )
 from messagedb_agent.agent.evolution import raised
-from messagedb_agent.agent.state import OpenToolCall, Stage, State, ToolRule
+from messagedb_agent.agent.state import NO_RULE, OpenToolCall, Stage, State
 from messagedb_agent.agent.steps import (
     CallModel,
     Compact,
@@ -287,7 +287,7 @@ def abandoned(state: State) -> tuple[Closing, ...]:
 
 
 def _left_open(state: State, call_id: str, call: OpenToolCall) -> Closing:
-    effect = state.rules.get(call.tool, ToolRule()).effect
+    effect = state.rules.get(call.tool, NO_RULE).effect
     match effect:
         case "check":
             return AskTool(call_id)

@@ -7,6 +7,7 @@ from typing import Any
 from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS, is_too_large
 from messagedb_agent.agent.counting import TURN_PURPOSES, counts, valid_calls
 from messagedb_agent.agent.state import (
+    NO_RULE,
     NOT_STARTED,
     OpenModelCall,
     OpenToolCall,
@@ -183,7 +184,7 @@ def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
 def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
     if call.problem is not None or is_too_large(call.name, call.arguments):
         stage = Stage.PROBLEM
-    elif state.rules.get(call.name, ToolRule()).needs_approval:
+    elif state.rules.get(call.name, NO_RULE).needs_approval:
         stage = Stage.NEEDS_APPROVAL
     else:
         stage = Stage.READY
@@ -215,7 +216,7 @@ def _call_failed(state: State, failure: LlmCallFailed, position: int) -> State:
 
 def _is_unknown(state: State, call: str, kind: ToolFailureKind) -> bool:
     """Say whether a failed call may have taken effect: a timeout does not stop the world."""
-    harmless = state.rules.get(state.calls[call].tool, ToolRule()).effect == "retry"
+    harmless = state.rules.get(state.calls[call].tool, NO_RULE).effect == "retry"
     return kind == "outcome_unknown" or (kind == "timed_out" and not harmless)
 
 

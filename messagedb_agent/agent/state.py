@@ -89,6 +89,10 @@ class ThreadUse:
     cost_usd: Decimal = Decimal(0)
 
 
+NO_RULE = ToolRule()
+"""How calls of a tool are treated that the definition does not know."""
+
+
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 

@@ -11,6 +11,8 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
 )
 
+_DROPPING = (TurnCancelled, SessionCompleted)
+
 
 class Settled:
     """The places of one stream where something was settled, in order.
@@ -55,7 +57,7 @@ class Settled:
     def _settled_by(self, before: View, recorded: Recorded, after: View) -> tuple[int, int] | None:
         """Return up to which position what was said is settled by now, and at which one."""
         rest, event = after.lineage.current, recorded.event
-        if isinstance(event, TurnCancelled | SessionCompleted):
+        if isinstance(event, _DROPPING):
             self._dropped = recorded.position
         if rest and rest.id == recorded.id and rest.kind in ("cancelled", "ended", "deleted"):
             self._dropped = None

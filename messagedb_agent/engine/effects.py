@@ -1,7 +1,6 @@
 """What acts on the world: asks the model, runs the tools, and says what came of it as a fact."""
 
 import asyncio
-from dataclasses import dataclass
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.clock import Clock
@@ -25,11 +24,12 @@ from messagedb_agent.events.values import MAX_FAILURE_CHARS, Attempt, ToolCall
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
+from messagedb_agent.records import record
 from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.tool import Tools
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Effects:
     """Performs the effects of one thread.
 

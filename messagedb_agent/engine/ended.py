@@ -1,12 +1,12 @@
 """How an effect may end: with a fact, without any effect, or with a fact that stands already."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from messagedb_agent.engine.batch import Draft
+from messagedb_agent.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Undone:
     """An attempt of a call that certainly took no effect.
 
@@ -19,7 +19,7 @@ class Undone:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stands:
     """A call whose outcome was recorded together with its effect."""
 

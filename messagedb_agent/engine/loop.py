@@ -63,10 +63,13 @@ async def run(
         nonlocal missing
         if saying:
             saying(batch)
-        if missing := lacking(batch.shown.state, has_tool):
+        state = batch.shown.state
+        if not state.has_open_claims:
+            return plan(batch)
+        if missing := lacking(state, has_tool):
             return ()
         # Where an event that must not be ignored is unknown, nobody here knows what is open.
-        again = () if batch.shown.state.blocked else close_abandoned(batch)
+        again = () if state.blocked else close_abandoned(batch)
         return (*again, *plan(batch))
 
     running = Running(lambda effect: perform(effect, hold), look_s=news_s)

@@ -1,9 +1,7 @@
 """From steps to claims: what `decide` says, written down before anything is done."""
 
-from dataclasses import dataclass
-
 from messagedb_agent.agent.decider import decide
-from messagedb_agent.agent.state import ToolRule
+from messagedb_agent.agent.state import NO_RULE
 from messagedb_agent.agent.steps import (
     CallModel,
     Compact,
@@ -28,9 +26,10 @@ from messagedb_agent.events.schema import (
 from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall
 from messagedb_agent.events.words import EffectPolicy, Purpose
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from messagedb_agent.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AskModel:
     """A claimed model call.
 
@@ -50,7 +49,7 @@ class AskModel:
     through: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunTool:
     """A claimed tool call.
 
@@ -73,7 +72,7 @@ class RunTool:
     policy: EffectPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReconcileCall:
     """A claimed tool call whose worker died, and whose tool can say what became of it.
 
@@ -145,7 +144,7 @@ def start_tool(batch: Batch, call_id: str) -> RunTool:
         event.arguments,
         event.attempt,
         event.idempotency_key,
-        batch.shown.state.rules.get(call.name, ToolRule()).effect,
+        batch.shown.state.rules.get(call.name, NO_RULE).effect,
     )
 
 

@@ -21,6 +21,7 @@ class Running:
         self._perform = perform
         self._look_s = look_s
         self._tasks: list[asyncio.Task[Ended]] = []
+        self._done: list[asyncio.Task[Ended]] = []  # of these, in the order they ended
         self._begun: list[asyncio.Task[Ended]] = []  # in order, for runs that can be repeated
         self._cancelled: set[asyncio.Task[Ended]] = set()
         self._ended: tuple[Ended, ...] = ()  # what is not recorded yet
@@ -47,13 +48,14 @@ class Running:
 
         There may be none, where there is other news or it is time to look for some.
         """
-        if not any(task.done() for task in self._tasks):
+        if not self._done:
             await self._wait()
-        done = [task for task in self._tasks if task.done()]
-        self._begun = [task for task in self._begun if task not in done]
-        self._cancelled.difference_update(done)
-        for task in done:
+        while self._done:
+            task = self._done.pop(0)
             self._tasks.remove(task)
+            self._cancelled.discard(task)
+            if task in self._begun:
+                self._begun.remove(task)
             self._ended += (task.result(),)  # where one raises, the others are not lost
         return self._ended
 
@@ -73,7 +75,7 @@ class Running:
         """Cancel every effect, and return the outcomes of those that had one all the same."""
         self._cancel(self._tasks)
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        self._tasks, self._done = [], []
         known = (fact for fact in ended if isinstance(fact, Draft) and is_known(fact.event))
         self._ended += tuple(known)
         return facts_of(self._ended)
@@ -94,7 +96,8 @@ class Running:
         self._look = None
         self.wake()
 
-    def _has_ended(self, _: asyncio.Task[Ended]) -> None:
+    def _has_ended(self, task: asyncio.Task[Ended]) -> None:
+        self._done.append(task)
         self.wake()
 
     def _cancel(self, tasks: Iterable[asyncio.Task[Ended]]) -> None:

@@ -1,7 +1,6 @@
 """What is said to a thread from outside, as an addition to a batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from messagedb_agent.agent.commands import Command
 from messagedb_agent.agent.decider import accept
@@ -14,12 +13,13 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.records import record
 
 Asked = Callable[[Conversation], Sequence[Command]]
 """Returns what is asked of a thread, once it is known how the thread stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Saying:
     """Commands from outside.
 

@@ -1,7 +1,6 @@
 """Tool calls as effects: a tool is run, or asked what became of a call; a fact comes of it."""
 
 import asyncio
-from dataclasses import dataclass
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES, is_too_large
 from messagedb_agent.clock import Clock
@@ -16,13 +15,14 @@ from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionF
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.events.words import ToolFailureKind
 from messagedb_agent.ids import derived_id
+from messagedb_agent.records import record
 from messagedb_agent.store.store import Hold, Transaction
 from messagedb_agent.tools.tool import NotDone, ToolContext, ToolFailure, ToolResult, Tools
 
 Outcome = ToolExecutionCompleted | ToolExecutionFailed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ToolCalls:
     """Runs the tool calls of one thread.
 

@@ -36,8 +36,8 @@ def _whole(value: object) -> object:
 
 DecimalText = Annotated[
     Decimal,
+    Field(allow_inf_nan=False, max_digits=60),  # before what is no longer the core's own kind
     BeforeValidator(_exact),
-    Field(allow_inf_nan=False, max_digits=60),
     PlainSerializer(lambda value: format(value, "f"), return_type=str),
 ]
 """A decimal number, written as a string without an exponent: events hold no floats."""

@@ -1,13 +1,13 @@
 """Requests to a model, folded from a conversation; each with its digest and a name for ever."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
 from messagedb_agent.events.request import Request, RequestMessage, UserText
 from messagedb_agent.projections.conversation import Conversation, Entry
 from messagedb_agent.projections.digest import messages_digest, request_digest
+from messagedb_agent.records import record
 
 SUMMARY_INSTRUCTION = (
     "Summarise the conversation above for yourself: you will go on with nothing but this summary."
@@ -15,7 +15,7 @@ SUMMARY_INSTRUCTION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoldedRequest:
     """A request and where it came from.
 
