@@ -306,12 +306,15 @@ def test_a_draft_that_the_tool_does_not_take_is_there_to_be_mended(
 
 
 def an_editor_that_stays() -> str:
-    """It does not end by itself where its terminal does."""
+    """It does not end by itself where its terminal does.
+
+    It sleeps in short pieces: a signal that comes right before a sleep is heard behind it.
+    """
     Path("editor.py").write_text(
         "import os, signal, time\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "print('process', os.getpid(), 'is open')\n"
-        "time.sleep(3600)\n"
+        "for _ in range(36000): time.sleep(0.1)\n"
     )
     return shlex.join([sys.executable, "-u", str(Path("editor.py").resolve())])
 
