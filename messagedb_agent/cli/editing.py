@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from messagedb_agent.cli.prompting import ask, ending_on_sigterm, on_signal
+from messagedb_agent.cli.prompting import ask, ending_on_sigterm, heard_soon, on_signal
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.containing import GRACE_S
 
@@ -46,7 +46,8 @@ def _run(words: list[str]) -> int:
     with on_signal(signal.SIGINT, lambda *_: None), ending_on_sigterm(), _terminal_kept():
         program = subprocess.Popen(words)
         try:
-            return program.wait()
+            with heard_soon():
+                return program.wait()
         except BaseException:
             program.terminate()
             with suppress(subprocess.TimeoutExpired):

@@ -11,6 +11,8 @@ from messagedb_agent.cli.guard import Terminated
 from messagedb_agent.cli.streams import answers, notes
 from messagedb_agent.cli.terminal import is_terminal, note, one_line
 
+_LOOK_S = 0.5
+
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
@@ -56,7 +58,7 @@ def forget_typed() -> None:
 @contextmanager
 def interrupting() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM raise at once, where a loop would wait for what is blocked."""
-    with on_signal(signal.SIGINT, signal.default_int_handler), ending_on_sigterm():
+    with on_signal(signal.SIGINT, signal.default_int_handler), ending_on_sigterm(), heard_soon():
         yield
 
 
@@ -68,6 +70,20 @@ def ending_on_sigterm() -> Iterator[None]:
             yield
     else:
         yield
+
+
+@contextmanager
+def heard_soon() -> Iterator[None]:
+    """Interrupt what blocks now and then.
+
+    Python acts on a signal that came right before a blocking call when the next one interrupts it.
+    """
+    with on_signal(signal.SIGALRM, lambda *_: None):
+        before = signal.setitimer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, *before)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
