@@ -173,8 +173,7 @@ class Attendance:
             case.task.add_done_callback(partial(self._ended, case))
 
     def _ended(self, case: _Case, task: "asyncio.Task[float | None]") -> None:
-        # Where it was cancelled, somebody may want it anew.
-        again_in_s = 0.0 if task.cancelled() or task.exception() else task.result()
+        again_in_s = self._again_in_s(case, task)
         case.task = None
         self._under_way -= 1
         if self._is_closing or again_in_s is None or case.share is None:
@@ -184,6 +183,15 @@ class Attendance:
         else:
             self._watch(case, again_in_s)
         self._begin()
+
+    def _again_in_s(self, case: _Case, task: "asyncio.Task[float | None]") -> float | None:
+        """Return in how many seconds a thread is to be looked at again, if at all."""
+        if task.cancelled():  # somebody may want it anew
+            return 0.0
+        if error := task.exception():  # a mistake here: it must not be silent, nor without pause
+            self._complain(case, f"seeing to it failed: {error_text(error)}")
+            return self.patience.latest_s
+        return task.result()
 
     async def _see(self, case: _Case) -> float | None:
         """See to a thread; return in how many seconds it is to be looked at again, if at all."""

@@ -7,6 +7,8 @@ import orjson
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.events.codec import clean_text
+from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
@@ -123,7 +125,7 @@ class Parking:
             "streamName": parked.stream,
             "position": parked.position,
             "globalPosition": parked.global_position,
-            "reason": parked.reason,
+            "reason": clean_text(parked.reason[:MAX_FAILURE_CHARS]),  # it is anybody's text
             "tries": parked.tries,
         }
         message = NewMessage(self._ids.new(), type, orjson.dumps(data).decode())

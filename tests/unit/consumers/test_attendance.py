@@ -1,8 +1,11 @@
 """Threads that have news are seen to until they rest, or are put aside."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import pytest
 
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance, Patience, See
@@ -97,6 +100,33 @@ async def test_an_absent_store_puts_no_thread_aside() -> None:
         attending.offer("a-1", share)
         await nothing_in_hand(attending)
     assert (share.rested, share.parked) == (["a-1"], [])
+
+
+async def test_a_mistake_in_putting_a_thread_aside_is_told_once_and_tried_again_after_a_pause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(NotingShare):
+        attempts = 0
+        is_mended = False
+
+        async def park(self, stream: str, reason: str, tries: int) -> None:
+            self.attempts += 1
+            if not self.is_mended:
+                raise TypeError("no such thing")
+            await super().park(stream, reason, tries)
+
+    async def see(_: str) -> Attended:
+        raise ValueError("it cannot be handled")
+
+    share = Broken()
+    async with attendance(see) as attending:
+        attending.offer("a-1", share)
+        await until(lambda: share.attempts > 2 and attending.watched)
+        share.is_mended = True
+        await nothing_in_hand(attending)
+    assert [stream for stream, _, _ in share.parked] == ["a-1"]
+    told = [r for r in caplog.records if "no such thing" in r.getMessage()]
+    assert [r.levelno for r in told] == [logging.WARNING]
 
 
 async def test_so_many_threads_are_seen_to_at_once_and_each_by_one() -> None:
