@@ -1,12 +1,12 @@
 """`consume`: what workers have put aside, and what is to become of it."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.render_json import parked_json, text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out
@@ -64,7 +64,7 @@ def _meant(parked: "Sequence[Parked]", name: str) -> "Parked":
 
 def _show(setup: Setup, parked: "Sequence[Parked]", form: str) -> None:
     if form == "json":
-        out(text_of([_json(one) for one in parked]))
+        out(text_of([parked_json(one) for one in parked]))
     elif parked:
         rows = [(one.thread_id, str(one.position), str(one.tries), one.reason) for one in parked]
         print_table(_HEADINGS, rows)
@@ -72,17 +72,6 @@ def _show(setup: Setup, parked: "Sequence[Parked]", form: str) -> None:
         note(f"try again: {replay} [THREAD]; drop forgets it until it has news")
     else:
         note("nothing is parked")
-
-
-def _json(parked: "Parked") -> dict[str, Any]:
-    return {
-        "threadId": parked.thread_id,
-        "streamName": parked.stream,
-        "position": parked.position,
-        "globalPosition": parked.global_position,
-        "tries": parked.tries,
-        "reason": parked.reason,
-    }
 
 
 async def _decide(

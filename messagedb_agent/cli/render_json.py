@@ -8,6 +8,7 @@ import orjson
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine, Listed, Message, WaitingCall
+    from messagedb_agent.consumers import Parked
     from messagedb_agent.projections.usage import ThreadUsage
 
 
@@ -92,6 +93,18 @@ def waiting_json(call: "WaitingCall") -> Mapping[str, Any]:
         "toolName": call.tool_name,
         "arguments": call.arguments,
         "askedAt": _time(int(call.asked_at.timestamp() * 1000)),
+    }
+
+
+def parked_json(parked: "Parked") -> Mapping[str, Any]:
+    """Return a thread that workers have put aside."""
+    return {
+        "threadId": parked.thread_id,
+        "streamName": parked.stream,
+        "position": parked.position,
+        "globalPosition": parked.global_position,
+        "tries": parked.tries,
+        "reason": parked.reason,
     }
 
 
