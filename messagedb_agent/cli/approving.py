@@ -12,7 +12,7 @@ from messagedb_agent.errors import Refused
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
-    from messagedb_agent.agent.commands import Command
+    from messagedb_agent.agent.commands import ApproveTool, DenyTool
     from messagedb_agent.events.schema import ToolApprovalRequested
 
 Step = Callable[[Coroutine[Any, Any, "Agent"]], Awaitable["Agent"]]
@@ -68,7 +68,7 @@ class Approving:
 
     def _decided(
         self, engine: "Engine", waiting: Sequence["ToolApprovalRequested"], put_off: set[str]
-    ) -> list["Command"]:
+    ) -> Sequence["ApproveTool | DenyTool"]:
         from messagedb_agent.agent.commands import ApproveTool
 
         if self.yes:
@@ -77,15 +77,11 @@ class Approving:
             return [ApproveTool(call.call_id) for call in waiting]
         commands = [_asked(engine, call) for call in waiting] if self.asks else []
         decided = [command for command in commands if command is not None]
-        put_off |= {call.call_id for call in waiting} - {_call_of(c) for c in decided}
+        put_off |= {call.call_id for call in waiting} - {command.call_id for command in decided}
         return decided
 
 
-def _call_of(command: "Command") -> str:
-    return str(getattr(command, "call_id", ""))
-
-
-def _asked(engine: "Engine", call: "ToolApprovalRequested") -> "Command | None":
+def _asked(engine: "Engine", call: "ToolApprovalRequested") -> "ApproveTool | DenyTool | None":
     """Ask a person about one call; None puts it off."""
     from messagedb_agent.agent.commands import ApproveTool, DenyTool
     from messagedb_agent.cli.drafting import Draft
