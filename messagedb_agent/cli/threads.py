@@ -23,10 +23,11 @@ from messagedb_agent.cli.shape import (
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
 _MAX_CONCURRENCY = 10_000
+_MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
+
 WorkersGroup = Annotated[
     str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
 ]
-_MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
 
 group = new_group(
     "Agents whose whole life is an event log in Message DB.\n\n"

@@ -11,8 +11,8 @@ from messagedb_agent.cli.app import main
 from messagedb_agent.cli.exits import MEANINGS, ExitCode
 
 COMMANDS = (
-    *("start", "message", "continue", "chat", "approve", "deny", "cancel", "end"),
-    *("show", "list", "approvals", "tail", "verify", "config", "db"),
+    *("start", "message", "continue", "chat", "approve", "deny", "cancel", "end", "resolve"),
+    *("show", "list", "approvals", "tail", "verify", "worker", "consume", "config", "db"),
 )
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
 

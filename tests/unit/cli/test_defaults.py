@@ -1,0 +1,25 @@
+"""What a command takes where nothing is said is what the package takes."""
+
+import typer
+
+from messagedb_agent import consumers
+from messagedb_agent.cli import threads
+
+
+def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:
+    """The numbers stand there twice: help must not import what works."""
+    group = typer.main.get_command(threads.group)
+    defaults = {p.name: p.default for p in group.commands["worker"].params}  # type: ignore[attr-defined]  # a group has them
+    worker = consumers.Worker
+    assert (defaults["concurrency"], defaults["group_size"], defaults["name"]) == (
+        worker.concurrency,
+        worker.size,
+        worker.group,
+    )
+    assert (defaults["grace"], defaults["tries"]) == (worker.grace_s, consumers.Patience().tries)
+
+
+def test_what_is_parked_is_looked_up_in_the_group_that_workers_have_by_default() -> None:
+    group = typer.main.get_command(threads.group)
+    (name,) = (p for p in group.commands["consume"].params if p.name == "name")  # type: ignore[attr-defined]  # as above
+    assert name.default == consumers.DEFAULT_GROUP
