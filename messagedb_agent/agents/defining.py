@@ -7,7 +7,8 @@ import pydantic
 
 from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.events.values import AgentDefinition
-from messagedb_agent.store.store import Store, Transactional
+from messagedb_agent.store.store import Store
+from messagedb_agent.store.transactional import Transactional
 from messagedb_agent.tools.tool import Tools
 
 DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."

@@ -27,8 +27,9 @@ from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
-from messagedb_agent.store.store import Store, Transactional
+from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import thread_stream
+from messagedb_agent.store.transactional import Transactional
 from messagedb_agent.tools.tool import Tools
 
 _WITH_WORK = ("ready", "running", "foreign")

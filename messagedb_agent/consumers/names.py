@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from messagedb_agent.errors import RefusedName
-from messagedb_agent.store.store import Member
+from messagedb_agent.store.member import Member
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,100}")
 

@@ -8,8 +8,9 @@ import orjson
 
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.ids import Ids
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import NewMessage
-from messagedb_agent.store.store import Directory, Member, Reader, Writer
+from messagedb_agent.store.store import Directory, Reader, Writer
 from messagedb_agent.store.stream_name import id_of
 
 _TYPE = "Recorded"

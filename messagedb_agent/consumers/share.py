@@ -16,8 +16,8 @@ from messagedb_agent.consumers.slot_log import SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.errors import RefusedName
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Member
 from messagedb_agent.store.stream_name import checked_thread_id, id_of
 
 _logger = logging.getLogger("messagedb_agent.consumers")

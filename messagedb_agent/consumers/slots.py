@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from messagedb_agent.consumers.names import Group, beside
-from messagedb_agent.store.store import Hold, Member, Owner
+from messagedb_agent.store.hold import Hold
+from messagedb_agent.store.member import Member
+from messagedb_agent.store.store import Owner
 
 
 @dataclass(slots=True, eq=False)

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator
 
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Member, Reader
+from messagedb_agent.store.store import Reader
 
 
 class Subscription:

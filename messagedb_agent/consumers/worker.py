@@ -18,7 +18,8 @@ from messagedb_agent.consumers.share import WorkersShare
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.store.store import Member, News
+from messagedb_agent.store.member import Member
+from messagedb_agent.store.store import News
 from messagedb_agent.store.stream_name import id_of, thread_category
 
 _logger = logging.getLogger("messagedb_agent.consumers")

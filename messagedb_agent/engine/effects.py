@@ -25,7 +25,7 @@ from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta
 from messagedb_agent.records import record
-from messagedb_agent.store.store import Hold
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.tools.tool import Tools
 
 

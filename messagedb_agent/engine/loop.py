@@ -14,7 +14,7 @@ from messagedb_agent.engine.plan import Effect, plan
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.takeover import begin_again, close_abandoned, lacking
 from messagedb_agent.errors import ConfigurationError
-from messagedb_agent.store.store import Hold
+from messagedb_agent.store.hold import Hold
 
 Perform = Callable[[Effect, Hold], Awaitable[Ended]]
 """Performs one claimed effect of a thread that is held, and returns how it ended."""

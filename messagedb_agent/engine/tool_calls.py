@@ -16,7 +16,8 @@ from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.events.words import ToolFailureKind
 from messagedb_agent.ids import derived_id
 from messagedb_agent.records import record
-from messagedb_agent.store.store import Hold, Transaction
+from messagedb_agent.store.hold import Hold
+from messagedb_agent.store.transactional import Transaction
 from messagedb_agent.tools.tool import NotDone, ToolContext, ToolFailure, ToolResult, Tools
 
 Outcome = ToolExecutionCompleted | ToolExecutionFailed

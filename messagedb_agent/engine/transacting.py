@@ -11,7 +11,7 @@ from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.store.message import NewMessage
-from messagedb_agent.store.store import Transaction, Transactional
+from messagedb_agent.store.transactional import Transaction, Transactional
 
 
 @dataclass(frozen=True, slots=True)

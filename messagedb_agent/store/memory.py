@@ -18,8 +18,10 @@ from messagedb_agent.store import jsonb
 from messagedb_agent.store.audience import Audience, Bell
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
+from messagedb_agent.store.hold import Hold
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.store import Hold, Member, Question, StreamHead, TypeRows
+from messagedb_agent.store.store import Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
     check_category,

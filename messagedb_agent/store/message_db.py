@@ -14,6 +14,8 @@ from messagedb_agent.store import directory
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.grouping import Group
+from messagedb_agent.store.hold import Hold
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.notifications import Notifications
 from messagedb_agent.store.ownership import OWNED, Ownership, lock_keys
@@ -27,15 +29,7 @@ from messagedb_agent.store.server_errors import (
     refused_connection,
     translated,
 )
-from messagedb_agent.store.store import (
-    BATCH_SIZE,
-    Hold,
-    Member,
-    News,
-    Question,
-    StreamHead,
-    TypeRows,
-)
+from messagedb_agent.store.store import BATCH_SIZE, News, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
     check_category,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import uuid_text
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import BATCH_SIZE, Member
+from messagedb_agent.store.store import BATCH_SIZE
 from messagedb_agent.store.stream_name import check_category, check_stream
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import orjson
 import psycopg
 
 from messagedb_agent.errors import AgentError, StoreUnavailable
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.pool import Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
-from messagedb_agent.store.store import Hold
 from messagedb_agent.store.tries import Tries
 from messagedb_agent.store.watched import WatchedConnection
 

@@ -1,54 +1,16 @@
 """What a message store offers: narrow protocols, in Message DB's own words."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from hashlib import md5
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol
 
-from messagedb_agent.errors import ValidationError
+from messagedb_agent.store.hold import Hold
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.stream_name import cardinal_id_of
-
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
 
 BATCH_SIZE = 1000
 """How many messages a reader asks a server for at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of a consumer group: gets the streams whose cardinal id hashes to its number.
-
-    Attributes:
-        number: from 0 to `size` - 1.
-        size: how many members share the category; 1 to 32,767.
-
-    Raises:
-        ValidationError: a number or a size outside of that.
-    """
-
-    number: int
-    size: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.size <= 32_767:
-            raise ValidationError(f"a group of {self.size}; 1 to 32767 are allowed", field="size")
-        if not 0 <= self.number < self.size:
-            raise ValidationError(
-                f"member {self.number} of a group of {self.size}; the first is 0", field="number"
-            )
-
-    def has(self, stream: str) -> bool:
-        """Say whether a stream is this member's.
-
-        Source: Message DB 1.3.0, `functions/hash-64.sql` and `get-category-messages.sql`.
-        """
-        digest = md5((cardinal_id_of(stream) or "").encode(), usedforsecurity=False).digest()
-        hashed = int.from_bytes(digest[:8], "big", signed=True)
-        return abs(hashed) % self.size == self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,41 +161,6 @@ class Writer(Protocol):
         ...
 
 
-async def _nobody_else() -> None:
-    """Confirm a stream that nobody else can own."""
-
-
-class Loss(asyncio.Event):
-    """An event that also calls one function when it is set: that needs no task that waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.call: Callable[[], None] | None = None
-
-    def set(self) -> None:
-        super().set()
-        if self.call:
-            self.call()
-
-
-@dataclass(slots=True, eq=False)
-class Hold:
-    """A stream that is owned.
-
-    Attributes:
-        version: position of the stream's last message when it was taken and, once it was let go,
-            right after that; -1 where it is empty, None where it is not known.
-        lost: set when the stream is owned no more although nobody has let it go: others may
-            own it by now.
-        confirm: asks whether it is still owned, and sets `lost` where it is not. Who was paused
-            may have lost it without having heard.
-    """
-
-    version: int | None = None
-    lost: Loss = field(default_factory=Loss)
-    confirm: Callable[[], Awaitable[None]] = _nobody_else
-
-
 class Owner(Protocol):
     """Lets one process at a time work on a stream."""
 
@@ -331,68 +258,6 @@ class Directory(Protocol):
             question: what asks and what answers. One without its key is answered by `ends` alone.
             limit: how many at the most, newest first.
             before: only messages with a global position below this one.
-        """
-        ...
-
-
-class Transaction(Protocol):
-    """An open transaction that others write in, and that ends with an append or with nothing."""
-
-    @property
-    def connection(self) -> "AsyncConnection[tuple[Any, ...]]":
-        """Where the transaction is open; committing and rolling back are not its user's."""
-        ...
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection is gone, and the transaction with it."""
-        ...
-
-    async def locked(self, stream: str, position: int) -> Sequence[Message]:
-        """Wait until nobody else writes to the stream's category, and read on in the stream.
-
-        From here on the transaction is to end soon: everybody else who writes waits for it.
-
-        Args:
-            stream: full name of the stream.
-            position: first position to read.
-
-        Raises:
-            StoreUnavailable: the database went away, or the lock was not given in time.
-
-        Source: Message DB 1.3.0, `functions/acquire-lock.sql`.
-        """
-        ...
-
-    async def has(self, id: str) -> bool:
-        """Say whether a message with this id stands anywhere.
-
-        Raises:
-            StoreUnavailable: the database went away.
-        """
-        ...
-
-    async def commit(self, stream: str, *messages: NewMessage, expected_version: int) -> None:
-        """Append messages and commit, with all that was written in the transaction.
-
-        Raises:
-            TransactionRefused: what was written cannot be committed; nothing stands.
-            RefusedPayload: a message is too large, too deep, or holds what jsonb cannot.
-            Conflict: the stream has moved on, or an id is taken; nothing stands.
-            StoreUnavailable: the outcome is unknown until the stream's lock is given again.
-        """
-        ...
-
-
-@runtime_checkable
-class Transactional(Protocol):
-    """A store in whose transactions others may write."""
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a transaction; what is not committed when the context ends is rolled back.
-
-        Raises:
-            StoreUnavailable: the database was not reached.
         """
         ...
 

@@ -12,10 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from messagedb_agent.errors import AgentError
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.store import Member, Store, StreamHead
+from messagedb_agent.store.store import Store, StreamHead
 from tests.contract.messages import all_of
 
 ROUNDS, OPERATIONS = 20, 1000

@@ -9,7 +9,8 @@ from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.positions import Positions, start_of
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.ids import TimeOrderedIds
-from messagedb_agent.store.store import Member, Store
+from messagedb_agent.store.member import Member
+from messagedb_agent.store.store import Store
 from tests.contract.messages import new
 
 IDS = TimeOrderedIds(SystemClock())

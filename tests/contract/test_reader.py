@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 
 from messagedb_agent.errors import RefusedName, ValidationError
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Member, Reader, Writer
+from messagedb_agent.store.store import Reader, Writer
 from tests.contract.messages import all_of, ids, ids_of, many, new
 
 

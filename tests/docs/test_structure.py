@@ -48,7 +48,15 @@ PURE = ("events", "agent", "projections")
 # Of models and tools the engine knows the ports alone.
 ENGINE_PORTS = frozenset(
     f"{NAME}.{port}"
-    for port in ("llm.model", "tools.tool", "store.store", "store.message", "store.stream_name")
+    for port in (
+        "llm.model",
+        "tools.tool",
+        "store.store",
+        "store.transactional",
+        "store.hold",
+        "store.message",
+        "store.stream_name",
+    )
 )
 # Libraries that stop at one room.
 ONLY_IN = {

@@ -15,8 +15,8 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.events.request import ToolAnswer
 from messagedb_agent.events.schema import LlmCallFailed, ToolExecutionStarted
 from messagedb_agent.llm.scripted import ScriptedModel
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.message_db import MessageDbStore
-from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.reconciling import Reconciled
 from messagedb_agent.tools.tool import ToolContext

@@ -15,10 +15,10 @@ from messagedb_agent.engine.saying import Saying
 from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.ownership import lock_keys
-from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool

@@ -11,9 +11,9 @@ from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.ownership import lock_keys
-from messagedb_agent.store.store import Hold
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.tool import ToolContext

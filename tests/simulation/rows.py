@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.store import Member
 
 
 class Rows(MemoryStore):

@@ -9,6 +9,7 @@ from psycopg.pq import DiagnosticField
 
 from messagedb_agent.store.append import _APPEND, _STANDING
 from messagedb_agent.store.directory import _NEWEST, _WITH_PREFIX
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.message_db import (
     _BY_ID,
@@ -20,7 +21,6 @@ from messagedb_agent.store.message_db import (
 )
 from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
 from messagedb_agent.store.ownership import _ASK, OWNED, lock_keys
-from messagedb_agent.store.store import Member
 from tests.simulation.loop import Process
 from tests.simulation.rows import Rows
 

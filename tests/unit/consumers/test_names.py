@@ -4,7 +4,7 @@ import pytest
 
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.errors import RefusedName
-from messagedb_agent.store.store import Member
+from messagedb_agent.store.member import Member
 
 
 def test_a_position_has_the_name_that_other_clients_of_message_db_give_it() -> None:

@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.slots import Slots, slots_of
+from messagedb_agent.store.member import Member
 from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.store.store import Member
 
 GROUP = Group("agent:v0", "workers")
 

@@ -16,9 +16,10 @@ from messagedb_agent.events.request import Request
 from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.scripted import Answer, Said, ScriptedModel
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Appended, NewMessage
-from messagedb_agent.store.store import Hold, Store
+from messagedb_agent.store.store import Store
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.toolbox import Toolbox
