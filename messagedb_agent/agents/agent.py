@@ -160,6 +160,7 @@ class Agent:
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             ValidationError: the text is empty, a change is wrong or the message id is no UUID;
                 nothing was written.
+            ConfigurationError: a call was left open whose tool is not here; what was said stands.
             RefusedPayload: the text, or a change, is larger than the store takes (1 MiB a message
                 by default).
             DuplicateMessage: the message id is taken by another text or another thread.
@@ -200,6 +201,7 @@ class Agent:
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             ValidationError: a change is wrong; nothing was written.
+            ConfigurationError: a call was left open whose tool is not here.
             RefusedPayload: a change is larger than the store takes.
             Refused: a limit of the session is reached and was not raised, the thread is deleted,
                 or it holds an event that needs newer code.

@@ -54,7 +54,7 @@ class Run:
     async def take_on(
         self, saying: Saying, effects: Effects, on_event: Callable[[Recorded], None] | None = None
     ) -> View:
-        """Say something and see the thread through. The journal has been read before.
+        """Say something and see the thread through.
 
         Args:
             saying: what is said.

@@ -6,16 +6,15 @@ from functools import cached_property
 from typing import Any
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Redefine, Say, Start
-from messagedb_agent.agent.decider import accept
-from messagedb_agent.agent.state import State
+from messagedb_agent.agent.commands import ApproveTool, Command, Say, Start
 from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
-from messagedb_agent.agents.defining import DEFAULTS, defined, is_same
+from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
+from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects
@@ -32,8 +31,6 @@ from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.store.transactional import Transactional
 from messagedb_agent.tools.tool import Tools
 
-_WITH_WORK = ("ready", "running", "foreign")
-"""How a thread stands that can be taken on without a word from outside, as after a crash."""
 _AT_REST = ("waiting", "approval", "failed", "limit", "ended", "deleted")
 """How a thread stands that nobody can take on."""
 _LONG = 256  # position from which on it pays to look at a thread before it is read
@@ -107,7 +104,10 @@ class Turns:
             thread_id: its id.
             progress: told of the run while it goes on.
             newest: position of the newest event that is known of, so that a long thread is not
-                read for nothing.
+                read for nothing; -1 where none is.
+
+        Returns:
+            How far it was read, and whether it rests.
 
         Raises:
             RefusedName: no thread can have this id.
@@ -168,9 +168,9 @@ class Turns:
             for command in commands:
                 if isinstance(command, ApproveTool):
                     check_approval(command, run.view, self.tools)
-            goes_on = any(_moves(shown.state, command) for command in commands)
-            redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
-            return (*redefinition, *commands)
+            goes_on = any(moves(shown.state, command) for command in commands)
+            before = self._redefinition(agent, shown, changes) if goes_on else ()
+            return (*before, *commands)
 
         def asked_at_head(shown: Conversation) -> Sequence[Command]:
             if run.has_moved_past(agent.position):
@@ -221,21 +221,7 @@ class Turns:
     def _redefinition(
         self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
     ) -> Sequence[Command]:
-        """Return what brings the recorded agent to the one that is to go on.
-
-        Limits that were raised since stay raised, unless the changes name others.
-        """
-        tools = {"tools": self.tools.specs()}
-        fields = {name: value for name, value in changes.items() if value is not None}
-        recorded = shown.definition
-        if recorded is not None and not fields and recorded.tools == tools["tools"]:
-            return ()  # nearly always
-        if recorded is None:
-            return (Start(agent.thread_id, defined({**DEFAULTS, **tools, **fields})),)
-        wanted = defined({**dict(recorded), **tools, **fields})
-        if is_same(wanted, recorded):
-            return ()
-        return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
+        return redefinition(agent.thread_id, shown, self.tools.specs(), changes)
 
     async def _was_said(self, agent: Agent, message_id: str | None) -> bool:
         message = await self.store.by_id(message_id) if message_id else None
@@ -264,9 +250,9 @@ class Turns:
         at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            goes_on = commands or status(shown.state) in (*_WITH_WORK, "approval")
-            redefinition = self._redefinition(agent, shown, changes) if goes_on else ()
-            said = (*redefinition, *commands)
+            goes_on = commands or status(shown.state) in (*WITH_WORK, "approval")
+            before = self._redefinition(agent, shown, changes) if goes_on else ()
+            said = (*before, *commands)
             if shown.state.stream == stream:  # it has begun
                 return said
             if run.journal.version >= 0:  # a fork is told by its first row
@@ -277,24 +263,6 @@ class Turns:
         run = Run(self.store, stream, thread_id, self.writing)
         await run.journal.branch_off(parent, agent.position)
         return await self._say(run, Saying(asked, message_id), progress, detached)
-
-
-def _moves(state: State, command: Command) -> bool:
-    """Say whether a thread goes on after a command; one that stays as it is keeps its agent."""
-    match command:
-        case Say():
-            return True
-        case Continue():
-            return status(state) in _WITH_WORK or _is_taken(state, command)
-        case _:
-            return False
-
-
-def _is_taken(state: State, command: Command) -> bool:
-    try:
-        return bool(accept(state, command))
-    except Refused:  # perhaps not of the agent to come; it is asked again, and refused, then
-        return True
 
 
 class _MovedOn(Exception):

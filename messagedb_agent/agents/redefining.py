@@ -1,0 +1,62 @@
+"""The agent that is to go on in a thread, and when it takes the place of the recorded one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
+from messagedb_agent.agent.decider import accept
+from messagedb_agent.agent.state import State
+from messagedb_agent.agents.defining import DEFAULTS, defined, is_same
+from messagedb_agent.errors import Refused
+from messagedb_agent.events.values import ToolSpec
+from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.summary import status
+
+WITH_WORK = ("ready", "running", "foreign")
+"""How a thread stands that can be taken on without a word from outside, as after a crash."""
+
+
+def redefinition(
+    thread_id: str, shown: Conversation, tools: tuple[ToolSpec, ...], changes: Mapping[str, Any]
+) -> Sequence[Command]:
+    """Return what brings the recorded agent to the one that is to go on.
+
+    Limits that were raised since stay raised, unless the changes name others.
+
+    Args:
+        thread_id: the thread's id.
+        shown: the fold of it.
+        tools: what the agent is to have, where the changes name no others.
+        changes: fields of `AgentDefinition`; None leaves a field as it is.
+
+    Raises:
+        ValidationError: a change is wrong.
+    """
+    fields = {name: value for name, value in changes.items() if value is not None}
+    recorded = shown.definition
+    if recorded is not None and not fields and recorded.tools == tools:
+        return ()  # nearly always
+    if recorded is None:
+        return (Start(thread_id, defined({**DEFAULTS, "tools": tools, **fields})),)
+    wanted = defined({**dict(recorded), "tools": tools, **fields})
+    if is_same(wanted, recorded):
+        return ()
+    return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
+
+
+def moves(state: State, command: Command) -> bool:
+    """Say whether a thread goes on after a command; one that stays as it is keeps its agent."""
+    match command:
+        case Say():
+            return True
+        case Continue():
+            return status(state) in WITH_WORK or _is_taken(state, command)
+        case _:
+            return False
+
+
+def _is_taken(state: State, command: Command) -> bool:
+    try:
+        return bool(accept(state, command))
+    except Refused:  # perhaps not of the agent to come; it is asked again, and refused, then
+        return True
