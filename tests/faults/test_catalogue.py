@@ -55,7 +55,7 @@ def test_a_fault_can_be_made_and_names_tests_that_are_there(fault: Fault) -> Non
         place, *names = test.partition("[")[0].split("::")
         assert (ROOT / place).exists(), test
         for name in names:
-            assert f" {name}" in (ROOT / place).read_text(), test
+            assert f"def {name}(" in (ROOT / place).read_text(), test
 
 
 @pytest.mark.parametrize(

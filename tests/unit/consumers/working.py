@@ -7,7 +7,9 @@ from typing import Any
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.consumers import Patience, Worker
+from messagedb_agent.consumers import DEFAULT_GROUP, Parking, Patience, Worker, parking_of
+from messagedb_agent.consumers.positions import Positions
+from tests.unit.engine.world import stream_of
 from tests.waiting import PATIENCE_S, until
 
 QUICK = Patience(soonest_s=0.01, latest_s=0.05, lacking_s=0.05)
@@ -42,9 +44,19 @@ async def rests(engine: Engine, *agents: Agent, at: str = "waiting") -> None:
     await until(all_rest)
 
 
+async def parked(engine: Engine, agent: Agent) -> Parking:
+    """Wait until a thread is put aside, and return what is."""
+    parking = parking_of(engine, DEFAULT_GROUP)
+
+    async def is_parked() -> bool:
+        await parking.catch_up()
+        return stream_of(engine, agent.thread_id) in parking
+
+    await until(is_parked)
+    return parking
+
+
 async def position(engine: Engine, identifier: str) -> int | None:
     """Return the position that a slot has noted."""
-    from messagedb_agent.consumers.positions import Positions
-
     category = f"{engine.category}:{engine.version}"
     return await Positions(engine.store, category, identifier, engine.writing.ids).read()
