@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from messagedb_agent.store.message import Message
+from messagedb_agent.store.rows import SELECT_OF_TABLE
 from messagedb_agent.store.store import Question, StreamHead, TypeRows
 
 Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
@@ -75,9 +76,7 @@ GROUP BY type
 
 # The category's index is walked backwards, until there are enough. What would answer is asked
 # for by the stream's index, for each question alone: as a join it might read all messages.
-_UNANSWERED = """
-SELECT id::text, stream_name, type, position, global_position, data::text, metadata::text,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
+_WITHOUT_ANSWER = """
 FROM messages AS asked
 WHERE category(stream_name) = %(category)s
   AND global_position < %(before)s
@@ -91,6 +90,7 @@ WHERE category(stream_name) = %(category)s
 ORDER BY global_position DESC
 LIMIT %(limit)s
 """
+_UNANSWERED = SELECT_OF_TABLE + _WITHOUT_ANSWER
 
 _MAX_POSITION = 2**63 - 1
 

@@ -22,6 +22,7 @@ from messagedb_agent.store.ownership import OWNED, Ownership, lock_keys
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
+from messagedb_agent.store.rows import SELECT, SELECT_OF_TABLE, TIME
 from messagedb_agent.store.server_errors import (
     Where,
     is_transient,
@@ -43,26 +44,18 @@ T = TypeVar("T")
 
 DEFAULT_LIMITS = PoolLimits()
 
-# A forged row may hold a time that Python has no name for.
-_SELECT = """SELECT id, stream_name, type, position, global_position, data, metadata,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
-"""
-_STREAM = _SELECT + "FROM get_stream_messages(%s, %s::bigint, %s::bigint)"
+_STREAM = SELECT + "FROM get_stream_messages(%s, %s::bigint, %s::bigint)"
 _CATEGORY = (
-    _SELECT + "FROM get_category_messages(%s, %s::bigint, %s::bigint, %s, %s::bigint, %s::bigint)"
+    SELECT + "FROM get_category_messages(%s, %s::bigint, %s::bigint, %s, %s::bigint, %s::bigint)"
 )
 # What is too long is not sent; the server makes its text all the same.
-_CUT = """SELECT id, stream_name, type, position, global_position,
+_CUT = f"""SELECT id, stream_name, type, position, global_position,
        CASE WHEN length(data) <= %s THEN data END,
        CASE WHEN length(metadata) <= %s THEN metadata END,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
-"""
-_CUT_CATEGORY = _CATEGORY.replace(_SELECT, _CUT)
-_LAST = _SELECT + "FROM get_last_stream_message(%s, %s)"
-_BY_ID = """SELECT id::text, stream_name, type, position, global_position,
-       data::text, metadata::text,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
-FROM messages WHERE id = %s::uuid"""
+       {TIME} """
+_CUT_CATEGORY = _CATEGORY.replace(SELECT, _CUT)
+_LAST = SELECT + "FROM get_last_stream_message(%s, %s)"
+_BY_ID = SELECT_OF_TABLE + "FROM messages WHERE id = %s::uuid"
 _VERSION = "SELECT stream_version(%s)"
 
 

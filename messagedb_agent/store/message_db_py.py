@@ -15,6 +15,7 @@ from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import uuid_text
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
+from messagedb_agent.store.rows import TIME
 from messagedb_agent.store.store import BATCH_SIZE
 from messagedb_agent.store.stream_name import check_category, check_stream
 
@@ -25,9 +26,9 @@ T = TypeVar("T")
 
 # The client parses data and metadata, and with Python's floats loses digits. As a JSON text
 # within JSON both come through whole; an SQL of the caller's is part of the client's interface.
-_COLUMNS = """SELECT id::text AS id, stream_name, type, position, global_position,
+_COLUMNS = f"""SELECT id::text AS id, stream_name, type, position, global_position,
        to_json(data::text)::text AS data, to_json(metadata::text)::text AS metadata,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01') AS time """
+       {TIME} AS time """
 _STREAM = "FROM get_stream_messages(%(stream_name)s, %(position)s::bigint, %(batch_size)s::bigint)"
 _CATEGORY = """FROM get_category_messages(
     %(stream_name)s, %(position)s::bigint, %(batch_size)s::bigint)"""

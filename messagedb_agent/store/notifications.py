@@ -184,7 +184,7 @@ class Notifications:
             raise
         loop = asyncio.get_running_loop()
         loop.call_later(HEARD_PAUSE_S, self._rested, heard)
-        loop.call_later(UNHEARD_PAUSE_S, self._rested, heard.symmetric_difference(categories))
+        loop.call_later(UNHEARD_PAUSE_S, self._rested, set(categories) - heard)
 
     def _rested(self, categories: Iterable[str], *, again: bool = False) -> None:
         """Let news of categories be told again; `again` tells of them in any case."""

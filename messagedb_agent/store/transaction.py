@@ -13,6 +13,7 @@ from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.pool import Connection, Pool
+from messagedb_agent.store.rows import SELECT
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
 from messagedb_agent.store.silence import cut_off_after
 from messagedb_agent.store.stream_name import category_of
@@ -29,9 +30,7 @@ _END_OF_THEIRS = "SET CONSTRAINTS ALL IMMEDIATE; RESET ROLE"
 _LOCK = """
 SELECT acquire_lock(%s), set_config('idle_in_transaction_session_timeout', '5s', true)
 """
-_NEWS = """SELECT id, stream_name, type, position, global_position, data, metadata,
-       greatest(least(time, '9999-12-31 23:59:59'), '0001-01-01')
-FROM get_stream_messages(%s, %s::bigint, -1)"""
+_NEWS = SELECT + "FROM get_stream_messages(%s, %s::bigint, -1)"
 _HAS = "SELECT EXISTS (SELECT FROM messages WHERE id = %s::uuid)"
 
 
