@@ -1,16 +1,12 @@
 """What a person says, as it is given to a command."""
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ValidationError
-from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
-
-# What PostgreSQL cannot hold; the engine replaces it, and marks the event.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, UNSTORABLE
 
 
 def message_text(given: str) -> str:
@@ -29,7 +25,7 @@ def message_text(given: str) -> str:
             "one message can hold",
             field="MESSAGE",
         )
-    if _UNSTORABLE.search(given):
+    if UNSTORABLE.search(given):  # the engine replaces it, and marks the event
         note("the message holds bytes that are no text (NUL, or no UTF-8); each becomes U+FFFD")
     return given
 

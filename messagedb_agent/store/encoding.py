@@ -16,7 +16,8 @@ MAX_DEPTH = 100
 MAX_TYPE_CHARACTERS = 255
 
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL cannot hold in a text: U+0000 and lone surrogates."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # U+0000 written as an escape, and not a backslash that is itself escaped before the letter u.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -115,14 +116,14 @@ def _where(name: str, text: str) -> str:
 def _faults(path: str, value: object) -> Iterator[str]:
     if isinstance(value, dict):
         for key, child in value.items():
-            if _UNSTORABLE.search(key):
+            if UNSTORABLE.search(key):
                 yield path
             yield from _faults(f"{path}.{key}", child)
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _faults(f"{path}[{index}]", child)
     elif isinstance(value, str):
-        if _UNSTORABLE.search(value):
+        if UNSTORABLE.search(value):
             yield path
     elif isinstance(value, float) and value - value != 0:  # NaN and the infinities
         yield path
