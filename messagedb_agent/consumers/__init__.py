@@ -4,17 +4,17 @@ from messagedb_agent.consumers.attendance import Patience
 from messagedb_agent.consumers.parking import Parked, Parking, parking_of
 from messagedb_agent.consumers.worker import (
     DEFAULT_CONCURRENCY,
+    DEFAULT_GRACE_S,
     DEFAULT_GROUP,
     DEFAULT_GROUP_SIZE,
-    GRACE_S,
     Worker,
 )
 
 __all__ = [
     "DEFAULT_CONCURRENCY",
+    "DEFAULT_GRACE_S",
     "DEFAULT_GROUP",
     "DEFAULT_GROUP_SIZE",
-    "GRACE_S",
     "Parked",
     "Parking",
     "Patience",

@@ -25,7 +25,7 @@ _logger = logging.getLogger("messagedb_agent.consumers")
 # Of a message it is only asked where it stands, and whether its thread rests: a huge one must not
 # fill the memory of who reads it among a thousand others.
 _LONGEST = 64 * 1024
-_MOST_FOREIGN = 1_000  # streams that are no threads, of which it is known that the log was told
+_MOST_FOREIGN = 1_000  # streams that are no threads, of which the log is told
 
 
 class WorkersShare:
@@ -248,7 +248,7 @@ class WorkersShare:
         return is_known or global_position <= self._reach
 
     def _is_thread(self, stream: str) -> bool:
-        """Say whether a stream is a thread; of each that is none, the log is told once."""
+        """Say whether a stream is a thread; of those that are none, the log is told once each."""
         if stream in self._foreign:
             return False
         try:
@@ -256,6 +256,6 @@ class WorkersShare:
         except RefusedName as error:
             if len(self._foreign) < _MOST_FOREIGN:
                 self._foreign.add(stream)
-            _logger.warning("a stream that is no thread is ignored: %s", error)
+                _logger.warning("a stream that is no thread is ignored: %s", error)
             return False
         return True

@@ -27,7 +27,7 @@ _logger = logging.getLogger("messagedb_agent.consumers")
 DEFAULT_GROUP = "workers"
 DEFAULT_GROUP_SIZE = 4
 DEFAULT_CONCURRENCY = 32
-GRACE_S = 30.0
+DEFAULT_GRACE_S = 30.0
 
 _IDLE_S = 0.1  # between two reads that brought nothing: news may come that nobody tells of
 _LOOK_S = 0.5  # between two looks at who else works in the group
@@ -50,13 +50,17 @@ class Worker:
         grace_s: seconds that threads under way have to come to rest once the worker is stopped.
         patience: how long a thread is tried that fails.
         progress: makes what is told of each run.
+
+    Raises:
+        ValidationError: `size` or `concurrency` is none that a worker can have.
+        RefusedName: nor is the group's name.
     """
 
     engine: Engine
     group: str = DEFAULT_GROUP
     size: int = DEFAULT_GROUP_SIZE
     concurrency: int = DEFAULT_CONCURRENCY
-    grace_s: float = GRACE_S
+    grace_s: float = DEFAULT_GRACE_S
     patience: Patience = field(default_factory=Patience)
     progress: Callable[[], Progress] = lambda: SILENT
 
@@ -79,7 +83,10 @@ class Worker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until `stop` is called."""
+        """Work until `stop` is called.
+
+        An absent store is waited for, and a thread that fails is parked; neither raises.
+        """
         async with slots_of(self.engine.store, self._group, self.size) as slots:
             working = asyncio.create_task(self._work(slots))
             cautious = asyncio.create_task(self._caution.run())

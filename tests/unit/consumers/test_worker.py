@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.consumers import Patience, Worker, parking_of
+from messagedb_agent.consumers import Patience, Worker, parking_of, share
 from messagedb_agent.errors import IntegrityError, StoreUnavailable, ValidationError
 from messagedb_agent.events.request import CallFailure
 from messagedb_agent.events.values import Limits
@@ -305,6 +305,20 @@ async def test_streams_that_are_no_threads_are_ignored_and_told_of_once(
         await rests(engine, agent)
         await until(lambda: reached(engine))
     assert len([r for r in caplog.records if "two words" in r.getMessage()]) == 1
+
+
+async def test_however_many_streams_are_no_threads_the_log_is_told_of_some_of_them(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share, "_MOST_FOREIGN", 2)
+    store = WatchedStore()
+    engine = engine_on(store, scripted("yes"))
+    for number in range(12):
+        await store.append(f"agent:v0-two words {number % 4}", new())
+    agent = await engine.start("go", detached=True)
+    async with working(engine, size=1):
+        await rests(engine, agent)
+    assert len([r for r in caplog.records if "two words" in r.getMessage()]) == 2
 
 
 async def test_a_worker_that_is_stopped_lets_what_is_under_way_come_to_rest() -> None:
