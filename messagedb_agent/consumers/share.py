@@ -12,7 +12,7 @@ from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.consumers.positions import Positions, start_of
-from messagedb_agent.consumers.slot_log import SlotLog
+from messagedb_agent.consumers.slot_log import Deaths, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.errors import RefusedName
@@ -69,7 +69,7 @@ class WorkersShare:
         self._caution = caution
         self._patience = patience
         self._reach: int | None = None  # what a dead worker may have taken up ends here
-        self._deaths: dict[str, int] = {}
+        self._deaths: dict[str, Deaths] = {}
         self._begun: dict[str, int] = {}
         self._condemned: set[str] = set()
         self._foreign: set[str] = set()
@@ -161,11 +161,16 @@ class WorkersShare:
             await self._positions.record(position)
             self._noted = position
         await self._park_condemned()
-        await self._trust_again()
 
-    async def _trust_again(self) -> None:
-        """Be careful no more, once all was taken up that a dead worker may have taken up."""
-        if self._reach is None or self.read_through < self._reach or self._caution.concerns(self):
+    async def trust_again(self) -> None:
+        """Be careful no more, once all was taken up that a dead worker may have taken up.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        if self._reach is None or self.read_through < self._reach:
+            return
+        if self._condemned or self._caution.concerns(self):
             return
         await self._log.clear()
         self._reach = None
@@ -180,7 +185,8 @@ class WorkersShare:
 
     def deaths_at(self, stream: str) -> int:
         """Return how many workers have died at a thread."""
-        return self._deaths.get(stream, 0)
+        deaths = self._deaths.get(stream)
+        return deaths.count if deaths else 0
 
     async def begin_suspects(self, streams: Sequence[str]) -> None:
         """Note for good that threads are taken up now, and take them up.

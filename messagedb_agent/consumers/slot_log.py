@@ -3,7 +3,8 @@
 A worker that dies at once when it takes a certain thread up leaves no trace in that thread. So who
 takes a slot after somebody who did not end in order is careful: before a thread is taken up that
 may have been the cause, the slot's stream is told. What stands there last, when the next one takes
-the slot, has killed its worker if its thread has not moved since.
+the slot, has killed its worker if its thread has not moved since. A thread that moves is cleared of
+all deaths: workers may also be killed from outside, one after the other.
 
     SlotTaken        {worker, deaths?}           by whoever owns it from now on
     SuspectsBegun    {worker, begun, deaths?}    these threads are taken up now
@@ -11,7 +12,7 @@ the slot, has killed its worker if its thread has not moved since.
     SlotReleased     {worker}                    ended in order
 
 `begun` is [{streamName, position}], where each stream ended then; `deaths` is [{streamName,
-deaths}], how many workers have died at a thread so far.
+position, deaths}], how many workers have died at a thread since its stream ended there.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,19 @@ class SlotStore(Reader, Writer, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Deaths:
+    """How many workers have died at a thread.
+
+    Attributes:
+        position: position of the thread's last event, all the while.
+        count: how many.
+    """
+
+    position: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """How a slot was found by whoever takes it.
 
@@ -39,7 +53,7 @@ class Found:
     """
 
     is_clean: bool = True
-    deaths: Mapping[str, int] = field(default_factory=dict)
+    deaths: Mapping[str, Deaths] = field(default_factory=dict)
 
 
 class SlotLog:
@@ -68,7 +82,7 @@ class SlotLog:
         await self._note("SlotTaken", deaths=found.deaths)
         return found
 
-    async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, int]) -> None:
+    async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, Deaths]) -> None:
         """Note that threads are taken up now.
 
         Args:
@@ -93,18 +107,32 @@ class SlotLog:
         if last is None or last.type == "SlotReleased":
             return Found()
         data = _object(last.data)
-        deaths = dict(_pairs(data, "deaths", "deaths"))
+        known = {
+            stream: Deaths(_number(entry, "position"), _number(entry, "deaths"))
+            for stream, entry in _entries(data, "deaths")
+        }
         if data.get("worker") == self._worker:  # it has lost the slot, and lives
-            return Found(is_clean=not deaths, deaths=deaths)
-        for stream, position in _pairs(data, "begun", "position"):
-            if await self._store.stream_version(stream) == position:
-                deaths[stream] = deaths.get(stream, 0) + 1
-        return Found(is_clean=False, deaths=deaths)
+            return Found(is_clean=not known, deaths=known)
+        for stream, entry in _entries(data, "begun"):
+            position = _number(entry, "position")
+            before = known.get(stream)
+            count = before.count if before and before.position == position else 0
+            known[stream] = Deaths(position, count + 1)
+        ends = {stream: await self._store.stream_version(stream) for stream in known}
+        still = {
+            stream: deaths for stream, deaths in known.items() if deaths.position == ends[stream]
+        }
+        return Found(is_clean=False, deaths=still)
 
-    async def _note(self, type: str, deaths: Mapping[str, int] | None = None, **data: Any) -> None:
+    async def _note(
+        self, type: str, deaths: Mapping[str, Deaths] | None = None, **data: Any
+    ) -> None:
         said = {"worker": self._worker, **data}
         if deaths:
-            said["deaths"] = [{"streamName": name, "deaths": n} for name, n in deaths.items()]
+            said["deaths"] = [
+                {"streamName": name, "position": its.position, "deaths": its.count}
+                for name, its in deaths.items()
+            ]
         message = NewMessage(self._ids.new(), type, orjson.dumps(said).decode())
         await self._store.append(self._stream, message)
 
@@ -118,12 +146,17 @@ def _object(data: str | None) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _pairs(data: Mapping[str, Any], key: str, value: str) -> list[tuple[str, int]]:
+def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the entries of a list that name a stream."""
     entries = data.get(key)
     return [
-        (entry["streamName"], entry[value])
+        (entry["streamName"], entry)
         for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-        and isinstance(entry.get("streamName"), str)
-        and isinstance(entry.get(value), int)
+        if isinstance(entry, dict) and isinstance(entry.get("streamName"), str)
     ]
+
+
+def _number(entry: Mapping[str, Any], key: str) -> int:
+    """Return a number of an entry; -1, where no thread ends, for whatever else stands there."""
+    value = entry.get(key)
+    return value if isinstance(value, int) else -1

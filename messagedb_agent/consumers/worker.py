@@ -139,6 +139,8 @@ class Worker:
             await self._share(slots)
             await self._try_parked_again()
         has_more = await self._read_on()
+        for share in self._shares.values():
+            await share.trust_again()
         if now - self._noted_at >= _NOTE_S:
             self._noted_at = now
             for share in self._shares.values():

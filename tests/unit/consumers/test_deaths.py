@@ -84,7 +84,7 @@ async def test_what_may_have_killed_is_noted_before_it_is_taken_up_and_alone_in_
     noted = [[one["streamName"] for one in row["begun"]] for row in rows if "begun" in row]
     assert store.deadly in noted[0]
     assert [begun for begun in noted[1:] if store.deadly in begun] == [[store.deadly]]
-    assert {"streamName": store.deadly, "deaths": 1} in rows[-1]["deaths"]
+    assert {"streamName": store.deadly, "position": 1, "deaths": 1} in rows[-1]["deaths"]
 
 
 async def test_after_a_clean_end_nothing_is_noted_and_after_another_all_is_cleared() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from messagedb_agent.clock import SystemClock
-from messagedb_agent.consumers.slot_log import Found, SlotLog
+from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.memory import MemoryStore
 from tests.contract.messages import new
@@ -45,18 +45,31 @@ async def test_deaths_are_counted_of_what_was_begun_last_and_has_not_moved() -> 
         await store.append(stream, new())
     await killed(store, "a", "agent:v0-1", "agent:v0-2")
     await store.append("agent:v0-2", new())  # it had claimed something
-    for deaths in (1, 2, 3):
-        found = await log_of(store, f"b{deaths}").take()
-        assert found == Found(is_clean=False, deaths={"agent:v0-1": deaths})
-        await log_of(store, f"b{deaths}").begin({"agent:v0-1": 0}, found.deaths)
+    for count in (1, 2, 3):
+        found = await log_of(store, f"b{count}").take()
+        assert found == Found(is_clean=False, deaths={"agent:v0-1": Deaths(0, count)})
+        await log_of(store, f"b{count}").begin({"agent:v0-1": 0}, found.deaths)
+
+
+async def test_a_thread_that_moves_is_cleared_of_all_deaths() -> None:
+    store = MemoryStore()
+    await store.append("agent:v0-1", new())
+    for worker in ("a", "b"):
+        await killed(store, worker, "agent:v0-1")
+    await store.append("agent:v0-1", new())  # the second one had claimed something
+    assert (await log_of(store, "c").take()).deaths == {}
+    await killed(store, "d", "agent:v0-1")
+    await store.append("agent:v0-1", new())
+    await killed(store, "e", "agent:v0-1")
+    assert (await log_of(store, "f").take()).deaths == {"agent:v0-1": Deaths(2, 1)}
 
 
 async def test_deaths_are_kept_until_nothing_is_under_suspicion() -> None:
     store = MemoryStore()
     await killed(store, "a", "agent:v0-1")
-    assert (await log_of(store, "b").take()).deaths == {"agent:v0-1": 1}
+    assert (await log_of(store, "b").take()).deaths == {"agent:v0-1": Deaths(-1, 1)}
     # It dies before it has begun anything: nobody else is to blame.
-    assert (await log_of(store, "c").take()).deaths == {"agent:v0-1": 1}
+    assert (await log_of(store, "c").take()).deaths == {"agent:v0-1": Deaths(-1, 1)}
     await log_of(store, "c").clear()
     assert await log_of(store, "d").take() == Found(is_clean=False)
 
