@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from messagedb_agent.errors import StoreError
@@ -35,16 +36,19 @@ class Caution:
     """Threads under suspicion, of all slots of a worker.
 
     Those at which nobody has died come first, several together: they were only there when it
-    happened. One at which somebody has died is alone, until it has claimed something, rests or has
-    failed.
+    happened. One at which somebody has died comes later, and alone, until it has claimed something,
+    rests or has failed.
 
     Args:
+        careful_s: says how long to wait before a thread is taken up, by how many have died at it.
         alone_s: how long the next threads wait for those at which nobody is known to have died.
     """
 
-    def __init__(self, alone_s: float = ALONE_S) -> None:
+    def __init__(self, careful_s: Callable[[int], float], alone_s: float = ALONE_S) -> None:
+        self._careful_s = careful_s
         self._alone_s = alone_s
         self._waiting: dict[str, Suspecting] = {}
+        self._due: dict[str, float] = {}  # of what waits, by the loop's clock
         self._begun: dict[str, Suspecting] = {}
         self._changed = asyncio.Event()
 
@@ -58,6 +62,8 @@ class Caution:
     def add(self, stream: str, slot: Suspecting) -> None:
         """Take a thread up when its turn comes."""
         if stream not in self._begun:
+            now = asyncio.get_running_loop().time()
+            self._due.setdefault(stream, now + self._careful_s(slot.deaths_at(stream)))
             self._waiting[stream] = slot
             self._changed.set()
 
@@ -70,6 +76,7 @@ class Caution:
     def forget(self, slot: Suspecting) -> None:
         """Forget the threads of a slot."""
         self._waiting = {name: one for name, one in self._waiting.items() if one is not slot}
+        self._due = {name: due for name, due in self._due.items() if name in self._waiting}
         self._begun = {name: one for name, one in self._begun.items() if one is not slot}
         self._changed.set()
 
@@ -80,22 +87,36 @@ class Caution:
     async def run(self) -> None:
         """Take threads up, for ever."""
         while True:
-            while not self._waiting:
-                await self._change()
-            deaths = min(map(self._deaths, self._waiting))
+            stream, due = await self._next()
+            deaths = self._deaths(stream)
             if deaths:
                 await self._wait_until_alone(None)
-                if not self._waiting or min(map(self._deaths, self._waiting)) != deaths:
+                if not self._waiting or await self._next() != (stream, due):
                     continue  # others have come meanwhile, or gone
-            same = [stream for stream in self._waiting if self._deaths(stream) == deaths]
-            await self._begin(same[: 1 if deaths else TOGETHER])
+            same = [stream] if deaths else [one for one in self._waiting if not self._deaths(one)]
+            await self._begin(same[:TOGETHER])
             await self._wait_until_alone(None if deaths else self._alone_s)
+
+    async def _next(self) -> tuple[str, float]:
+        """Wait until the time of a thread has come; return the first of them, and that time."""
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._waiting:
+                await self._change()
+            stream = min(self._waiting, key=self._due.__getitem__)
+            due = self._due[stream]
+            if due <= (now := loop.time()):
+                return stream, due
+            with suppress(TimeoutError):
+                async with asyncio.timeout(due - now):
+                    await self._change()
 
     async def _begin(self, streams: Sequence[str]) -> None:
         """Have threads noted and taken up, of each slot together."""
         by_slot: dict[Suspecting, list[str]] = {}
         for stream in streams:
             slot = self._begun[stream] = self._waiting.pop(stream)
+            del self._due[stream]
             by_slot.setdefault(slot, []).append(stream)
         for slot, its_own in by_slot.items():
             try:
@@ -104,7 +125,7 @@ class Caution:
                 _logger.warning("a slot cannot be told what is begun: %s", error)
                 for stream in its_own:
                     if self._begun.pop(stream, None) is slot:
-                        self._waiting[stream] = slot
+                        self.add(stream, slot)
                 await asyncio.sleep(_AGAIN_S)
 
     def _deaths(self, stream: str) -> int:
@@ -112,12 +133,10 @@ class Caution:
 
     async def _wait_until_alone(self, seconds: float | None) -> None:
         """Wait until nothing that was begun is under suspicion, or for some time."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._begun:
                     await self._change()
-        except TimeoutError:
-            pass
 
     async def _change(self) -> None:
         self._changed.clear()

@@ -238,7 +238,7 @@ class WorkersShare:
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
         for stream, rows in news.items():
-            if self.deaths_at(stream) >= min(self._patience.deaths, self._patience.tries):
+            if self.deaths_at(stream) >= self._patience.tries:
                 self._condemned.add(stream)
             elif self._is_suspect(stream, rows[0].global_position):
                 self._caution.add(stream, self)

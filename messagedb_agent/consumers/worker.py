@@ -73,7 +73,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._parking = parking_of(engine, self.group)
         self._attendance = Attendance(self._see, self.concurrency, self.patience)
-        self._caution = Caution()
+        self._caution = Caution(self.patience.careful_s)
         self._shares: dict[Member, WorkersShare] = {}
         self._newest = 0
         self._looked_at = self._noted_at = self._told_at = _LONG_AGO

@@ -9,6 +9,10 @@ from messagedb_agent.errors import StoreUnavailable
 from tests.waiting import until
 
 
+def soon(deaths: int) -> float:
+    return deaths / 1000
+
+
 class Slot:
     """A slot that notes what it is told to begin."""
 
@@ -43,7 +47,7 @@ async def running(caution: Caution) -> AsyncIterator[None]:
 
 
 async def test_the_next_ones_wait_until_the_last_have_claimed_something() -> None:
-    caution, slot = Caution(), Slot()
+    caution, slot = Caution(soon), Slot()
     streams = [str(n) for n in range(TOGETHER + 1)]
     for stream in streams:
         caution.add(stream, slot)
@@ -63,7 +67,7 @@ async def test_the_next_ones_wait_until_the_last_have_claimed_something() -> Non
 
 
 async def test_those_at_which_most_have_died_come_last_and_alone() -> None:
-    caution, slot = Caution(0.05), Slot(bad=2, worse=3)
+    caution, slot = Caution(soon, 0.05), Slot(bad=2, worse=3)
     for stream in ("worse", "bad", "fine"):
         caution.add(stream, slot)
     async with running(caution):
@@ -79,8 +83,20 @@ async def test_those_at_which_most_have_died_come_last_and_alone() -> None:
         await until(lambda: slot.begun == ["fine", "bad", "worse"])
 
 
+async def test_one_at_which_somebody_has_died_waits_for_longer_than_the_others() -> None:
+    caution, slot = Caution(lambda deaths: 0.2 * deaths), Slot(bad=1)
+    caution.add("bad", slot)
+    async with running(caution):
+        await asyncio.sleep(0.05)
+        assert not slot.begun
+        caution.add("fine", slot)
+        await until(lambda: slot.begun == ["fine"])
+        caution.passed("fine")
+        await until(lambda: slot.begun == ["fine", "bad"])
+
+
 async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_only() -> None:
-    caution, slot = Caution(0.05), Slot()
+    caution, slot = Caution(soon, 0.05), Slot()
     caution.add("slow", slot)
     async with running(caution):
         await until(lambda: slot.begun == ["slow"])
@@ -90,7 +106,7 @@ async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_
 
 
 async def test_what_cannot_be_noted_is_not_begun_and_is_tried_again() -> None:
-    caution, slot = Caution(), Slot()
+    caution, slot = Caution(soon), Slot()
     slot.failures = 1
     caution.add("a", slot)
     async with running(caution):
@@ -98,7 +114,7 @@ async def test_what_cannot_be_noted_is_not_begun_and_is_tried_again() -> None:
 
 
 async def test_threads_of_a_slot_that_is_gone_are_forgotten() -> None:
-    caution, gone, slot = Caution(), Slot(a=1), Slot()
+    caution, gone, slot = Caution(soon), Slot(a=1), Slot()
     caution.add("a", gone)
     caution.add("b", slot)
     async with running(caution):

@@ -56,7 +56,7 @@ async def test_a_thread_that_kills_whoever_takes_it_up_is_parked_and_the_others_
     agents = [await client.start(str(n), detached=True) for n in range(3)]
     deadly = agents[1]
     store.deadly = stream_of(client, deadly.thread_id)
-    for _ in range(1 + QUICK.deaths):
+    for _ in range(1 + QUICK.tries):
         await dies(store, engine_on(store, scripted(*["yes"] * 3)))
     async with working(engine_on(store, scripted(*["yes"] * 3)), size=1):
         await rests(client, agents[0], agents[2])
@@ -67,9 +67,9 @@ async def test_a_thread_that_kills_whoever_takes_it_up_is_parked_and_the_others_
             return bool(parking.parked)
 
         await until(is_parked)
-    assert store.killed == 1 + QUICK.deaths
+    assert store.killed == 1 + QUICK.tries
     (parked,) = parking.parked
-    assert (parked.thread_id, parked.tries) == (deadly.thread_id, QUICK.deaths)
+    assert (parked.thread_id, parked.tries) == (deadly.thread_id, QUICK.tries)
     assert (parked.position, parked.global_position) == (1, 4)
 
 

@@ -12,7 +12,7 @@ from messagedb_agent.consumers.positions import Positions
 from tests.unit.engine.world import stream_of
 from tests.waiting import PATIENCE_S, until
 
-QUICK = Patience(soonest_s=0.01, latest_s=0.05, lacking_s=0.05)
+QUICK = Patience(soonest_s=0.01, latest_s=0.05, lacking_s=0.05, lives_s=0.01)
 
 
 @asynccontextmanager
