@@ -9,10 +9,10 @@ import pytest
 
 from messagedb_agent import Agent, Engine, builtin_tools, connect, load_tools
 from tests.cli import CommandLine, finished
-from tests.end_to_end.workers import worker_processes
+from tests.end_to_end.workers import WorkerProcess, worker_processes
 from tests.unit.consumers.working import position, rests, working
 from tests.unit.engine.world import assert_sound
-from tests.waiting import until
+from tests.waiting import until, until_now
 
 DEMO = ("--tools", "messagedb_agent.demo")
 CARD, MAIL = 'call charge_card {"amount": 1}', 'call send_mail {"to": "ada@example.org"}'
@@ -30,6 +30,10 @@ async def waiting(engine: Engine, *agents: Agent) -> bool:
     return all([(await engine.latest(a.thread_id)).status == "waiting" for a in agents])
 
 
+def mails_begun(worker: WorkerProcess) -> int:
+    return worker.log.count("is out; busy")
+
+
 async def test_three_workers_of_which_one_is_killed_finish_all_with_each_effect_as_declared(
     engine: Engine, category: str, store_url: str, tmp_path: Path
 ) -> None:
@@ -42,7 +46,7 @@ async def test_three_workers_of_which_one_is_killed_finish_all_with_each_effect_
         cards = [await engine.start(CARD, detached=True) for _ in range(9)]
         mails = [await engine.start(MAIL, detached=True) for _ in range(9)]
         await until(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 18)
-        victim = next(w for w in workers if w.is_busy)
+        victim = max(workers, key=mails_begun)  # by chance another one may have none
         assert victim.end(signal.SIGKILL) == -signal.SIGKILL
         await until(lambda: waiting(engine, *cards, *mails))
         assert [w.end() for w in workers if w is not victim] == [0, 0]
@@ -55,7 +59,7 @@ async def test_three_workers_of_which_one_is_killed_finish_all_with_each_effect_
         head = await engine.latest(agent.thread_id)
         unknown += len(head.view.conversation.state.unknown)
         await assert_sound(engine, agent.thread_id)
-    assert 0 < unknown < 9  # the victim's mails, and nobody else's
+    assert 0 < unknown <= mails_begun(victim)  # and nobody else's
 
 
 def test_a_detached_start_is_answered_by_a_worker(
@@ -71,8 +75,7 @@ def test_a_detached_start_is_answered_by_a_worker(
     said = cli("message", "--detach", thread, "What is 42 * 8?")
     assert said.out.strip() == thread
     with worker_processes(tmp_path, category, 1) as [worker]:
-        while "42 * 8 = 336." not in cli("show", thread).out:
-            assert worker.process.poll() is None, worker.log
+        until_now(lambda: "42 * 8 = 336." in cli("show", thread).out)
         assert worker.end() == 0
 
 
