@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
+from messagedb_agent.store.store import News
+
 PATIENCE_S = 40.0  # how long a test waits for what must come; it is never measured
 
 
@@ -13,6 +15,12 @@ async def until(holds: Callable[[], object | Awaitable[object]]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await _found(holds):  # noqa: ASYNC110 - other processes set no event of ours
             await asyncio.sleep(0.01)
+
+
+async def told(news: News) -> None:
+    """Wait for news, and fail where they do not come."""
+    async with asyncio.timeout(PATIENCE_S):
+        await news.wait(10 * PATIENCE_S)
 
 
 def until_now(holds: Callable[[], object]) -> None:

@@ -5,15 +5,9 @@ import asyncio
 import pytest
 
 from messagedb_agent.errors import RefusedName
-from messagedb_agent.store.store import News, Store
+from messagedb_agent.store.store import Store
 from tests.contract.messages import new
-from tests.waiting import PATIENCE_S
-
-
-async def told(news: News) -> None:
-    """Wait for news, and fail where they do not come."""
-    async with asyncio.timeout(PATIENCE_S):
-        await news.wait(10 * PATIENCE_S)
+from tests.waiting import told
 
 
 async def test_who_waits_is_told_of_what_is_written(store: Store, category: str) -> None:

@@ -12,25 +12,14 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.notifications import channel_of
 from messagedb_agent.store.ownership import lock_keys
 from messagedb_agent.store.pool import PoolLimits
-from messagedb_agent.store.store import News
+from tests.contract.messages import new
 from tests.integration.cutting_proxy import cutting_proxy
 from tests.integration.pooler import pooler
-from tests.waiting import PATIENCE_S
-
-
-def new() -> NewMessage:
-    return NewMessage(str(uuid4()), "Written", '{"n": 1}')
-
-
-async def told(news: News) -> None:
-    """Wait for news, and fail where they do not come."""
-    async with asyncio.timeout(PATIENCE_S):
-        await news.wait(10 * PATIENCE_S)
+from tests.waiting import told
 
 
 @asynccontextmanager
