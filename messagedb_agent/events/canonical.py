@@ -8,6 +8,7 @@ is nested deeper than 100 levels, which many parsers refuse, stands as one JSON 
 
 import json
 import re
+from collections.abc import Collection
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
@@ -94,22 +95,23 @@ def _number(digits: str) -> int | float | None:
 
 def canonical_text(value: Json) -> str:
     """Return the one text of a parsed value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case Number():
-            return str(value)
-        case str():
-            return encode_basestring(value)
-        case list():
-            return f"[{','.join(map(canonical_text, value))}]"
-        case dict():
-            members = sorted(value.items(), key=_by_code_units)
-            pairs = (f"{encode_basestring(key)}:{canonical_text(item)}" for key, item in members)
-            return f"{{{','.join(pairs)}}}"
+    if isinstance(value, str):  # what most values are
+        return str(value) if isinstance(value, Number) else encode_basestring(value)
+    if isinstance(value, dict):
+        pairs = (f"{encode_basestring(key)}:{canonical_text(value[key])}" for key in _sorted(value))
+        return f"{{{','.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(canonical_text, value))}]"
+    if value is None:
+        return "null"
+    return "true" if value else "false"
 
 
-def _by_code_units(member: tuple[str, Json]) -> bytes:
-    return member[0].encode("utf-16-be", "surrogatepass")
+def _sorted(keys: Collection[str]) -> list[str]:
+    if "".join(keys).isascii():  # by code units they stand as by characters
+        return sorted(keys)
+    return sorted(keys, key=_by_code_units)
+
+
+def _by_code_units(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
