@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from messagedb_agent.store.embedded import EmbeddedSettings
 from tests import network_guard
@@ -47,6 +49,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _leads(config):
         remove_embedded(_settings())
         del os.environ[_HOME_VARIABLE]
+
+
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
+    """Keeps the tests of a module together, but those that are shares of one large work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        is_share = nodeid.startswith("tests/simulation/test_simulation.py")
+        return nodeid if is_share else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Scheduling(config, log)
 
 
 def _leads(config: pytest.Config) -> bool:

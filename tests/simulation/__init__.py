@@ -14,5 +14,6 @@ SIGKILL does: no `finally`, no `except`. What it had sent to the server still ha
     world       all of it, and the processes that work in it
     scenarios   scripts of what people do
     checks      what must hold after every run
+    remembering what is computed once, though many ask
     running     one run, from its schedule to its findings
 """

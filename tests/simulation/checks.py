@@ -16,12 +16,13 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.conversation import Conversation
 from tests.properties.conversation_rules import broken_request, broken_rule
 from tests.simulation.grammar import broken_grammar
 from tests.simulation.ledger import stream_of
 from tests.simulation.people import People
 from tests.simulation.policy import Row, broken_policies
+from tests.simulation.remembering import folded, once_a_run
 from tests.simulation.world import World
 
 _RESTS = ("start", "user", "approval", "retry", "limit")
@@ -58,18 +59,26 @@ class Look:
 async def look(world: World, thread_id: str) -> Look:
     """Read a thread from the store, past all that processes know of it."""
     stream = stream_of(thread_id)
-    shown = conversation.initial
+    shown, evolve = folded.initial, folded.evolve
     rows, ours, wrong = list[Row](), list[Row](), list[str]()
     async for message, decoded in read_rows(world.server.statements.rows, stream):
-        shown = conversation.evolve(shown, decoded.recorded)
-        rule = broken_rule([entry.message for entry in shown.entries]) or broken_request(shown)
-        if rule:
+        before, shown = shown, evolve(shown, decoded.recorded)
+        if rule := _broken_prefix(before, shown):
             wrong.append(f"up to {message.position} no provider would take it: {rule}")
         if message.stream_name == stream:
             writer = decoded.metadata.writer
             rows.append(Row(decoded.recorded, message.global_position, writer))
             ours += rows[-1:] if writer else []
     return Look(stream, tuple(rows), tuple(ours), shown, tuple(wrong))
+
+
+@once_a_run
+def _broken_prefix(before: Conversation, shown: Conversation) -> str | None:
+    """Return the rule that a prefix breaks and the one before it does not."""
+    rule = None
+    if shown.entries is not before.entries:
+        rule = broken_rule([entry.message for entry in shown.entries])
+    return rule or broken_request(shown)
 
 
 async def findings(world: World, people: People, looks: Sequence[Look]) -> list[str]:

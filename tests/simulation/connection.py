@@ -124,8 +124,7 @@ class SimulatedConnection:
         try:
             return await asked.answer
         except asyncio.CancelledError:
-            self._server.call_off(asked)
-            await asyncio.wait({asked.over}, timeout=_CALL_OFF_S)
+            await asyncio.wait({self._server.call_off(asked)}, timeout=_CALL_OFF_S)
             raise
         except psycopg.OperationalError as error:
             if error.sqlstate is None or error.sqlstate.startswith("57P"):

@@ -144,13 +144,17 @@ def _second_crashes(name: str, first: Fault) -> Iterator[Run]:
 
 def _counted(runs: Iterator[Run]) -> Tally:
     # Each run leaves its world behind as cycles. Looking for them at every few hundred new objects
-    # would take a third of the time.
+    # would take a third of the time; so would looking through all that was imported.
     gc.collect()
+    gc.freeze()
     gc.disable()
     tally = Tally()
-    for number, done in enumerate(runs):
-        tally.add(done)
-        if number % _RUNS_A_COLLECTION == 0:
-            gc.collect()
-    gc.enable()
+    try:
+        for number, done in enumerate(runs):
+            tally.add(done)
+            if number % _RUNS_A_COLLECTION == 0:
+                gc.collect()
+    finally:
+        gc.enable()
+        gc.unfreeze()
     return tally

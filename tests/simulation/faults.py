@@ -1,6 +1,6 @@
 """What goes wrong, and when: a schedule, made by hand or drawn from a seed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -80,9 +80,9 @@ class Faults:
         self.passed: Counter[Point] = Counter()
         self.fired: list[Fault] = []
         self.active = True
-        self._due: dict[tuple[Point, int], list[Fault]] = defaultdict(list)
+        self._due: dict[Point, dict[int, list[Fault]]] = {point: {} for point in KINDS.values()}
         for fault in self.schedule:
-            self._due[KINDS[fault.kind], fault.at].append(fault)
+            self._due[KINDS[fault.kind]].setdefault(fault.at, []).append(fault)
 
     def at(self, point: Point) -> Sequence[Fault]:
         """Return what happens at the next point of a sort."""
@@ -90,7 +90,7 @@ class Faults:
             return ()
         number = self.passed[point]
         self.passed[point] = number + 1
-        if (due := self._due.get((point, number))) is None:
+        if (due := self._due[point].get(number)) is None:
             return ()
         self.fired += due
         return due

@@ -4,17 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from heapq import heappop
-from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
+from heapq import heappop, heappush
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-
-class _Step(Protocol):
-    """A handle of asyncio, whose context has no public name before Python 3.12."""
-
-    _context: Context
 
 
 class Stuck(AssertionError):
@@ -37,6 +31,7 @@ class Process:
         died: done when it is killed.
         paused: whether its callbacks wait.
         tasks: all tasks that were begun in it.
+        contacts: for whoever counts, how much had happened by its last step.
     """
 
     def __init__(self, loop: "VirtualLoop", number: int) -> None:
@@ -45,7 +40,8 @@ class Process:
         self.died: asyncio.Future[None] = loop.create_future()
         self.paused = False
         self.tasks: list[asyncio.Task[Any]] = []
-        self.kept: list[asyncio.Handle] = []  # callbacks that came while it was paused, or dead
+        self.contacts = -1
+        self.kept: list[Step] = []  # callbacks that came while it was paused, or dead
         self._loop = loop
         self.context = copy_context()
         self.context.run(PROCESS.set, self)
@@ -84,6 +80,38 @@ OUTSIDE = copy_context()
 """The context of what belongs to no process: the server, the people, the clock."""
 
 
+class Step(asyncio.TimerHandle):
+    """A callback, and whose it is: a handle of asyncio's without what it keeps for debugging.
+
+    Attributes:
+        due: when it runs, by the loop's time; what is to run at once has no use for it.
+        process: the process it belongs to, if any.
+    """
+
+    __slots__ = ("args", "callback", "context", "due", "process")
+
+    def __init__(
+        self,
+        due: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> None:
+        self.due = due
+        self.callback = callback
+        self.args = args
+        self.context = copy_context() if context is None else context
+        self.process: Process | None = self.context.get(PROCESS)
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self.args = ()
+
+    def when(self) -> float:
+        return self.due
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs callbacks in order; where none is ready, time jumps to the next timer.
 
@@ -93,13 +121,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         troubles: what asyncio says it cannot raise anywhere, such as an exception nobody heard.
     """
 
-    _ready: deque[asyncio.Handle]  # of asyncio's own loops, since Python 3.4
-    _scheduled: list[asyncio.TimerHandle]
+    _ready: deque[Step]  # of asyncio's own loops, since Python 3.4
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._readers: dict[int, asyncio.Handle] = {}
+        self._timers: list[tuple[float, int, Step]] = []  # of the same time in order of making
+        self._made = 0
+        self._readers: dict[int, Step] = {}
         self.steps = 0
         self.on_step: Callable[[Process], None] = lambda _: None
         self.troubles: list[str] = []
@@ -109,8 +138,41 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        step = Step(0.0, callback, args, context)
+        self._ready.append(step)
+        return step
+
+    call_soon_threadsafe = call_soon  # there is one thread
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        step = Step(when, callback, args, context)
+        self._made += 1
+        heappush(self._timers, (when, self._made, step))
+        return step
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
     def create_task(self, coro: Any, **keywords: Any) -> "asyncio.Task[Any]":
-        task = super().create_task(coro, **keywords)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **keywords)
         context = keywords.get("context")
         process = context.get(PROCESS) if context else PROCESS.get()
         if process:
@@ -118,19 +180,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def add_reader(self, fd: Any, callback: Callable[[Unpack[Ts]], Any], *args: *Ts) -> None:
-        self._readers[fd] = asyncio.Handle(callback, args, self, copy_context())
+        self._readers[fd] = Step(0.0, callback, args, None)
 
     def remove_reader(self, fd: Any) -> bool:
         return self._readers.pop(fd, None) is not None
 
     def readable(self, fd: int) -> None:
         """Let whoever watches a socket know that there is something to read."""
-        if handle := self._readers.get(fd):
-            self._ready.append(handle)
+        if step := self._readers.get(fd):
+            self._ready.append(step)
 
-    def run_again(self, handles: list[asyncio.Handle]) -> None:
+    def run_again(self, steps: list[Step]) -> None:
         """Let callbacks run that were held back."""
-        self._ready.extend(handles)
+        self._ready.extend(steps)
 
     def clear_away(self, dead: list[Process]) -> None:
         """End the tasks of dead processes, which reach nothing any more."""
@@ -148,27 +210,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 task.exception()
 
     def _run_once(self) -> None:
+        timers = self._timers
         if not self._ready:
-            if not self._scheduled:
+            while timers and timers[0][2].cancelled():
+                heappop(timers)
+            if not timers:
                 raise Stuck("nothing can happen any more, and somebody waits")
-            self._now = max(self._now, self._scheduled[0].when())
-        while self._scheduled and self._scheduled[0].when() <= self._now:
-            self._ready.append(heappop(self._scheduled))
-        handle = self._ready.popleft()
-        if not handle.cancelled():
-            self._run(handle)
-
-    def _run(self, handle: asyncio.Handle) -> None:
-        # A handle has had its context under this name in every version there is.
-        process = cast(_Step, handle)._context.get(PROCESS)
+            self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            self._ready.append(heappop(timers)[2])
+        step = self._ready.popleft()
+        if step.cancelled():
+            return
+        process = step.process
         if process and not self._clearing:
             if process.runs:
                 self.steps += 1
                 self.on_step(process)
             if not process.runs:
-                process.kept.append(handle)
+                process.kept.append(step)
                 return
-        handle._run()
+        try:
+            step.context.run(step.callback, *step.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
+            self._hear(self, {"message": f"in {step.callback}", "exception": error})
 
     def _hear(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self._clearing:

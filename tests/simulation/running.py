@@ -1,27 +1,20 @@
 """One run: a scenario and a schedule, until all is at rest; then what is wrong with it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from unittest.mock import patch
 
-from messagedb_agent.engine import history, journal, verify
-from messagedb_agent.events import codec
-from messagedb_agent.events.codec import Decoded
-from messagedb_agent.store import message_db
-from messagedb_agent.store.message import Message
 from tests.simulation.checks import findings, look
 from tests.simulation.faults import Fault, Point, drawn
 from tests.simulation.loop import OUTSIDE
 from tests.simulation.people import People
+from tests.simulation.remembering import remembering
 from tests.simulation.scenarios import SCENARIOS, Scenario
 from tests.simulation.world import World
 
 _IDLE_S = 60.0
-_PAGE = 8  # rows that are read at once: few, so that there is more than one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ def run(scenario: Scenario, schedule: tuple[Fault, ...], random: Random | None =
     people = People(world)
     points: Counter[Point] = Counter()
     try:
-        with patch.object(message_db, "BATCH_SIZE", _PAGE), _decoding_once():
+        with remembering():
             main = world.loop.create_task(_main(scenario, world, people, points), context=OUTSIDE)
             wrong = world.loop.run_until_complete(main)
             world.loop.clear_away(world.processes)
@@ -105,22 +98,6 @@ def run_seed(seed: int, only: str | None = None) -> Run:
     scenario = SCENARIOS[only or chosen]
     done = run(scenario, drawn(random, clean(scenario.name).points), random)
     return replace(done, seed=seed)
-
-
-@contextmanager
-def _decoding_once() -> Iterator[None]:
-    """Decode each row once, whoever reads it: that is pure, and was a tenth of the time."""
-    known: dict[int, Decoded] = {}  # by the row's identity: the server keeps them all
-
-    def decode(message: Message) -> Decoded:
-        if (found := known.get(id(message))) is None:
-            found = known[id(message)] = codec.decode(message)
-        return found
-
-    with ExitStack() as patches:
-        for module in (journal, history, verify):
-            patches.enter_context(patch.object(module, "decode", decode))
-        yield
 
 
 @cache

@@ -190,7 +190,7 @@ async def many_threads(people: People) -> None:
         await people.when("t2", "ToolExecutionStarted")
         await people.say("t2", "do look")
 
-    names = [f"t{n}" for n in range(6)]
+    names = [f"t{n}" for n in range(4)]
     await asyncio.gather(people.start_all(names, "do charge"), disturb())
 
 

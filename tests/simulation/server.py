@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any, TypeAlias
 
@@ -22,7 +23,8 @@ Say: TypeAlias = Callable[[str], None]
 
 _LAG_S = 3.0  # the longest that a slow statement takes; less than a store tries again for
 _AWAY_S = 15.0  # the longest outage; more than that
-_OF_NEWS = frozenset({_NOTIFY, _LISTENING, _GONE, "LISTEN", "UNLISTEN"})
+_OF_NEWS = (_NOTIFY, _LISTENING, _GONE, "LISTEN", "UNLISTEN")
+_POINTS: Mapping[str, Point] = {_APPEND: "write", **dict.fromkeys(_OF_NEWS, "news")}  # else "read"
 _BUSY = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -37,13 +39,13 @@ class Asked:
 
     Attributes:
         answer: its answer; whoever waits for it may be cancelled.
-        over: done once it is answered, whoever waits.
         called_off: whether it is not to be carried out any more.
+        over: done once it is answered, whoever waits; None while nobody has called it off.
     """
 
     answer: asyncio.Future[Answer]
-    over: asyncio.Future[None]
     called_off: bool = False
+    over: asyncio.Future[None] | None = None
 
 
 class Server:
@@ -127,8 +129,8 @@ class Server:
 
     def send(self, session: Session, query: str, parameters: Any) -> "Asked":
         """Send a statement."""
-        asked = Asked(self._loop.create_future(), self._loop.create_future())
-        due = {fault.kind: fault for fault in self._faults.at(_point(query))}
+        asked = Asked(self._loop.create_future())
+        due = {fault.kind: fault for fault in self._faults.at(_POINTS.get(query, "read"))}
         for fault in due.values():
             self._say(f"{session.process} {fault}")
         late = due.get("lag") or due.get("slow")
@@ -145,7 +147,8 @@ class Server:
         def deliver(reply: Answer | psycopg.Error) -> None:
             if not session.is_open:
                 reply = _lost()
-            asked.over.set_result(None)
+            if asked.over:
+                asked.over.set_result(None)
             if asked.answer.done():
                 return
             if isinstance(reply, list):
@@ -157,9 +160,15 @@ class Server:
         self._later(self._trip_s() + before, arrive)
         return asked
 
-    def call_off(self, asked: Asked) -> None:
-        """Have a statement not carried out, if it is not yet."""
+    def call_off(self, asked: Asked) -> "asyncio.Future[None]":
+        """Have a statement not carried out, if it is not yet.
+
+        Returns:
+            What is done once it is answered.
+        """
+        asked.over = self._loop.create_future()
         self._later(self._trip_s(), setattr, asked, "called_off", True)
+        return asked.over
 
     def _carried_out(
         self,
@@ -206,7 +215,7 @@ class Server:
         self._later(self._trip_s(), self._loop.readable, session.number)
 
     def _trip_s(self) -> float:
-        return 0.002 if self._random is None else self._random.uniform(0.0005, 0.005)
+        return 0.002 if self._random is None else 0.0005 + 0.0045 * self._random.random()
 
     def _later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         self._loop.call_later(delay_s, callback, *args, context=OUTSIDE)
@@ -216,11 +225,6 @@ def _lost() -> psycopg.OperationalError:
     return psycopg.OperationalError("server closed the connection unexpectedly")
 
 
-def _point(query: str) -> Point:
-    if query == _APPEND:
-        return "write"
-    return "news" if query in _OF_NEWS else "read"
-
-
+@cache
 def _name(query: str) -> str:
     return " ".join(query.split())[:50]

@@ -59,7 +59,6 @@ class World:
         self.processes: list[Process] = []
         self.threads: list[str] = []
         self._clocks: dict[int, ProcessClock] = {}
-        self._contacts: dict[int, int] = {}  # up to the last step of each process
         self._beside: list[asyncio.Task[Any]] = []
         self.loop.on_step = self._step
 
@@ -157,8 +156,8 @@ class World:
 
     def _step(self, process: Process) -> None:
         contacts = len(self.trace) + len(self.acknowledged)
-        if contacts != self._contacts.get(process.number):
-            self._contacts[process.number] = contacts
+        if contacts != process.contacts:
+            process.contacts = contacts
             self.moments.append(self.faults.passed["step"])
         for fault in self.faults.at("step"):
             self.say(f"{process} {fault}")
