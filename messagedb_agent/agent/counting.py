@@ -73,7 +73,7 @@ def counts(state: State, recorded: Recorded) -> bool:
         case ToolExecutionFailed(call_id=call):
             return _stage(state, call) in {Stage.RUNNING, Stage.PROBLEM}
         case ToolOutcomeResolved(call_id=call):
-            return call in state.unknown
+            return call in state.unresolved
         case LimitReached():
             return state.owed is not None
         case SessionTerminationRequested():

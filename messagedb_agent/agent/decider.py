@@ -186,7 +186,7 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             _must_wait(state, call)
             return (ToolExecutionDenied(**_fields(command)),)
         case ResolveOutcome(call_id=call):
-            if call not in state.unknown:
+            if call not in state.unresolved:
                 raise Refused(f"the outcome of call {call} is not unknown")
             return (ToolOutcomeResolved(**_fields(command)),)
         case Cancel():

@@ -89,13 +89,16 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
         case ToolExecutionApproved(call_id=call):
             return state.with_call(call, stage=Stage.READY, cause=position)
         case ToolExecutionFailed(call_id=call, kind=kind, elapsed_ms=elapsed_ms):
-            unknown = state.unknown | {call} if _is_unknown(state, call, kind) else state.unknown
+            unresolved = state.unresolved
+            if _is_unknown(state, call, kind):
+                unresolved = {**unresolved, call: state.calls[call].attempt}
             turn = _elapsed(state, elapsed_ms)
-            return _call_done(state, call, position, turn=turn, unknown=unknown)
+            return _call_done(state, call, position, turn=turn, unresolved=unresolved)
         case ToolExecutionDenied(call_id=call):
             return _call_done(state, call, position)
         case ToolOutcomeResolved(call_id=call):
-            return changed(state, unknown=state.unknown - {call})
+            left = {id: times for id, times in state.unresolved.items() if id != call}
+            return changed(state, unresolved=left)
         case LimitReached(limits=limits):
             return changed(state, stopped=tuple(limit.name for limit in limits))
         case SessionContinued(limits=limits):
@@ -136,7 +139,7 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
         rules=_rules(started.definition),
         limits=started.definition.limits,
         owed=recorded.position if owed else None,
-        unknown=state.unknown,
+        unresolved=state.unresolved,
         compaction_due=state.compaction_due,
         total=state.total,
     )

@@ -112,7 +112,7 @@ class State:
         side_calls: open calls that neither block nor fail the turn, by claim id.
         calls: tool calls of the open round by call id, in the reply's order.
         dropped: whether the open round was dropped by cancel or completion.
-        unknown: call ids whose outcome is unknown and unresolved.
+        unresolved: calls whose outcome is unknown, by call id: how often each was started.
         failed: whether the last model call failed for good.
         interruptions: interrupted model calls since the last reply, message or continue.
         overflowed: whether the context overflowed since then.
@@ -135,7 +135,7 @@ class State:
     side_calls: Mapping[str, Purpose] = field(default_factory=_nothing)
     calls: Mapping[str, OpenToolCall] = field(default_factory=_nothing)
     dropped: bool = False
-    unknown: frozenset[str] = frozenset()
+    unresolved: Mapping[str, int] = field(default_factory=_nothing)
     failed: bool = False
     interruptions: int = 0
     overflowed: bool = False
@@ -150,6 +150,11 @@ class State:
     def at(self, *stages: Stage) -> tuple[str, ...]:
         """Return the ids of the calls at some stages, in the reply's order."""
         return tuple(id for id, call in self.calls.items() if call.stage in stages)
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Ids of the calls whose outcome is unknown and unresolved."""
+        return frozenset(self.unresolved)
 
     @property
     def has_open_claims(self) -> bool:

@@ -18,8 +18,8 @@ def add_fact(batch: Batch, fact: Draft) -> None:
     Where its id is free, it is added as it is. Where the id is taken and the claim is still open,
     what stands there answers nothing: the fact goes under the next id. Where the claim is closed
     as *outcome unknown*, the fact says what really happened. Else it is dropped: who closed the
-    claim was faster. So is a failure of an attempt that was taken over: a later one is under way,
-    and says what became of the call.
+    claim was faster. So is a failure of an attempt that was taken over: it tells nothing of a later
+    one, which may be under way, or have taken effect.
     """
     key = answered(fact.event)
     if _is_taken_over(batch, fact):
@@ -28,15 +28,16 @@ def add_fact(batch: Batch, fact: Draft) -> None:
         batch.add(fact)
     elif counts(batch.shown.state, _as_if_recorded(batch, fact)):
         batch.close(fact.event, key, fact.cause)
-    elif key in batch.shown.state.unknown and (resolved := _resolved(fact.event)):
+    elif key in batch.shown.state.unresolved and (resolved := _resolved(fact.event)):
         batch.add(Draft(batch.only_id(key, "resolution"), resolved, fact.cause))
 
 
 def _is_taken_over(batch: Batch, fact: Draft) -> bool:
     if not isinstance(fact.event, ToolExecutionFailed):
         return False
-    call = batch.shown.state.calls.get(fact.event.call_id)
-    return call is not None and call.attempt > fact.event.attempt
+    state, id = batch.shown.state, fact.event.call_id
+    started = state.calls[id].attempt if id in state.calls else state.unresolved.get(id, 0)
+    return started > fact.event.attempt
 
 
 def _as_if_recorded(batch: Batch, fact: Draft) -> Recorded:

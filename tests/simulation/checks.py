@@ -88,7 +88,7 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     for seen in looks:
         wrong += [f"{seen.stream}: {one}" for one in await _thread(world, seen)]
     rows = [row for seen in looks for row in seen.rows]
-    wrong += broken_policies(world.ledger.deeds, rows)
+    wrong += broken_policies(world.ledger.deeds, world.ledger.failures, rows)
     wrong += _lost(world, people, rows)
     wrong += _needless(world, rows)
     claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)

@@ -60,12 +60,14 @@ class Ledger:
 
     Attributes:
         deeds: what was done.
+        failures: attempts that a tool has said of that they failed, by call id and attempt.
     """
 
     def __init__(
         self, loop: VirtualLoop, server: Server, faults: Faults, say: Callable[[str], None]
     ) -> None:
         self.deeds: list[Deed] = []
+        self.failures: set[tuple[str, int]] = set()
         self._loop = loop
         self._server = server
         self._faults = faults
@@ -89,6 +91,12 @@ class Ledger:
         if (context.idempotency_key, context.attempt) in self._fenced:
             raise RuntimeError("called off")
         self._note("done", tool, context)
+
+    def fail(self, context: ToolContext, error: Exception) -> Exception:
+        """Note that an attempt fails, whether or not it has taken effect, and return its error."""
+        self.failures.add((context.call_id, context.attempt))
+        self._say(f"{_process()} failed {context.call_id} {context.attempt}")
+        return error
 
     def settle(self, key: str) -> bool:
         """Say whether a call has taken effect; where it has not, no begun attempt ever will."""

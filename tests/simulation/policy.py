@@ -1,12 +1,16 @@
 """What tools did, held against the log and the policy that each tool declares."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
+from messagedb_agent.events.schema import (
+    ToolExecutionCompleted,
+    ToolExecutionStarted,
+    ToolOutcomeResolved,
+)
 from tests.simulation.ledger import Deed
 from tests.simulation.tools import POLICIES
 from tests.simulation.writing import writer
@@ -21,11 +25,14 @@ class Row:
     writer: str | None
 
 
-def broken_policies(deeds: Sequence[Deed], rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what tools did and must not have done.
+def broken_policies(
+    deeds: Sequence[Deed], failures: Collection[tuple[str, int]], rows: Sequence[Row]
+) -> Iterator[str]:
+    """Yield what tools did and must not have done, and what is told of it and is not so.
 
     Args:
         deeds: all that tools did.
+        failures: attempts that failed, by call id and attempt.
         rows: all events of all threads.
     """
     starts: dict[str, list[Row]] = defaultdict(list)
@@ -36,6 +43,10 @@ def broken_policies(deeds: Sequence[Deed], rows: Sequence[Row]) -> Iterator[str]
             starts[event.call_id].append(row)
         elif (key := answered(event)) is not None:
             closed.setdefault(key, row)
+        if isinstance(event, ToolOutcomeResolved) and event.status == "failed":
+            last = len(starts[event.call_id])
+            if (event.call_id, last) not in failures:
+                yield f"{event.call_id} is told to have failed, and attempt {last} has not"
     by_call: dict[str, list[Deed]] = defaultdict(list)
     for deed in deeds:
         by_call[deed.call_id].append(deed)

@@ -22,6 +22,10 @@ FOUND = {
         "one-tool",
         "pause@31:0.05,raise@0:0.90,linger@1:0.50",
     ),
+    "a late failure said of a call that it failed, and a later attempt had worked": (
+        "one-tool",
+        "pause@30:0.99,raise@0:0.20,hang@1:0.90",
+    ),
     "a fork began at position 1, behind a stranger's row": ("forks", "overtake@12:0.94"),
     "a pause near the end of a process upset who tells of news": ("denial", "drowse@35:0.03"),
 }

@@ -27,13 +27,13 @@ async def _work(name: str, n: int, context: ToolContext, work_s: float = WORK_S)
     await asyncio.sleep(work_s)
     failing = due.get("raise")
     if failing and failing.size < 0.5:
-        raise ToolError("it did not work")
+        raise ledger.fail(context, ToolError("it did not work"))
     ledger.take_effect(name, context)
     if hang:
         await asyncio.sleep(1000)
     await asyncio.sleep(WORK_S)
     if failing:
-        raise OSError("it broke afterwards")
+        raise ledger.fail(context, OSError("it broke afterwards"))
     return f"{name} {n} is done"
 
 

@@ -9,6 +9,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionCompleted,
     ToolExecutionFailed,
     ToolExecutionStarted,
+    ToolOutcomeResolved,
 )
 from messagedb_agent.events.words import EffectPolicy
 from messagedb_agent.llm.scripted import call
@@ -120,6 +121,39 @@ async def test_an_attempt_that_was_taken_over_fails_too_late_to_count() -> None:
     assert ended == []
     [completed] = [r.event for r in history if isinstance(r.event, ToolExecutionCompleted)]
     assert (completed.attempt, completed.result) == (2, "worked")
+    await assert_sound(second, paused.thread_id)
+
+
+@pytest.mark.parametrize(("fails", "told"), [(True, []), (False, ["completed"])])
+async def test_an_early_attempt_says_late_that_it_worked_and_never_that_the_call_failed(
+    fails: bool, told: list[str]
+) -> None:
+    store, gates = WatchedStore(), [Gate(), Gate(), Gate()]
+
+    @tool(effect="keyed")
+    async def work(context: ToolContext) -> str:
+        """Work."""
+        await gates[context.attempt - 1].pass_through()
+        if fails:
+            raise ToolError("the line was cut")
+        return "worked"
+
+    model = scripted(call("work"), "It may have worked.")
+    first, second = engine_on(store, model, work), engine_on(store, model, work)
+    async with under_way(first.start("go")) as turn:
+        await gates[0].entered.wait()
+        paused = await second.latest("last")
+        store.disown(stream_of(second, paused.thread_id))
+        for gate in gates[1:]:  # these two die, and may have done their work
+            async with under_way(paused.resume()):
+                await gate.entered.wait()
+        given_up = await paused.resume()
+        assert given_up.answer == "It may have worked."
+        gates[0].opened.set()
+        await turn
+    history = await events(second, paused.thread_id)
+    resolved = [r.event.status for r in history if isinstance(r.event, ToolOutcomeResolved)]
+    assert resolved == told
     await assert_sound(second, paused.thread_id)
 
 
