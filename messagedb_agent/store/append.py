@@ -9,6 +9,7 @@ import orjson
 import psycopg
 
 from messagedb_agent.errors import WrongExpectedVersion
+from messagedb_agent.store.direct import DirectConnection
 from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.pool import Connection
 from messagedb_agent.store.server_errors import (
@@ -168,6 +169,8 @@ def _in_conflict(error: psycopg.Error, appends: Sequence[Append]) -> int | None:
 async def _rows(
     connection: Connection, statement: str, parameters: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
+    if isinstance(connection, DirectConnection) and len(parameters) == 1:
+        return await connection.ask(statement, *parameters.values())
     return await (await connection.execute(statement, parameters)).fetchall()
 
 

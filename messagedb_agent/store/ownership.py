@@ -268,7 +268,7 @@ class Ownership:
 
     async def _answer(self, lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         connection = await self._opened()
-        return await connection.rows(_ASK, (orjson.dumps(lines).decode(),))
+        return await connection.rows(_ASK, orjson.dumps(lines).decode())
 
     async def _opened(self) -> WatchedConnection:
         if self._connection is not None and self._connection.is_closed:

@@ -18,6 +18,7 @@ from psycopg.pq import ConnStatus, TransactionStatus
 
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.address import parameters
+from messagedb_agent.store.direct import DirectConnection
 from messagedb_agent.store.server_errors import UNNAMED, Where
 from messagedb_agent.store.silence import cut_off_after
 
@@ -181,7 +182,7 @@ class Pool:
             StoreUnavailable: the pool is closed.
         """
         self._check_open()
-        connection: Connection = await psycopg.AsyncConnection.connect(
+        connection = await DirectConnection.connect(
             **{"connect_timeout": self._limits.connect_timeout_s, **self._address.parameters},
             autocommit=True,
             prepare_threshold=self._prepare_threshold,

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from messagedb_agent.store.direct import DirectConnection
 from messagedb_agent.store.pool import Connection
 from messagedb_agent.store.silence import cut_off_after
 
@@ -30,8 +31,8 @@ class WatchedConnection:
         """Whether the connection has ended."""
         return self._connection.closed
 
-    async def rows(self, statement: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows.
+    async def rows(self, statement: str, parameter: str) -> list[tuple[Any, ...]]:
+        """Run a statement with one parameter and return its rows.
 
         Raises:
             psycopg.Error: the statement failed, or the connection has ended.
@@ -39,7 +40,9 @@ class WatchedConnection:
         self._unwatch()
         try:
             with cut_off_after(self._connection, self._answer_s):
-                cursor = await self._connection.execute(statement, parameters)
+                if isinstance(self._connection, DirectConnection):
+                    return await self._connection.ask(statement, parameter)
+                cursor = await self._connection.execute(statement, (parameter,))
                 return await cursor.fetchall()
         finally:
             if self._connection.closed:
