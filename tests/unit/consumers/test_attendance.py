@@ -37,8 +37,8 @@ class NotingShare:
 
 
 @asynccontextmanager
-async def attendance(see: See) -> AsyncIterator[Attendance]:
-    attending = Attendance(see, concurrency=2, patience=_HURRIED)
+async def attendance(see: See, patience: Patience = _HURRIED) -> AsyncIterator[Attendance]:
+    attending = Attendance(see, concurrency=2, patience=patience)
     try:
         yield attending
     finally:
@@ -102,31 +102,43 @@ async def test_an_absent_store_puts_no_thread_aside() -> None:
     assert (share.rested, share.parked) == (["a-1"], [])
 
 
-async def test_a_mistake_in_putting_a_thread_aside_is_told_once_and_tried_again_after_a_pause(
+class BrokenShare(NotingShare):
+    """A share that has a mistake in it until it is mended."""
+
+    attempts = 0
+    is_mended = False
+
+    async def park(self, stream: str, reason: str, tries: int) -> None:
+        self.attempts += 1
+        if not self.is_mended:
+            raise TypeError("no such thing")
+        await super().park(stream, reason, tries)
+
+
+async def fails(_: str) -> Attended:
+    raise ValueError("it cannot be handled")
+
+
+async def test_a_mistake_in_putting_a_thread_aside_is_told_once_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken(NotingShare):
-        attempts = 0
-        is_mended = False
-
-        async def park(self, stream: str, reason: str, tries: int) -> None:
-            self.attempts += 1
-            if not self.is_mended:
-                raise TypeError("no such thing")
-            await super().park(stream, reason, tries)
-
-    async def see(_: str) -> Attended:
-        raise ValueError("it cannot be handled")
-
-    share = Broken()
-    async with attendance(see) as attending:
+    share = BrokenShare()
+    async with attendance(fails) as attending:
         attending.offer("a-1", share)
-        await until(lambda: share.attempts > 2 and attending.watched)
+        await until(lambda: share.attempts > 2)
         share.is_mended = True
         await nothing_in_hand(attending)
     assert [stream for stream, _, _ in share.parked] == ["a-1"]
     told = [r for r in caplog.records if "no such thing" in r.getMessage()]
     assert [r.levelno for r in told] == [logging.WARNING]
+
+
+async def test_after_a_mistake_in_putting_a_thread_aside_there_is_a_pause() -> None:
+    share = BrokenShare()
+    async with attendance(fails, Patience(tries=1, latest_s=3600)) as attending:
+        attending.offer("a-1", share)
+        await until(lambda: attending.watched)
+    assert share.attempts == 1
 
 
 async def test_so_many_threads_are_seen_to_at_once_and_each_by_one() -> None:
