@@ -3,7 +3,7 @@
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.llm.litellm_library import close_connections
 from messagedb_agent.llm.model import Connected, LanguageModel, Models
-from messagedb_agent.llm.resolve import ModelSettings, resolve
+from messagedb_agent.llm.resolve import ModelSettings, prepare, resolve
 
 
 def finder(models: LanguageModel | Models | None, settings: ModelSettings) -> Models:
@@ -60,6 +60,10 @@ class _Resolved:
         if name not in self._made:
             self._made[name] = resolve(name, settings=self._settings)
         return self._made[name]
+
+    async def prepare(self, name: str) -> None:
+        if name not in self._made:
+            await prepare(name)
 
     async def close(self) -> None:
         await close_connections()

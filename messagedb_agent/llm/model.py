@@ -53,6 +53,15 @@ class Models(Protocol):
 
 
 @runtime_checkable
+class Prepared(Protocol):
+    """What finds models, and may have to do something first that takes long."""
+
+    async def prepare(self, name: str) -> None:
+        """Do what takes long before a model is found, without holding up the event loop."""
+        ...
+
+
+@runtime_checkable
 class Connected(Protocol):
     """What holds connections, and lets go of them."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.llm import vertex
-from messagedb_agent.llm.litellm_library import load
+from messagedb_agent.llm.litellm_library import load, load_in_thread
 from messagedb_agent.llm.masking import secrets_of
 from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.llm.providers import BY_NAME, PROVIDERS, key_of, suggest
@@ -89,6 +89,13 @@ def resolve(name: str, *, settings: ModelSettings) -> LanguageModel:
     from messagedb_agent.llm.litellm_model import LitellmModel
 
     return Retrying(LitellmModel(_target(_full_name(name, settings), settings)), settings.policy)
+
+
+async def prepare(name: str) -> None:
+    """Load litellm beside the event loop, if `resolve` may have to ask it about a name."""
+    prefix = name.partition("/")[0]
+    if name != OFFLINE and prefix not in BY_NAME and not vertex.is_vertex(f"{prefix}/"):
+        await load_in_thread()
 
 
 def check(name: str, settings: ModelSettings) -> None:

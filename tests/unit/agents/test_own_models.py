@@ -1,11 +1,15 @@
 """Models of the caller's own, given to `connect`."""
 
+import asyncio
+from threading import Event
+
 import pytest
 
 from messagedb_agent import LanguageModel, MemoryStore, ModelSettings, connect
 from messagedb_agent.agents.models import finder
 from messagedb_agent.errors import ConfigurationError, ModelError, ValidationError
 from messagedb_agent.events.request import Reply, Request
+from messagedb_agent.llm import resolve
 from messagedb_agent.llm.model import OnDelta
 from messagedb_agent.llm.offline import OfflineModel
 
@@ -50,6 +54,29 @@ async def test_a_function_of_the_name_finds_models() -> None:
         assert caught.value.kind == "configuration"
         assert caught.value.agent.status == "failed"
     assert asked == ["polly", "offline"]
+
+
+async def test_looking_for_an_unknown_provider_holds_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goes_on = Event()
+
+    async def loaded() -> None:
+        assert await asyncio.to_thread(goes_on.wait, 30)
+
+    def asked_of_litellm(name: str) -> None:
+        raise ConfigurationError(f"no provider is known for {name}", field="MODEL_NAME")
+
+    monkeypatch.setattr(resolve, "load_in_thread", loaded)
+    monkeypatch.setattr(resolve, "_check_with_litellm", asked_of_litellm)
+    async with connect(MemoryStore(), model_settings=ModelSettings()) as engine:
+        polly = await engine.create_agent(model="parrots/polly")
+        waiting = asyncio.create_task(polly.advance("hi"))
+        assert (await engine.start("What is 42 * 7?")).answer == "42 * 7 = 294."
+        assert not waiting.done()
+        goes_on.set()
+        with pytest.raises(ModelError, match="no provider is known for parrots/polly"):
+            await waiting
 
 
 @pytest.mark.parametrize("wrong", [Parrot, "offline", {"polly": Parrot()}])
