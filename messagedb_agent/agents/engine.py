@@ -88,7 +88,10 @@ class Engine(Reading):
             ValidationError: something is no tool, or a tool of that name is here already.
             ConfigurationError: a tool is transactional, and the store has no transactions.
         """
-        return replace(self, tools=self.tools.added(*tools))
+        engine = replace(self, tools=self.tools.added(*tools))
+        # The threads that were read stay so: a run is told of what is new alone.
+        vars(engine)["turns"] = replace(self.turns, tools=engine.tools)
+        return engine
 
     def define(
         self, name: str = "assistant", *, system_prompt: str = DEFAULT_PROMPT, **fields: Any

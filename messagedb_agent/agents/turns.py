@@ -84,7 +84,7 @@ class Turns:
     category: str
     version: str
     writing: Writing
-    _kept: KeptRuns = field(default_factory=KeptRuns, init=False, repr=False, compare=False)
+    _kept: KeptRuns = field(default_factory=KeptRuns, repr=False, compare=False)
 
     def stream(self, thread_id: str) -> str:
         """Return the full name of a thread's stream."""

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from messagedb_agent import Agent, Engine, MemoryStore, Progress, Recorded, connect
+from messagedb_agent import Agent, Engine, MemoryStore, Progress, Recorded, connect, tool
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import view
@@ -43,6 +44,26 @@ async def test_a_turn_reads_nothing_that_was_read_before() -> None:
         assert store.given == 0
         assert agent.answer == "19 + 1 = 20."
         assert agent.view == (await engine.latest(agent.thread_id)).view
+
+
+async def test_an_engine_with_further_tools_tells_a_run_of_what_is_new_alone() -> None:
+    @tool(effect="retry")
+    def shout(text: str) -> str:
+        """Say it louder."""
+        return text.upper()
+
+    store, told = CountingStore(), list[str]()
+    async with connect(store) as engine:
+        agent = await engine.start("What is 1 + 1?")
+        store.given = 0
+        louder = engine.with_tools(shout)
+        progress = Progress(on_event=lambda recorded: told.append(type(recorded.event).__name__))
+        agent = await replace(agent, engine=louder).advance(
+            'call shout {"text": "hi"}', progress=progress
+        )
+    assert agent.answer == "shout: HI"
+    assert store.given == 0
+    assert told[:3] == ["AgentRedefined", "UserMessageAdded", "LlmCallStarted"]
 
 
 async def test_what_others_wrote_meanwhile_is_read_and_nothing_else() -> None:
