@@ -20,7 +20,7 @@ from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.turning import Manner, OnThread, see_through
-from messagedb_agent.errors import Refused, ValidationError
+from messagedb_agent.errors import AmbiguousName, Refused, ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine, Progress, Recorded
@@ -193,6 +193,7 @@ def _meant(agent: "Agent", decision: Decision) -> Sequence["ToolApprovalRequeste
 
     Raises:
         Refused: none waits, or no more.
+        AmbiguousName: several wait, and none is named.
     """
     if not agent.approvals:
         raise Refused(
@@ -200,5 +201,11 @@ def _meant(agent: "Agent", decision: Decision) -> Sequence["ToolApprovalRequeste
         )
     if decision.all:
         return agent.approvals
+    ids = tuple(call.call_id for call in agent.approvals)
+    if len(ids) > 1 and not decision.calls:
+        several = AmbiguousName("waiting call", "", ids)
+        shown = ", ".join(short_call(id, ids) for id in ids)
+        several.args = (f"{len(ids)} calls wait for approval; name those meant, or --all: {shown}",)
+        raise several
     named = (agent.approval(call) for call in decision.calls or (None,))
     return tuple({call.call_id: call for call in named}.values())

@@ -346,7 +346,8 @@ def test_a_failure_is_told_with_its_reason(cli: CommandLine) -> None:
 def test_only_an_unknown_outcome_is_resolved(cli: CommandLine) -> None:
     cli("start", "What is 42 * 7?")
     line = cli.refused("resolve", "last", "_0", "--completed", "yes", code=3)
-    assert line == "error: no call of unknown outcome '_0'"
+    assert line.startswith("error: no call of unknown outcome '_0'; what calls there are: ")
+    assert " --as effects" in line
     cli.refused("resolve", "nobody", "_0", "--completed", "yes", code=3)
 
 

@@ -83,7 +83,8 @@ def test_a_mail_is_not_sent_again_and_a_person_says_what_happened(
     assert re.search(
         r"\[Note: call \w+ has completed after all: sent to ada@example\.org\]", conversation
     )
-    cli.refused("resolve", "last", call, "--failed", "no", code=3)
+    line = cli.refused("resolve", "last", call, "--failed", "no", code=9)
+    assert line.endswith(f"call {call} was resolved before: completed, sent to ada@example.org")
     assert cli("verify", "last").code == 0
 
 
