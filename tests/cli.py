@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,6 +69,10 @@ class CommandLine:
         assert line.startswith("error: ")
         assert "Traceback" not in ended.err
         return line
+
+    def line(self, name: str, *words: str) -> str:
+        """Return a command line as the program prints it, to be typed."""
+        return shlex.join(["messagedb-agent", name, "--category", self._category, *words])
 
     def process(
         self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None

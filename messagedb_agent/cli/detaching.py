@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.adapting import new_model, told_by_settings
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
@@ -51,7 +51,10 @@ def message(
         async with opened(setup) as engine:
             agent = await engine.latest(thread)
             changes = _changes(setup, engine, agent)
-            agent = await agent.advance(text, at_head=True, during=during, detached=True, **changes)
+            with telling_how_to_wait(setup.common, thread, "--detach"):
+                agent = await agent.advance(
+                    text, at_head=True, during=during, detached=True, **changes
+                )
             await tell(setup, engine, agent, form)
         return ExitCode.OK
 
@@ -89,7 +92,10 @@ async def tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> Non
     else:
         out(agent.thread_id)
     prefix = await engine.shortest_prefix(agent.thread_id)
-    note(f"thread {agent.thread_id}; a worker answers it: {command(setup.common, 'worker')}")
+    # A worker works by the thread's model; it is named where the settings would name none.
+    is_set = setup.loaded.settings.model_name is not None and setup.common.model is None
+    worker = command(setup.common, "worker", *(() if is_set else ("--model", agent.model)))
+    note(f"thread {agent.thread_id}; a worker answers it: {worker}")
     await _tell_if_parked(setup, engine, agent, prefix)
     note(f"see the answer: {command(setup.common, 'show', prefix)}")
 

@@ -5,13 +5,20 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.render_effects import short_call
-from messagedb_agent.errors import AgentError, ConfigurationError, NotFound, StoreError
+from messagedb_agent.errors import (
+    AgentError,
+    ConfigurationError,
+    NotFound,
+    StoreError,
+    TurnUnderWay,
+)
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent
@@ -65,6 +72,25 @@ def with_remedy(common: Common, error: E) -> E:
     if isinstance(error, StoreError | ConfigurationError):
         error.args = (_COMMAND.sub(lambda m: command(common, "db", m[1]), str(error)),)
     return error
+
+
+@contextmanager
+def telling_how_to_wait(common: Common, thread: str, *options: str) -> Iterator[None]:
+    """Say, where a message was to be said at rest alone, how it is said all the same.
+
+    Args:
+        common: the global options that were given.
+        thread: the thread, as it was named.
+        options: what else goes with the command.
+    """
+    try:
+        yield
+    except TurnUnderWay as error:
+        queued = command(common, "message", *options, thread, "MESSAGE")
+        error.args = (
+            f"{error}; to be answered after it: {queued}; or in its place: --during interrupt",
+        )
+        raise
 
 
 _SETTINGS = {"callsPerTurn": "MAX_ITERATIONS"}

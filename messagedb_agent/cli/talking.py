@@ -8,11 +8,11 @@ from messagedb_agent.cli.adapting import AT_REST, changes, new_model
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
-from messagedb_agent.cli.turning import Manner, OnThread, Turn, see_through
+from messagedb_agent.cli.turning import Manner, OnThread, Turn, on_unknown, see_through
 from messagedb_agent.cli.wording import message_text
 
 if TYPE_CHECKING:
@@ -51,10 +51,12 @@ def message(
     setup = set_up(common)
 
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
-        told = changes(setup, engine, agent, "message", thread, "MESSAGE")
-        return await agent.advance(
-            text, at_head=True, during=during, progress=live.progress, **told
-        )
+        how = (*manner.typed, *(() if during == "queue" else ("--during", during)))
+        told = changes(setup, engine, agent, "message", *how, thread, "MESSAGE")
+        with telling_how_to_wait(setup.common, thread):
+            return await agent.advance(
+                text, at_head=True, during=during, progress=live.progress, **told
+            )
 
     model = setup.loaded.settings.model_name
     return see_through(setup, model, OnThread(thread, turn), manner)
@@ -67,7 +69,7 @@ def continue_(common: Common, thread: str, manner: Manner) -> int:
 
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         goes_on = agent.status not in AT_REST or (agent.status == "approval" and decides)
-        told = changes(setup, engine, agent, "continue", thread, goes_on=goes_on)
+        told = changes(setup, engine, agent, "continue", *manner.typed, thread, goes_on=goes_on)
         return await agent.resume(progress=live.progress, **told)
 
     model = setup.loaded.settings.model_name
@@ -98,6 +100,8 @@ def cancel(common: Common, thread: str, reason: str | None, by: str | None) -> i
             note(f"thread {agent.thread_id} {_what_cancel_did(before, agent)}")
             prefix = await engine.shortest_prefix(agent.thread_id)
             note(f'next: {command(setup.common, "message", prefix)} "..."')
+            for line in await on_unknown(setup.common, engine, agent):
+                note(line)
         return ExitCode.OK
 
     return run(work())

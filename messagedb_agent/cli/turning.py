@@ -21,7 +21,6 @@ from messagedb_agent.errors import LimitReached, ModelError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
-    from messagedb_agent.projections.effects import ToolEffect
 
 Turn = Callable[["Engine", Live], Awaitable["Agent"]]
 
@@ -57,6 +56,12 @@ class Manner:
     form: str = "text"
     yes: bool = False
     asks: bool = True
+
+    @property
+    def typed(self) -> Sequence[str]:
+        """The options that say this."""
+        form = () if self.form == "text" else ("--format", self.form)
+        return (*form, *(["--yes"] if self.yes else []))
 
     @property
     def approving(self) -> Approving:
@@ -103,18 +108,20 @@ async def _run(setup: Setup, live: Live, turn: Turn | OnThread, manner: Manner) 
                 note(f"nothing to continue: {at_rest(agent)}")
             for line in hints(setup.common, agent, prefix):
                 note(line)
-            for line in resolving(setup.common, await _unresolved(engine, agent), prefix):
+            for line in await on_unknown(setup.common, engine, agent):
                 note(line)
         return code
 
 
-async def _unresolved(engine: "Engine", agent: "Agent") -> "Sequence[ToolEffect]":
-    """Return the calls of unknown outcome; nearly always there is none, and nothing is read."""
+async def on_unknown(common: Common, engine: "Engine", agent: "Agent") -> Sequence[str]:
+    """Say which calls have an outcome that nobody knows, and how to say what happened."""
     if not agent.view.conversation.state.unknown:
-        return ()
+        return ()  # nearly always; nothing is read
     from messagedb_agent.projections.effects import effects
 
-    return (await engine.fold(agent.thread_id, effects, at=agent.position)).unresolved
+    folded = await engine.fold(agent.thread_id, effects, at=agent.position)
+    prefix = await engine.shortest_prefix(agent.thread_id)
+    return tuple(resolving(common, folded.unresolved, prefix))
 
 
 async def outcome(

@@ -68,6 +68,9 @@ def test_a_cancel_stops_a_tool_that_runs_in_another_process(
     assert (cancelled.code, cancelled.out) == (0, "")
     assert cancelled.notes[0].endswith(" is cancelled")
     assert cancelled.notes[1].startswith("next: messagedb-agent message ")
+    told = [note.partition(":")[0] for note in cancelled.notes[2:]]
+    wanted = ["outcome unknown", "if you find out what happened"] if tool == "pay" else []
+    assert told == wanted
     ended = resting.ended()
     assert (ended.code, ended.out) == (12, "")
     assert "the turn was cancelled by ada: enough" in ended.notes
@@ -112,7 +115,13 @@ def test_a_message_during_a_turn_is_refused_or_interrupts_as_it_says(
     resting = Resting(cli, tools)
     before = types(cli)
     line = cli.refused("message", "last", "Thanks!", "--during", "reject", *tools, code=9)
-    assert line == "error: a turn is under way in this thread"
+    queued = cli.line("message", *tools, "last", "MESSAGE")
+    assert line == (
+        f"error: a turn is under way in this thread; to be answered after it: {queued};"
+        " or in its place: --during interrupt"
+    )
+    lacking = cli.refused("message", "last", "Thanks!", "--during", "interrupt", code=4)
+    assert lacking.endswith(cli.line("message", *tools, "--during", "interrupt", "last", "MESSAGE"))
     assert types(cli) == before
     answered = cli("message", "last", "Thanks!", "--during", "interrupt", *tools)
     assert (answered.code, answered.out) == (0, "You are welcome!\n")

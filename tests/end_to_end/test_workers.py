@@ -65,15 +65,18 @@ async def test_three_workers_of_which_one_is_killed_finish_all_with_each_effect_
 def test_a_detached_start_is_answered_by_a_worker(
     cli: CommandLine, category: str, tmp_path: Path
 ) -> None:
-    cli.set(MODEL_NAME="offline")
     begun = cli("start", "--detach", "What is 42 * 7?")
     assert begun.code == 0
+    # Without a model in the settings a worker wants one by name.
+    assert begun.notes[-2].endswith(cli.line("worker", "--model", "offline"))
+    cli.set(MODEL_NAME="offline")
     thread = begun.out.strip()
     see = f"messagedb-agent show --category {category} {thread[:6]}"
     assert begun.notes[-1] == f"see the answer: {see}"
     assert cli("show", thread, "--as", "conversation").out.endswith("user: What is 42 * 7?\n")
     said = cli("message", "--detach", thread, "What is 42 * 8?")
     assert said.out.strip() == thread
+    assert said.notes[-2].endswith(cli.line("worker"))
     with worker_processes(tmp_path, category, 1) as [worker]:
         until_now(lambda: "42 * 8 = 336." in cli("show", thread).out)
         assert worker.end() == 0
