@@ -9,7 +9,7 @@ from messagedb_agent.cli.viewing import print_transcript
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine
+    from messagedb_agent import Agent, Engine, Progress, Recorded
     from messagedb_agent.cli.chatting import Chat
 
 HELP = (
@@ -79,11 +79,24 @@ async def _forking(chat: "Chat", value: str) -> Turn:
         agent = await _at(chat, agent, value)
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
-        fork = await agent.fork(progress=live.progress)
-        note(f"thread {fork.thread_id}, forked at position {agent.position}")
-        return fork
+        return await agent.fork(progress=_telling(agent, live.progress))
 
     return turn
+
+
+def _telling(agent: "Agent", progress: "Progress") -> "Progress":
+    """Return a progress that also says which thread a fork of an agent is, before it goes on."""
+    from messagedb_agent import Progress
+    from messagedb_agent.events.schema import SessionStarted
+
+    def on_event(recorded: "Recorded") -> None:
+        if isinstance(recorded.event, SessionStarted):
+            thread_id = recorded.stream.partition("-")[2]
+            note(f"thread {thread_id}, forked at position {agent.position}")
+        if progress.on_event:
+            progress.on_event(recorded)
+
+    return Progress(progress.on_delta, on_event)
 
 
 async def _at(chat: "Chat", agent: "Agent", value: str) -> "Agent":

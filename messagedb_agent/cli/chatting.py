@@ -22,7 +22,7 @@ from messagedb_agent.cli.recalling import recall, remember, remember_lines
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.talking import starting
 from messagedb_agent.cli.terminal import note
-from messagedb_agent.cli.turning import Turn, outcome
+from messagedb_agent.cli.turning import Turn, on_unknown, outcome
 from messagedb_agent.cli.wording import decoded, message_text, readable
 from messagedb_agent.errors import AgentError
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
@@ -148,7 +148,7 @@ class Chat:
 
     async def take(self, turn: Turn, *, asks: bool) -> ExitCode:
         """See a turn through and show how it ended."""
-        live = Live()
+        live, known = Live(), _unknown(self.agent)
         part = Interruptible(self.engine, live)
         approving = Approving(self._yes, asks, part.step) if asks else Approving(self._yes)
 
@@ -165,8 +165,11 @@ class Chat:
                     self.agent = await self.engine.latest(live.thread_id)
             raise
         live.finish(self.agent.answer if code != ExitCode.CANCELLED else None)
-        if self.agent.status == "approval":
+        if self.agent.status == "approval" and asks:
             note("a call waits for approval; /continue asks again")
+        if _unknown(self.agent) - known:
+            for line in await on_unknown(self.setup.common, self.engine, self.agent):
+                note(line)
         return code
 
     async def say_goodbye(self) -> None:
@@ -186,6 +189,11 @@ class Chat:
         if self.agent is not None:
             self.agent = await self.agent.cancel(reason="interrupted")
             note("the turn was cancelled")
+
+
+def _unknown(agent: "Agent | None") -> frozenset[str]:
+    """Return the calls whose outcome nobody knows."""
+    return agent.view.conversation.state.unknown if agent else frozenset()
 
 
 async def _coroutine(turn: Turn, engine: "Engine", live: Live) -> "Agent":

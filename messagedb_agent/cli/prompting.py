@@ -42,6 +42,9 @@ def ask(prompt: str) -> str | None:
         except UnicodeDecodeError:
             note("that is no text")
             return ""
+        except KeyboardInterrupt:
+            note("")  # what follows stands on a line of its own
+            raise
         except (EOFError, OSError, ValueError, RuntimeError):  # nobody is there any more
             note("")
             return None

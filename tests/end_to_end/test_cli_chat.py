@@ -20,6 +20,12 @@ async def rest() -> str:
     await asyncio.sleep(3600)
     return "rested"
 
+@tool
+async def pay() -> str:
+    """Take for ever to pay."""
+    await asyncio.sleep(3600)
+    return "paid"
+
 @tool(needs_approval=True)
 def wipe(path: str) -> str:
     """Remove a folder.
@@ -88,7 +94,7 @@ def test_a_chat_takes_a_thread_up_and_its_commands_do_what_help_says(
     chat.type("//slash")
     chat.expect("I am the offline stand-in")
     chat.type("/fork 7")
-    chat.expect("forked at position 7")
+    assert chat.expect("forked at position 7").splitlines()[-1].startswith("thread ")
     chat.type("Thanks!")
     chat.expect("You are welcome!\n")
     chat.type("/fork")
@@ -111,7 +117,12 @@ def test_ctrl_c_cancels_the_turn_and_stays(cli: CommandLine, talk: Opens) -> Non
     chat.expect("> rest {}")
     chat.press("C")
     chat.expect("cancelling")
-    chat.expect("the turn was cancelled: interrupted")
+    assert chat.expect("the turn was cancelled: interrupted").endswith("\n")
+    chat.type("call pay {}")
+    chat.expect("> pay {}")
+    chat.press("C")
+    chat.expect("outcome unknown: pay {} (")
+    chat.expect(" --completed RESULT, or --failed REASON")
     chat.type("Thanks!")
     chat.expect("You are welcome!\n")
     chat.press_until("D", "go on: messagedb-agent chat ")
@@ -158,11 +169,22 @@ def test_what_waits_is_asked_about_in_line_put_off_and_asked_again(
     chat.type('call wipe {"path": "/usr"}')
     chat.expect("later:")
     chat.press_until("C", "the turn was cancelled")
+    assert "later: the turn was cancelled" not in chat.shown  # it has a line of its own
     chat.type("Thanks!")
     chat.expect("You are welcome!\n")
     chat.press_until("D", "go on: messagedb-agent chat ")
     assert chat.ended() == 0
     assert cli("approvals", "--format", "json").json == []
+
+
+def test_in_a_pipe_nobody_is_told_to_type_what_would_be_a_message(
+    cli: CommandLine, talk: Opens
+) -> None:
+    talk()
+    ended = cli("chat", "--tools", "chat_tools", stdin=b'call wipe {"path": "/tmp"}')
+    assert ended.code == 8
+    assert not [note for note in ended.notes if "/continue" in note]
+    assert any(" approve " in note for note in ended.notes)
 
 
 def test_in_a_pipe_each_line_is_a_message(cli: CommandLine) -> None:
