@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.adapting import new_model, told_by_settings
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.equipping import with_tools_of
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
@@ -94,7 +95,8 @@ async def tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> Non
     prefix = await engine.shortest_prefix(agent.thread_id)
     # A worker works by the thread's model; it is named where the settings would name none.
     is_set = setup.loaded.settings.model_name is not None and setup.common.model is None
-    worker = command(setup.common, "worker", *(() if is_set else ("--model", agent.model)))
+    common = with_tools_of(setup.common, engine, agent)
+    worker = command(common, "worker", *(() if is_set else ("--model", agent.model)))
     note(f"thread {agent.thread_id}; a worker answers it: {worker}")
     await _tell_if_parked(setup, engine, agent, prefix)
     note(f"see the answer: {command(setup.common, 'show', prefix)}")

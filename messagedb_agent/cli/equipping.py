@@ -81,6 +81,12 @@ def check_tools(
         )
 
 
+def with_tools_of(common: Common, engine: "Engine", agent: "Agent") -> Common:
+    """Return the global options with the `--tools` that a thread needs beside those given."""
+    sources = _sources(common, _lacking(engine, agent))
+    return replace(common, tools=(*common.tools, *sources))
+
+
 def _lacking(engine: "Engine", agent: "Agent") -> Sequence["ToolSpec"]:
     here = {tool.name for tool in engine.tools.specs()}
     recorded = agent.definition.tools if agent.definition else ()

@@ -382,6 +382,8 @@ def test_a_decision_may_be_left_to_workers_by_who_has_not_the_tool(
 ) -> None:
     cli("start", WIPE, *tools)
     decided = cli("approve", "last", "--detach", "--by", "ada")
+    worker = cli.line("worker", *tools, "--model", "offline")
+    assert decided.notes[1].endswith(f"; a worker answers it: {worker}")  # which needs the tools
     assert (decided.code, len(decided.out.splitlines())) == (0, 1)
     assert types(cli)[-1] == "ToolExecutionApproved"
     assert "waits for approval" in cli.refused("approve", "last", "--detach", code=9)
