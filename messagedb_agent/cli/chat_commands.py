@@ -39,6 +39,8 @@ async def commanded(chat: "Chat", line: str) -> Turn | None:
         return chat.saying(line[1:] if line.startswith("//") else line)
     name, _, value = line[1:].partition(" ")
     value = value.strip()
+    if value and name in ("exit", "help", "show", "continue"):
+        raise ValidationError(f"/{name} stands alone", field="command")
     match name:
         case "exit":
             raise Leave

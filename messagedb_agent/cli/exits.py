@@ -39,7 +39,7 @@ MEANINGS = {
     ExitCode.OK: "done",
     ExitCode.FINDING: "a check found something wrong in the log",
     ExitCode.USAGE: "wrong usage, or a value that is refused",
-    ExitCode.NOT_FOUND: "no such thread, or more than one fits",
+    ExitCode.NOT_FOUND: "no such thread or call, or more than one fits",
     ExitCode.CONFIGURATION: "a setting, a key or a tool module is missing or wrong",
     ExitCode.DATABASE: "the database cannot be reached or is no Message DB",
     ExitCode.MODEL: "the model gave no answer; continue asks it again",

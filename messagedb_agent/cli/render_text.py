@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 300
 _SPEAKERS = {"user": "you", "assistant": "agent", "reasoning": "agent thinks"}
 _WORDS = {
-    "approval_asked": "waits for approval",
+    "approval_asked": "asked for approval",
     "approved": "approved",
     "denied": "denied",
     "continued": "continued",

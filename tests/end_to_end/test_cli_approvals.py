@@ -386,6 +386,7 @@ def test_a_decision_may_be_left_to_workers_by_who_has_not_the_tool(
     assert decided.notes[1].endswith(f"; a worker answers it: {worker}")  # which needs the tools
     assert (decided.code, len(decided.out.splitlines())) == (0, 1)
     assert types(cli)[-1] == "ToolExecutionApproved"
+    assert '[asked for approval: wipe {"path": "/tmp"}]' in cli("show", "last").out
     assert "waits for approval" in cli.refused("approve", "last", "--detach", code=9)
     assert cli("continue", "last", *tools).out == "wipe: /tmp is gone\n"
     cli("message", "last", WIPE, *tools)

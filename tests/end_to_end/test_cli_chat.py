@@ -83,6 +83,8 @@ def test_a_chat_takes_a_thread_up_and_its_commands_do_what_help_says(
     chat.type("/show")
     chat.expect(f"thread {thread}\n")
     chat.expect("agent: 5 + 3 = 8.")
+    chat.type("/show events")
+    chat.expect("error: /show stands alone")
     chat.type("/model")
     chat.expect("model: offline")
     chat.type("/model nothing/there")
