@@ -199,7 +199,7 @@ def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:
         for row in later
         if _is_ours(row) and isinstance(row.recorded.event, ToolOutcomeResolved)
     )
-    return changed(begun, state=changed(begun.state, unknown=calls))
+    return changed(begun, state=changed(begun.state, unresolved=dict.fromkeys(calls, 1)))
 
 
 async def _definition(
