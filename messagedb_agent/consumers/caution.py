@@ -11,6 +11,7 @@ from messagedb_agent.errors import StoreError
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 ALONE_S = 1.0
+ENDS_S = 5.0
 TOGETHER = 32
 """How many threads are taken up at once of those at which nobody is known to have died."""
 _AGAIN_S = 0.5  # after the store has failed
@@ -37,16 +38,25 @@ class Caution:
 
     Those at which nobody has died come first, several together: they were only there when it
     happened. One at which somebody has died comes later, and alone, until it has claimed something,
-    rests or has failed.
+    rests or has failed; and for a while until that has ended, so that what kills here uses up the
+    attempts of nobody else's calls.
 
     Args:
         careful_s: says how long to wait before a thread is taken up, by how many have died at it.
         alone_s: how long the next threads wait for those at which nobody is known to have died.
+        ends_s: how long they wait for what one has claimed at which somebody has died.
     """
 
-    def __init__(self, careful_s: Callable[[int], float], alone_s: float = ALONE_S) -> None:
+    def __init__(
+        self,
+        careful_s: Callable[[int], float],
+        alone_s: float = ALONE_S,
+        ends_s: float = ENDS_S,
+    ) -> None:
         self._careful_s = careful_s
         self._alone_s = alone_s
+        self._ends_s = ends_s
+        self._running = ""  # the thread that is alone, until something of it has ended
         self._waiting: dict[str, Suspecting] = {}
         self._due: dict[str, float] = {}  # of what waits, by the loop's clock
         self._begun: dict[str, Suspecting] = {}
@@ -67,8 +77,16 @@ class Caution:
             self._waiting[stream] = slot
             self._changed.set()
 
-    def passed(self, stream: str) -> None:
-        """Hear that a thread that was taken up has claimed something, rests or has failed."""
+    def passed(self, stream: str, *, ended: bool = True) -> None:
+        """Hear that a thread that was taken up has claimed something, rests or has failed.
+
+        Args:
+            stream: its stream.
+            ended: whether something of it has ended, and not only begun.
+        """
+        if ended and stream == self._running:
+            self._running = ""
+            self._changed.set()
         if slot := self._begun.pop(stream, None):
             slot.passed(stream)
             self._changed.set()
@@ -94,8 +112,10 @@ class Caution:
                 if not self._waiting or await self._next() != (stream, due):
                     continue  # others have come meanwhile, or gone
             same = [stream] if deaths else [one for one in self._waiting if not self._deaths(one)]
+            self._running = stream if deaths else ""
             await self._begin(same[:TOGETHER])
             await self._wait_until_alone(None if deaths else self._alone_s)
+            await self._wait_while(lambda: self._running, self._ends_s)
 
     async def _next(self) -> tuple[str, float]:
         """Wait until the time of a thread has come; return the first of them, and that time."""
@@ -133,9 +153,12 @@ class Caution:
 
     async def _wait_until_alone(self, seconds: float | None) -> None:
         """Wait until nothing that was begun is under suspicion, or for some time."""
+        await self._wait_while(lambda: self._begun, seconds)
+
+    async def _wait_while(self, holds: Callable[[], object], seconds: float | None) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._begun:
+                while holds():
                     await self._change()
 
     async def _change(self) -> None:

@@ -9,6 +9,7 @@ from messagedb_agent.agents.resting import rests_behind
 from messagedb_agent.consumers.attendance import Attendance, Patience
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.caution import Caution
+from messagedb_agent.consumers.interrupted import deaths_told
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.consumers.positions import Positions, start_of
@@ -70,6 +71,7 @@ class WorkersShare:
         self._patience = patience
         self._reach: int | None = None  # what a dead worker may have taken up ends here
         self._deaths: dict[str, Deaths] = {}
+        self._told: dict[str, int] = {}  # deaths that threads themselves tell of
         self._begun: dict[str, int] = {}
         self._condemned: set[str] = set()
         self._foreign: set[str] = set()
@@ -175,16 +177,21 @@ class WorkersShare:
         await self._log.clear()
         self._reach = None
         self._deaths = {}
+        self._told = {}
 
     async def _park_condemned(self) -> None:
         """Put threads aside at which enough workers have died, once their news are read."""
         for stream in list(self._condemned):
-            deaths = self.deaths_at(stream)
+            deaths = self._died(stream)
             await self.park(stream, f"{deaths} workers died at once when they took it up", deaths)
             self._condemned.discard(stream)
 
     def deaths_at(self, stream: str) -> int:
-        """Return how many workers have died at a thread."""
+        """Return how many workers have died at a thread, or in its calls."""
+        return max(self._died(stream), self._told.get(stream, 0))
+
+    def _died(self, stream: str) -> int:
+        """Return how many workers have died at a thread that has told nothing of it."""
         deaths = self._deaths.get(stream)
         return deaths.count if deaths else 0
 
@@ -204,6 +211,7 @@ class WorkersShare:
         """Hear that a thread was taken up, and this process lives."""
         self._begun.pop(stream, None)
         self._deaths.pop(stream, None)
+        self._told.pop(stream, None)
 
     def handled(self, stream: str, version: int) -> bool:
         """Note that a thread rests up to a position; say whether that is all of its news."""
@@ -238,9 +246,10 @@ class WorkersShare:
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
         for stream, rows in news.items():
-            if self.deaths_at(stream) >= self._patience.tries:
+            if self._died(stream) >= self._patience.tries:
                 self._condemned.add(stream)
             elif self._is_suspect(stream, rows[0].global_position):
+                self._told[stream] = max(self._told.get(stream, 0), deaths_told(rows))
                 self._caution.add(stream, self)
             elif self._attendance.has(stream) or not rests_behind(rows):
                 self._attendance.offer(stream, self)

@@ -12,6 +12,7 @@ from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance, Patience
 from messagedb_agent.consumers.caution import Caution
+from messagedb_agent.consumers.interrupted import is_claim
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import parking_of
 from messagedb_agent.consumers.share import WorkersShare
@@ -220,7 +221,7 @@ class Worker:
         progress = self.progress()
 
         def on_event(recorded: Recorded) -> None:
-            self._caution.passed(stream)
+            self._caution.passed(stream, ended=not is_claim(recorded))
             if progress.on_event:
                 progress.on_event(recorded)
 

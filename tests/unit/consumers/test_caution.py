@@ -95,6 +95,27 @@ async def test_one_at_which_somebody_has_died_waits_for_longer_than_the_others()
         await until(lambda: slot.begun == ["fine", "bad"])
 
 
+async def test_what_one_has_claimed_at_which_somebody_has_died_is_waited_for_for_a_while() -> None:
+    caution, slot = Caution(soon, ends_s=60), Slot(first=1, second=1)
+    for stream in ("first", "second"):
+        caution.add(stream, slot)
+    async with running(caution):
+        await until(lambda: slot.begun == ["first"])
+        caution.passed("first", ended=False)
+        await until(lambda: slot.over == ["first"])
+        await asyncio.sleep(0.1)
+        assert slot.begun == ["first"]
+        caution.passed("first")
+        await until(lambda: slot.begun == ["first", "second"])
+    caution = Caution(soon, ends_s=0.05)
+    caution.add("long", slot)
+    async with running(caution):
+        await until(lambda: slot.begun[-1] == "long")
+        caution.passed("long", ended=False)
+        caution.add("first", slot)
+        await until(lambda: slot.begun[-1] == "first")
+
+
 async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_only() -> None:
     caution, slot = Caution(soon, 0.05), Slot()
     caution.add("slow", slot)

@@ -3,10 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers import Patience, Worker, parking_of
+from messagedb_agent.llm.offline import OfflineModel
+from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message
+from messagedb_agent.tools.function_tool import tool
 from tests.unit.consumers.working import QUICK, rests, working
 from tests.unit.engine.world import WatchedStore, engine_on, scripted, stream_of
 from tests.waiting import until
@@ -128,3 +132,40 @@ async def test_news_that_come_after_a_death_wait_for_no_suspect() -> None:
     await rests(client, fresh)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_tool_that_kills_its_workers_uses_up_no_attempts_of_other_threads() -> None:
+    store, killed = MemoryStore(), 0
+
+    @tool(effect="retry")
+    async def kill() -> str:
+        """Kill the worker."""
+        nonlocal killed
+        killed += 1
+        await asyncio.Event().wait()
+        return "never"
+
+    @tool(effect="retry")
+    async def work() -> str:
+        """Work for longer than a worker lives beside the other tool."""
+        await asyncio.sleep(0.05)
+        return "done"
+
+    def has_killed(times: int) -> bool:
+        return killed == times
+
+    tools = (kill, work)
+    client = engine_on(store, OfflineModel(), *tools)
+    names = ("work", "kill", "work", "work")
+    agents = [await client.start(f"call {name} {{}}", detached=True) for name in names]
+    for life in range(1, 4):
+        worker = Worker(engine_on(store, OfflineModel(), *tools), size=1, patience=QUICK)
+        task = asyncio.create_task(worker.run())
+        await until(partial(has_killed, life))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with working(engine_on(store, OfflineModel(), *tools), size=1):
+        await rests(client, *agents)
+    assert killed == 3
+    answers = [(await client.latest(agent.thread_id)).answer for agent in agents]
+    assert [answer == "work: done" for answer in answers] == [True, False, True, True], answers
