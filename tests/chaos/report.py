@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import format_exception
 
+from tests.promises import PROMISES
+
 _SHOWN = 40  # lines of a schedule, or violations, in a report
 
 
@@ -62,11 +64,21 @@ class Report:
         if trials and not self.violations:
             bound = f"{min(1.0, 3 / trials):.2%}"
             head += f" in {trials:,} {self.trials} (95 % upper bound 3/n: {bound})"
-        lines = [head, *(f"  {what}: {count:,}" for what, count in sorted(self.counts.items()))]
+        lines = [
+            head,
+            *(() if self.violations else self._kept()),
+            *(f"  {what}: {count:,}" for what, count in sorted(self.counts.items())),
+        ]
         if self.violations:
             lines += ["schedule:", *_some(self.schedule), "violations:", *_some(self.violations)]
             lines += [f"again: {self.again}"]
         return "\n".join(lines)
+
+    def _kept(self) -> Iterator[str]:
+        """Yield the promises that were kept, each with what was looked at."""
+        for promise, counted in PROMISES.items():
+            if number := self.counts[counted]:
+                yield f"  {promise}: {number:,} {counted}"
 
     def check(self) -> None:
         """Raise what is wrong with the run."""

@@ -64,6 +64,8 @@ async def judge(
     restless = {id: status for id, status in log.statuses.items() if status not in AT_REST}
     report.require(not restless, f"threads that do not rest: {restless}")
     report.counts["threads"] = len(log.statuses)
+    report.counts["threads at rest"] = len(log.statuses) - len(restless)
+    report.counts["events"] = len(log.places)
     report.counts.update(log.counts)
     evidence = await gathered(ledger, server.admin_url)
     judge_calls(report, log, evidence, was_paused=lambda pid: pid in paused)
