@@ -1,11 +1,12 @@
 """Threads that are put aside: those that keep failing, so that the others go on."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
@@ -144,22 +145,14 @@ def parking_of(engine: Engine, group: str) -> Parking:
 
 def _parked(message: Message) -> Parked | None:
     """Return which thread a message is about; None for a foreign message."""
-    try:
-        read: Any = orjson.loads(message.data or "null")
-    except orjson.JSONDecodeError:
+    fields = fields_of(message.data)
+    stream = fields.get("streamName")
+    if not isinstance(stream, str):
         return None
-    match read:
-        case {"streamName": str(stream)}:
-            return Parked(
-                stream,
-                _number(read.get("position"), -1),
-                _number(read.get("globalPosition"), 0),
-                str(read.get("reason", "")),
-                _number(read.get("tries"), 0),
-            )
-        case _:
-            return None
-
-
-def _number(value: object, default: int) -> int:
-    return value if isinstance(value, int) else default
+    return Parked(
+        stream,
+        whole_number(fields, "position", -1),
+        whole_number(fields, "globalPosition", 0),
+        str(fields.get("reason", "")),
+        whole_number(fields, "tries", 0),
+    )

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
+from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.member import Member
@@ -55,8 +56,8 @@ class Positions:
         last = await self._store.last(self.stream, type=_TYPE)
         if last is None:
             return None
-        position = _position(last.data)
-        if position is None or position > await self._newest():
+        position = whole_number(fields_of(last.data), "position", -1)
+        if position < 0 or position > await self._newest():
             _logger.warning("%s holds no position of this category; it is ignored", self.stream)
             return None
         return position
@@ -101,14 +102,3 @@ async def _members(store: Directory, group: Group) -> Collection[Member]:
     streams = await store.streams_with_prefix(prefix, limit=_MOST_MEMBERS)
     found = (group.member(id_of(stream) or "") for stream in streams)
     return [member for member in found if member]
-
-
-def _position(data: str | None) -> int | None:
-    """Return the position in a message's data; None where there is none."""
-    try:
-        read: Any = orjson.loads(data or "null")
-    except orjson.JSONDecodeError:  # jsonb holds more than every reader does
-        return None
-    position = read.get("position") if isinstance(read, dict) else None
-    is_one = isinstance(position, int) and not isinstance(position, bool) and position >= 0
-    return position if is_one else None

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
@@ -106,15 +107,15 @@ class SlotLog:
     async def _found(self, last: Message | None) -> Found:
         if last is None or last.type == "SlotReleased":
             return Found()
-        data = _object(last.data)
+        data = fields_of(last.data)
         known = {
-            stream: Deaths(_number(entry, "position"), _number(entry, "deaths"))
+            stream: Deaths(whole_number(entry, "position", -1), whole_number(entry, "deaths", 0))
             for stream, entry in _entries(data, "deaths")
         }
         if data.get("worker") == self._worker:  # it has lost the slot, and lives
             return Found(is_clean=not known, deaths=known)
         for stream, entry in _entries(data, "begun"):
-            position = _number(entry, "position")
+            position = whole_number(entry, "position", -1)
             before = known.get(stream)
             count = before.count if before and before.position == position else 0
             known[stream] = Deaths(position, count + 1)
@@ -137,15 +138,6 @@ class SlotLog:
         await self._store.append(self._stream, message)
 
 
-def _object(data: str | None) -> dict[str, Any]:
-    """Return the data of a message; empty where a foreign writer has put something else there."""
-    try:
-        read = orjson.loads(data or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
 def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the entries of a list that name a stream."""
     entries = data.get(key)
@@ -154,9 +146,3 @@ def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, 
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and isinstance(entry.get("streamName"), str)
     ]
-
-
-def _number(entry: Mapping[str, Any], key: str) -> int:
-    """Return a number of an entry; -1, where no thread ends, for whatever else stands there."""
-    value = entry.get(key)
-    return value if isinstance(value, int) else -1
