@@ -119,13 +119,14 @@ class Ownership:
         self._wishes: list[_Wish] = []
         self._doubts: list[_Doubt] = []
         self._asking: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     @asynccontextmanager
     async def own(self, stream: str) -> AsyncIterator[Hold | None]:
         """Try to own a stream while the context lasts; None where somebody else owns it.
 
         Raises:
-            StoreUnavailable: the database was not reached.
+            StoreUnavailable: the database was not reached, or the store is closed.
         """
         if stream in self._claimed:
             yield None
@@ -138,8 +139,9 @@ class Ownership:
             await self._ask(_Wish(stream, takes=False))
 
     async def close(self) -> None:
-        """Close the lock connection, and so let go of every lock."""
-        if self._asking:
+        """Close the lock connection, and so let go of every lock; there is no other one later."""
+        self._is_closed = True
+        while self._asking:  # what was wished meanwhile is refused in a task of its own
             await asyncio.wait({self._asking})
         self._lose()
 
@@ -273,6 +275,8 @@ class Ownership:
     async def _opened(self) -> WatchedConnection:
         if self._connection is not None and self._connection.is_closed:
             self._lose()
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
         if self._connection is None:
             opened = await self._pool.open_connection()
             bound_s = self._pool.limits.answer_s

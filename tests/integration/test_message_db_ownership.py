@@ -12,6 +12,7 @@ from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.ownership import Ownership, lock_keys
 from messagedb_agent.store.pool import PoolLimits
+from tests.contract.messages import new
 from tests.integration.cutting_proxy import cutting_proxy
 from tests.waiting import until
 
@@ -45,6 +46,19 @@ async def test_two_stores_own_a_stream_one_after_the_other(store_url: str, categ
         async with two.own(stream) as second, one.own(stream) as first:
             assert second
             assert not first
+
+
+async def test_what_is_to_be_owned_while_the_store_closes_is_refused(
+    store_url: str, category: str
+) -> None:
+    store = await MessageDbStore.connect(store_url)
+    await store.append(f"{category}-1", new())  # and so there is something to tell of
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        async with store.own(f"{category}-1"):
+            pass
+    await closing
 
 
 async def test_closing_a_store_lets_go_of_what_it_owned(store_url: str, category: str) -> None:
