@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.member import Member
+from messagedb_agent.store.stream_name import category_of, checked_thread_id, id_of
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,100}")
 
@@ -49,6 +50,16 @@ class Group:
     def identifier(self, member: Member) -> str:
         """Return how a member is called where it keeps something; no other member is."""
         return f"{self.name}-{member.number}-of-{member.size}"
+
+    def is_thread(self, stream: str) -> bool:
+        """Say whether a stream is a thread that this group may be given."""
+        if category_of(stream) != self.category:
+            return False
+        try:
+            checked_thread_id(id_of(stream) or "")
+        except RefusedName:
+            return False
+        return True
 
     def member(self, identifier: str) -> Member | None:
         """Return the member that is called so; None where it is none of this group."""

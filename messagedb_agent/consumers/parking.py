@@ -58,6 +58,7 @@ class Parking:
 
     def __init__(self, store: ParkingStore, group: Group, ids: Ids) -> None:
         self.stream = beside(group.category, "parked", group.name)
+        self._group = group
         self._store = store
         self._ids = ids
         self._version = -1
@@ -89,7 +90,8 @@ class Parking:
         again: list[str] = []
         async for message in self._store.read(self.stream, position=self._version + 1):
             self._version = message.position
-            if (parked := _parked(message)) is None:
+            parked = _parked(message)
+            if parked is None or not self._group.is_thread(parked.stream):
                 continue
             match message.type:
                 case "ThreadParked":
@@ -109,7 +111,8 @@ class Parking:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        await self._note("ThreadParked", parked)
+        if await self._note("ThreadParked", parked) <= self._version:
+            return  # it was read on meanwhile, and what stands behind it counts
         self._parked[parked.stream] = parked
         self._replayed.pop(parked.stream, None)
 
@@ -121,7 +124,8 @@ class Parking:
         """Forget that a thread is parked; it is tried again when it has news."""
         await self._note("ThreadDropped", parked)
 
-    async def _note(self, type: str, parked: Parked) -> None:
+    async def _note(self, type: str, parked: Parked) -> int:
+        """Return the position of what was noted."""
         data = {
             "streamName": parked.stream,
             "position": parked.position,
@@ -130,7 +134,7 @@ class Parking:
             "tries": parked.tries,
         }
         message = NewMessage(self._ids.new(), type, orjson.dumps(data).decode())
-        await self._store.append(self.stream, message)
+        return (await self._store.append(self.stream, message)).position
 
 
 def parking_of(engine: Engine, group: str) -> Parking:

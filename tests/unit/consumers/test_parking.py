@@ -8,6 +8,8 @@ from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import Appended, NewMessage
+from tests.contract.messages import new
 
 IDS = TimeOrderedIds(SystemClock())
 
@@ -24,3 +26,35 @@ async def test_a_thread_is_put_aside_though_a_message_cannot_hold_the_whole_reas
     assert (parked.thread_id, parked.position, parked.tries) == ("1", 3, 5)
     assert parked.reason[:6] == reason[:6]
     assert len(parked.reason) <= MAX_FAILURE_CHARS
+
+
+@pytest.mark.parametrize(
+    "stream", ["", "agent:v0", "agent:v0-", "other:v0-1", "agent:v0-two words"]
+)
+async def test_what_is_no_thread_of_the_group_is_not_parked_nor_tried_again(stream: str) -> None:
+    store, group = MemoryStore(), Group("agent:v0", "workers")
+    parking = Parking(store, group, IDS)
+    for type in ("ThreadParked", "ThreadReplayed", "ThreadParked"):
+        await store.append(parking.stream, new(type, f'{{"streamName": "{stream}"}}'))
+        assert await parking.catch_up() == []
+        assert not parking.parked
+        assert not parking.replayed
+
+
+async def test_what_is_replayed_before_who_parked_it_goes_on_is_parked_no_more() -> None:
+    class Slow(MemoryStore):
+        async def append(
+            self, stream: str, *messages: NewMessage, expected_version: int | None = None
+        ) -> Appended:
+            appended = await super().append(stream, *messages, expected_version=expected_version)
+            if messages[0].type == "ThreadParked":
+                await Parking(self, group, IDS).replay(aside)
+                await parking.catch_up()
+            return appended
+
+    store, group = Slow(), Group("agent:v0", "workers")
+    aside = Parked("agent:v0-1", 3, 7, "why", 5)
+    parking = Parking(store, group, IDS)
+    await parking.park(aside)
+    assert aside.stream not in parking
+    assert parking.replayed == (aside.stream,)
