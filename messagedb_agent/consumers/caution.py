@@ -1,20 +1,14 @@
 """Taking up threads that may have killed a worker: noted before, and one after the other."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
-
-from messagedb_agent.errors import StoreError
-
-_logger = logging.getLogger("messagedb_agent.consumers")
 
 ALONE_S = 1.0
 ENDS_S = 5.0
 TOGETHER = 32
 """How many threads are taken up at once of those at which nobody is known to have died."""
-_AGAIN_S = 0.5  # after the store has failed
 
 
 class Suspecting(Protocol):
@@ -24,8 +18,12 @@ class Suspecting(Protocol):
         """Return how many workers have died at a thread."""
         ...
 
-    async def begin_suspects(self, streams: Sequence[str]) -> None:
-        """Note for good that threads are taken up now, and take them up."""
+    def offer(self, stream: str) -> None:
+        """Have a thread taken up as soon as there is room for it."""
+        ...
+
+    async def note_begun(self, stream: str) -> bool:
+        """Note for good that a thread is taken up now; say whether it may be."""
         ...
 
     def passed(self, stream: str) -> None:
@@ -77,6 +75,18 @@ class Caution:
             self._waiting[stream] = slot
             self._changed.set()
 
+    async def may_begin(self, stream: str) -> bool:
+        """Say whether a thread may be taken up now; one under suspicion is noted before.
+
+        Only then, and not when its turn came: where there is no room, it may have to wait for
+        long, and is not to blame for what happens meanwhile.
+
+        Raises:
+            StoreError: it cannot be noted; it stays under suspicion.
+        """
+        slot = self._begun.get(stream)
+        return slot is None or await slot.note_begun(stream)
+
     def passed(self, stream: str, *, ended: bool = True) -> None:
         """Hear that a thread that was taken up has claimed something, rests or has failed.
 
@@ -113,7 +123,7 @@ class Caution:
                     continue  # others have come meanwhile, or gone
             same = [stream] if deaths else [one for one in self._waiting if not self._deaths(one)]
             self._running = stream if deaths else ""
-            await self._begin(same[:TOGETHER])
+            self._begin(same[:TOGETHER])
             await self._wait_until_alone(None if deaths else self._alone_s)
             await self._wait_while(lambda: self._running, self._ends_s)
 
@@ -131,22 +141,11 @@ class Caution:
                 async with asyncio.timeout(due - now):
                     await self._change()
 
-    async def _begin(self, streams: Sequence[str]) -> None:
-        """Have threads noted and taken up, of each slot together."""
-        by_slot: dict[Suspecting, list[str]] = {}
+    def _begin(self, streams: Sequence[str]) -> None:
         for stream in streams:
             slot = self._begun[stream] = self._waiting.pop(stream)
             del self._due[stream]
-            by_slot.setdefault(slot, []).append(stream)
-        for slot, its_own in by_slot.items():
-            try:
-                await slot.begin_suspects(its_own)
-            except StoreError as error:
-                _logger.warning("a slot cannot be told what is begun: %s", error)
-                for stream in its_own:
-                    if self._begun.pop(stream, None) is slot:
-                        self.add(stream, slot)
-                await asyncio.sleep(_AGAIN_S)
+            slot.offer(stream)
 
     def _deaths(self, stream: str) -> int:
         return self._waiting[stream].deaths_at(stream)

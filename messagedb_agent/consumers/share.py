@@ -1,5 +1,6 @@
 """One slot of a group, as the worker that owns it works on it."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -66,13 +67,16 @@ class WorkersShare:
         self._subscription = self._subscribed(1)
         self._backlog = Backlog(0)
         self._noted = 0
-        self._log = SlotLog(self._store, held.stream, engine.writing.writer, self._ids)
+        self._log = SlotLog(self._store, group, held.stream, engine.writing.writer, self._ids)
+        self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
+        self._is_over = False
         self._caution = caution
         self._patience = patience
         self._reach: int | None = None  # what a dead worker may have taken up ends here
         self._deaths: dict[str, Deaths] = {}
         self._told: dict[str, int] = {}  # deaths that threads themselves tell of
         self._begun: dict[str, int] = {}
+        self._standing: set[str] = set()  # those of them that stand in the slot's newest message
         self._condemned: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -97,7 +101,7 @@ class WorkersShare:
             newest: global position of the newest message of the category.
 
         Returns:
-            Whether whoever had the slot before has ended in order.
+            Whether there is no need to be.
 
         Raises:
             StoreUnavailable: the store was not reached.
@@ -118,14 +122,24 @@ class WorkersShare:
             self._store, self._group.category, start=start, member=self._member, longest=_LONGEST
         )
 
+    def end(self) -> None:
+        """Take nothing up any more; what is under way goes on to its rest."""
+        self._is_over = True
+        self._attendance.withdraw(self)
+        self._caution.forget(self)
+
     async def release(self) -> None:
-        """Note how far all is handled, and that it ends in order.
+        """Note how far all is handled, and that the slot is given up in order.
+
+        Who has lost it says nothing: somebody else's word may be the newest by now.
 
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        await self.note()
-        await self._log.release()
+        async with self._telling:
+            await self.note()
+            if not self.held.hold.lost.is_set():
+                await self._log.release(careful=self._is_careful, deaths=self._deaths)
 
     async def read_on(self, most: int, newest: int) -> bool:
         """Read what is new, so many messages at most; say whether there is more.
@@ -195,21 +209,30 @@ class WorkersShare:
         deaths = self._deaths.get(stream)
         return deaths.count if deaths else 0
 
-    async def begin_suspects(self, streams: Sequence[str]) -> None:
-        """Note for good that threads are taken up now, and take them up.
+    def offer(self, stream: str) -> None:
+        """Have a thread under suspicion taken up."""
+        self._attendance.offer(stream, self)
+
+    async def note_begun(self, stream: str) -> bool:
+        """Note for good that a thread under suspicion is taken up now; say whether it may be.
+
+        Those that are begun at the same time are noted together.
 
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        begun = {stream: await self._store.stream_version(stream) for stream in streams}
-        await self._log.begin({**self._begun, **begun}, self._deaths)
-        self._begun |= begun
-        for stream in streams:
-            self._attendance.offer(stream, self)
+        self._begun[stream] = await self._store.stream_version(stream)
+        async with self._telling:
+            if stream not in self._standing and not self._is_over:
+                begun = dict(self._begun)
+                await self._log.begin(begun, self._deaths)
+                self._standing = set(begun)
+        return not self._is_over
 
     def passed(self, stream: str) -> None:
         """Hear that a thread was taken up, and this process lives."""
         self._begun.pop(stream, None)
+        self._standing.discard(stream)
         self._deaths.pop(stream, None)
         self._told.pop(stream, None)
 
@@ -233,7 +256,11 @@ class WorkersShare:
 
     def try_again(self, stream: str) -> None:
         """See to a thread that is parked no more, if it is of this slot."""
-        if self._member.has(stream) and stream not in self._parking:
+        if not self._member.has(stream) or stream in self._parking:
+            return
+        if self._is_careful:
+            self._suspect(stream)
+        else:
             self._attendance.offer(stream, self)
 
     def _take(self, messages: Sequence[Message]) -> None:
@@ -246,11 +273,9 @@ class WorkersShare:
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
         for stream, rows in news.items():
-            if self._died(stream) >= self._patience.tries:
-                self._condemned.add(stream)
-            elif self._is_suspect(stream, rows[0].global_position):
+            if self._is_suspect(stream, rows[0].global_position):
                 self._told[stream] = max(self._told.get(stream, 0), deaths_told(rows))
-                self._caution.add(stream, self)
+                self._suspect(stream)
             elif self._attendance.has(stream) or not rests_behind(rows):
                 self._attendance.offer(stream, self)
             else:
@@ -261,6 +286,17 @@ class WorkersShare:
             return False
         is_known = stream in self._deaths or stream in self._caution
         return is_known or global_position <= self._reach
+
+    def _suspect(self, stream: str) -> None:
+        """Have a thread taken up with care, or put aside where enough have died at it."""
+        if self._died(stream) >= self._patience.tries:
+            self._condemned.add(stream)
+        else:
+            self._caution.add(stream, self)
+
+    @property
+    def _is_careful(self) -> bool:
+        return self._reach is not None
 
     def _is_thread(self, stream: str) -> bool:
         """Say whether a stream is a thread; of those that are none, the log is told once each."""

@@ -6,13 +6,15 @@ may have been the cause, the slot's stream is told. What stands there last, when
 the slot, has killed its worker if its thread has not moved since. A thread that moves is cleared of
 all deaths: workers may also be killed from outside, one after the other.
 
-    SlotTaken        {worker, deaths?}           by whoever owns it from now on
-    SuspectsBegun    {worker, begun, deaths?}    these threads are taken up now
-    SuspectsCleared  {worker}                    the careful part is over
-    SlotReleased     {worker}                    ended in order
+    SlotTaken        {worker, careful?, deaths?}           by whoever owns it from now on
+    SuspectsBegun    {worker, careful, begun, deaths?}     these threads are taken up now
+    SuspectsCleared  {worker}                              the careful part is over
+    SlotReleased     {worker, careful?, deaths?}           given up in order
 
-`begun` is [{streamName, position}], where each stream ended then; `deaths` is [{streamName,
-position, deaths}], how many workers have died at a thread since its stream ended there.
+`careful` is true as long as anything is under suspicion: who has the slot next is careful too,
+though nobody has died meanwhile. `begun` is [{streamName, position}], where
+each stream ended then; `deaths` is [{streamName, position, deaths}], how many workers have died at
+a thread since its stream ended there.
 """
 
 from collections.abc import Mapping
@@ -22,9 +24,12 @@ from typing import Any, Protocol
 import orjson
 
 from messagedb_agent.consumers.fields import fields_of, whole_number
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
+
+_MOST_ENTRIES = 1_000  # of a list in a message; who works on a slot has fewer threads in hand
 
 
 class SlotStore(Reader, Writer, Protocol):
@@ -49,7 +54,7 @@ class Found:
     """How a slot was found by whoever takes it.
 
     Attributes:
-        is_clean: whoever had it before has ended in order, or nobody had it.
+        is_clean: nobody has died that had it, or all was taken up since.
         deaths: how many workers have died at a thread, by its stream.
     """
 
@@ -62,13 +67,15 @@ class SlotLog:
 
     Args:
         store: where it is kept.
+        group: whose slot it is.
         stream: full name of the slot's stream.
         worker: name of this process, which no other one has.
         ids: makes ids of messages.
     """
 
-    def __init__(self, store: SlotStore, stream: str, worker: str, ids: Ids) -> None:
+    def __init__(self, store: SlotStore, group: Group, stream: str, worker: str, ids: Ids) -> None:
         self._store = store
+        self._group = group
         self._stream = stream
         self._worker = worker
         self._ids = ids
@@ -80,7 +87,7 @@ class SlotLog:
             StoreUnavailable: the store was not reached.
         """
         found = await self._found(await self._store.last(self._stream))
-        await self._note("SlotTaken", deaths=found.deaths)
+        await self._note("SlotTaken", not found.is_clean, found.deaths)
         return found
 
     async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, Deaths]) -> None:
@@ -94,41 +101,58 @@ class SlotLog:
             StoreUnavailable: the store was not reached.
         """
         places = [{"streamName": name, "position": end} for name, end in begun.items()]
-        await self._note("SuspectsBegun", deaths=deaths, begun=places)
+        await self._note("SuspectsBegun", True, deaths, begun=places)
 
     async def clear(self) -> None:
         """Note that nothing is under suspicion any more."""
-        await self._note("SuspectsCleared")
+        await self._note("SuspectsCleared", False, {})
 
-    async def release(self) -> None:
-        """Note that this worker ends in order."""
-        await self._note("SlotReleased")
+    async def release(self, *, careful: bool, deaths: Mapping[str, Deaths]) -> None:
+        """Note that this worker gives the slot up in order.
+
+        Args:
+            careful: whether anything is still under suspicion.
+            deaths: how many workers have died at threads, by stream.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        await self._note("SlotReleased", careful, deaths)
 
     async def _found(self, last: Message | None) -> Found:
-        if last is None or last.type == "SlotReleased":
+        if last is None:
             return Found()
         data = fields_of(last.data)
         known = {
             stream: Deaths(whole_number(entry, "position", -1), whole_number(entry, "deaths", 0))
-            for stream, entry in _entries(data, "deaths")
+            for stream, entry in self._entries(data, "deaths")
         }
-        if data.get("worker") == self._worker:  # it has lost the slot, and lives
-            return Found(is_clean=not known, deaths=known)
-        for stream, entry in _entries(data, "begun"):
+        # Who had it gave it up, or has lost it and lives: it is this worker.
+        if last.type == "SlotReleased" or data.get("worker") == self._worker:
+            if data.get("careful") is not True:
+                return Found()
+        else:
+            self._count(known, data)
+        return Found(is_clean=False, deaths=await self._unmoved(known))
+
+    def _count(self, known: dict[str, Deaths], data: Mapping[str, Any]) -> None:
+        """Count a death at each thread that was begun last."""
+        for stream, entry in self._entries(data, "begun"):
             position = whole_number(entry, "position", -1)
             before = known.get(stream)
             count = before.count if before and before.position == position else 0
             known[stream] = Deaths(position, count + 1)
+
+    async def _unmoved(self, known: Mapping[str, Deaths]) -> Mapping[str, Deaths]:
         ends = {stream: await self._store.stream_version(stream) for stream in known}
-        still = {
-            stream: deaths for stream, deaths in known.items() if deaths.position == ends[stream]
-        }
-        return Found(is_clean=False, deaths=still)
+        return {s: deaths for s, deaths in known.items() if deaths.position == ends[s]}
 
     async def _note(
-        self, type: str, deaths: Mapping[str, Deaths] | None = None, **data: Any
+        self, type: str, careful: bool, deaths: Mapping[str, Deaths], **data: Any
     ) -> None:
-        said = {"worker": self._worker, **data}
+        said: dict[str, Any] = {"worker": self._worker, **data}
+        if careful:
+            said["careful"] = True
         if deaths:
             said["deaths"] = [
                 {"streamName": name, "position": its.position, "deaths": its.count}
@@ -137,12 +161,13 @@ class SlotLog:
         message = NewMessage(self._ids.new(), type, orjson.dumps(said).decode())
         await self._store.append(self._stream, message)
 
-
-def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the entries of a list that name a stream."""
-    entries = data.get(key)
-    return [
-        (entry["streamName"], entry)
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict) and isinstance(entry.get("streamName"), str)
-    ]
+    def _entries(self, data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the entries of a list that name a thread of the group."""
+        entries = data.get(key)
+        return [
+            (stream, entry)
+            for entry in (entries[:_MOST_ENTRIES] if isinstance(entries, list) else [])
+            if isinstance(entry, dict)
+            and isinstance(stream := entry.get("streamName"), str)
+            and self._group.is_thread(stream)
+        ]

@@ -181,8 +181,7 @@ class Worker:
             if share.held is not slots.held.get(member):
                 del self._shares[member]
                 self._attendance.cancel(share)
-                self._attendance.withdraw(share)
-                self._caution.forget(share)
+                share.end()
                 _logger.warning("slot lost", extra=_of(member))
         for member, held in slots.held.items():
             if member not in self._shares:
@@ -207,8 +206,7 @@ class Worker:
 
     async def _give_up(self, slots: Slots, member: Member) -> None:
         if share := self._shares.pop(member, None):
-            self._attendance.withdraw(share)
-            self._caution.forget(share)
+            share.end()
             await share.release()
         await slots.let_go(member)
 
@@ -218,6 +216,8 @@ class Worker:
                 share.try_again(stream)
 
     async def _see(self, stream: str) -> Attended:
+        if not await self._caution.may_begin(stream):  # its slot is given up
+            return Attended(-1, rests=False)
         progress = self.progress()
 
         def on_event(recorded: Recorded) -> None:

@@ -1,12 +1,11 @@
 """Threads that may have killed a worker are taken up one after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from messagedb_agent.consumers.caution import TOGETHER, Caution
-from messagedb_agent.errors import StoreUnavailable
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 def soon(deaths: int) -> float:
@@ -14,22 +13,36 @@ def soon(deaths: int) -> float:
 
 
 class Slot:
-    """A slot that notes what it is told to begin."""
+    """A slot whose threads pass some time after they are taken up.
 
-    def __init__(self, **deaths: int) -> None:
+    Attributes:
+        deaths: how many have died at a thread.
+        caution: is told of those that pass.
+        pass_s: after how long; None for never.
+        begun: what was taken up, in order.
+        beside: what was under way when a thread was taken up, by its name.
+        over: what has passed.
+    """
+
+    def __init__(self, caution: Caution, pass_s: float | None = 0.02, **deaths: int) -> None:
         self.deaths = deaths
+        self.caution = caution
+        self.pass_s = pass_s
         self.begun: list[str] = []
+        self.beside: dict[str, set[str]] = {}
         self.over: list[str] = []
-        self.failures = 0
 
     def deaths_at(self, stream: str) -> int:
         return self.deaths.get(stream, 0)
 
-    async def begin_suspects(self, streams: Sequence[str]) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StoreUnavailable("away")
-        self.begun += streams
+    def offer(self, stream: str) -> None:
+        self.beside[stream] = set(self.begun) - set(self.over)
+        self.begun.append(stream)
+        if self.pass_s is not None:
+            asyncio.get_running_loop().call_later(self.pass_s, self.caution.passed, stream)
+
+    async def note_begun(self, stream: str) -> bool:
+        return stream in self.begun
 
     def passed(self, stream: str) -> None:
         self.over.append(stream)
@@ -47,66 +60,56 @@ async def running(caution: Caution) -> AsyncIterator[None]:
 
 
 async def test_the_next_ones_wait_until_the_last_have_claimed_something() -> None:
-    caution, slot = Caution(soon), Slot()
+    caution = Caution(soon, PATIENCE_S)
+    slot = Slot(caution)
     streams = [str(n) for n in range(TOGETHER + 1)]
     for stream in streams:
         caution.add(stream, slot)
     async with running(caution):
-        await until(lambda: slot.begun)
-        assert slot.begun == streams[:TOGETHER]
-        for stream in streams[1:TOGETHER]:
-            caution.passed(stream)
-            assert stream not in caution
-        await asyncio.sleep(0)
-        assert len(slot.begun) == TOGETHER
-        caution.passed("0")
-        await until(lambda: slot.begun == streams)
-        caution.passed(streams[-1])
-    assert sorted(slot.over) == sorted(streams)
+        await until(lambda: len(slot.over) == len(streams))
+    assert slot.begun == streams
+    assert len(slot.beside[streams[-2]]) == TOGETHER - 1
+    assert not slot.beside[streams[-1]]
     assert not caution.concerns(slot)
 
 
 async def test_those_at_which_most_have_died_come_last_and_alone() -> None:
-    caution, slot = Caution(soon, 0.05), Slot(bad=2, worse=3)
+    caution = Caution(soon, 0)  # one at which nobody has died is not waited for by such others
+    slot = Slot(caution, 0.05, bad=2, worse=3)
     for stream in ("worse", "bad", "fine"):
         caution.add(stream, slot)
     async with running(caution):
-        await until(lambda: slot.begun)
-        assert slot.begun == ["fine"]
-        await asyncio.sleep(0.2)  # one at which nobody has died is not waited for for ever
-        assert slot.begun == ["fine"]  # but by one at which somebody has
-        caution.passed("fine")
-        await until(lambda: len(slot.begun) == 2)
-        await asyncio.sleep(0.2)
-        assert slot.begun == ["fine", "bad"]
-        caution.passed("bad")
-        await until(lambda: slot.begun == ["fine", "bad", "worse"])
+        await until(lambda: len(slot.over) == 3)
+    assert slot.begun == ["fine", "bad", "worse"]
+    assert not any(slot.beside.values())
 
 
 async def test_one_at_which_somebody_has_died_waits_for_longer_than_the_others() -> None:
-    caution, slot = Caution(lambda deaths: 0.2 * deaths), Slot(bad=1)
+    caution = Caution(lambda deaths: 0.5 * deaths)
+    slot = Slot(caution, bad=1)
     caution.add("bad", slot)
+    asyncio.get_running_loop().call_later(0, caution.add, "fine", slot)
     async with running(caution):
-        await asyncio.sleep(0.05)
-        assert not slot.begun
-        caution.add("fine", slot)
-        await until(lambda: slot.begun == ["fine"])
-        caution.passed("fine")
-        await until(lambda: slot.begun == ["fine", "bad"])
+        await until(lambda: len(slot.over) == 2)
+    assert slot.begun == ["fine", "bad"]
 
 
 async def test_what_one_has_claimed_at_which_somebody_has_died_is_waited_for_for_a_while() -> None:
-    caution, slot = Caution(soon, ends_s=60), Slot(first=1, second=1)
+    caution, ended = Caution(soon, ends_s=PATIENCE_S), list[str]()
+    slot = Slot(caution, None, first=1, second=1)
+
+    def end(stream: str) -> None:
+        ended.append(stream)
+        caution.passed(stream)
+
     for stream in ("first", "second"):
         caution.add(stream, slot)
     async with running(caution):
         await until(lambda: slot.begun == ["first"])
         caution.passed("first", ended=False)
-        await until(lambda: slot.over == ["first"])
-        await asyncio.sleep(0.1)
-        assert slot.begun == ["first"]
-        caution.passed("first")
+        asyncio.get_running_loop().call_later(0.1, end, "first")
         await until(lambda: slot.begun == ["first", "second"])
+        assert ended == ["first"]
     caution = Caution(soon, ends_s=0.05)
     caution.add("long", slot)
     async with running(caution):
@@ -117,7 +120,8 @@ async def test_what_one_has_claimed_at_which_somebody_has_died_is_waited_for_for
 
 
 async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_only() -> None:
-    caution, slot = Caution(soon, 0.05), Slot()
+    caution = Caution(soon, 0.05)
+    slot = Slot(caution, None)
     caution.add("slow", slot)
     async with running(caution):
         await until(lambda: slot.begun == ["slow"])
@@ -126,23 +130,29 @@ async def test_a_slow_one_at_which_nobody_has_died_keeps_the_others_for_a_while_
     assert not slot.over
 
 
-async def test_what_cannot_be_noted_is_not_begun_and_is_tried_again() -> None:
-    caution, slot = Caution(soon), Slot()
-    slot.failures = 1
-    caution.add("a", slot)
-    async with running(caution):
-        await until(lambda: slot.begun == ["a"])
-
-
 async def test_threads_of_a_slot_that_is_gone_are_forgotten() -> None:
-    caution, gone, slot = Caution(soon), Slot(a=1), Slot()
-    caution.add("a", gone)
+    caution = Caution(soon)
+    gone, slot = Slot(caution, a=1), Slot(caution, None)
     caution.add("b", slot)
     async with running(caution):
         await until(lambda: slot.begun)
+        caution.add("a", gone)  # it waits until it is alone
         assert caution.concerns(gone)
         caution.forget(gone)
         caution.passed("b")
-        await asyncio.sleep(0)
+        caution.add("c", slot)
+        await until(lambda: slot.begun == ["b", "c"])
         assert not caution.concerns(gone)
         assert not gone.begun
+
+
+async def test_what_is_under_suspicion_is_noted_before_it_is_begun_and_nothing_else() -> None:
+    caution = Caution(soon)
+    slot = Slot(caution, None)
+    caution.add("suspect", slot)
+    async with running(caution):
+        await until(lambda: slot.begun)
+    slot.begun = []  # and so it may not be begun
+    assert await caution.may_begin("any other")
+    assert not await caution.may_begin("suspect")
+    assert "suspect" in caution

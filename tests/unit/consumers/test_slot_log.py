@@ -3,18 +3,20 @@
 import pytest
 
 from messagedb_agent.clock import SystemClock
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.memory import MemoryStore
 from tests.contract.messages import new
 
 IDS = TimeOrderedIds(SystemClock())
+GROUP = Group("agent:v0", "workers")
 STREAM = "agent:v0+slot-workers-0-of-1"
 CLEAN = Found()
 
 
 def log_of(store: MemoryStore, worker: str) -> SlotLog:
-    return SlotLog(store, STREAM, worker, IDS)
+    return SlotLog(store, GROUP, STREAM, worker, IDS)
 
 
 async def killed(store: MemoryStore, worker: str, *begun: str) -> None:
@@ -28,7 +30,7 @@ async def killed(store: MemoryStore, worker: str, *begun: str) -> None:
 async def test_a_slot_that_nobody_had_or_that_was_released_is_clean() -> None:
     store = MemoryStore()
     assert await log_of(store, "a").take() == CLEAN
-    await log_of(store, "a").release()
+    await log_of(store, "a").release(careful=False, deaths={})
     assert await log_of(store, "b").take() == CLEAN
 
 
@@ -37,6 +39,29 @@ async def test_a_slot_that_was_not_released_is_not_clean_but_for_who_had_it() ->
     await log_of(store, "a").take()
     assert await log_of(store, "a").take() == CLEAN  # it has lost its lock, and lives
     assert await log_of(store, "b").take() == Found(is_clean=False)
+
+
+async def test_who_loses_a_careful_slot_and_takes_it_again_is_careful_still() -> None:
+    store = MemoryStore()
+    await log_of(store, "a").take()
+    assert await log_of(store, "b").take() == Found(is_clean=False)
+    assert await log_of(store, "b").take() == Found(is_clean=False)  # nothing was begun yet
+    await log_of(store, "b").begin({"agent:v0-1": -1}, {})
+    assert await log_of(store, "b").take() == Found(is_clean=False)  # nobody has died of it
+    await log_of(store, "b").clear()
+    assert await log_of(store, "b").take() == CLEAN
+
+
+async def test_who_gives_a_careful_slot_up_leaves_its_suspects_to_the_next() -> None:
+    store = MemoryStore()
+    await store.append("agent:v0-1", new())
+    await store.append("agent:v0-2", new())
+    await killed(store, "a", "agent:v0-1", "agent:v0-2")
+    found = await log_of(store, "b").take()
+    await log_of(store, "b").release(careful=True, deaths=found.deaths)
+    await store.append("agent:v0-2", new())
+    found = await log_of(store, "c").take()
+    assert found == Found(is_clean=False, deaths={"agent:v0-1": Deaths(0, 1)})
 
 
 async def test_deaths_are_counted_of_what_was_begun_last_and_has_not_moved() -> None:
@@ -81,6 +106,8 @@ async def test_deaths_are_kept_until_nothing_is_under_suspicion() -> None:
         "{}",
         '{"worker": 7, "begun": 7, "deaths": 7}',
         '{"begun": [7, {"streamName": 7}], "deaths": [{"deaths": 2}]}',
+        '{"begun": [{"streamName": ""}, {"streamName": "agent:v0"}, {"streamName": "agent:v0-"}]}',
+        '{"deaths": [{"streamName": "other:v0-1", "position": -1, "deaths": 9}]}',
     ],
 )
 async def test_what_others_wrote_into_the_slot_tells_nothing(data: str | None) -> None:
