@@ -1,7 +1,9 @@
 """How far a consumer has come, kept as Message DB's other clients keep it."""
 
+import asyncio
 import logging
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
@@ -16,6 +18,7 @@ from messagedb_agent.store.stream_name import id_of
 
 _TYPE = "Recorded"
 _MOST_MEMBERS = 100_000  # of all sizes that a group ever had
+_TOGETHER = 8  # positions that are read at once
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 
@@ -87,18 +90,23 @@ async def start_of(store: PositionStore, group: Group, member: Member, ids: Ids)
         StoreUnavailable: the store was not reached.
     """
     by_size: dict[int, dict[int, int]] = {}
-    for known in await _members(store, group):
-        position = await Positions(store, group.category, group.identifier(known), ids).read()
-        if position is not None:
-            by_size.setdefault(known.size, {})[known.number] = position
+    members = await _telling(store, group, member)
+    for first in range(0, len(members), _TOGETHER):
+        some = members[first : first + _TOGETHER]
+        streams = (Positions(store, group.category, group.identifier(m), ids) for m in some)
+        read = await asyncio.gather(*(stream.read() for stream in streams))
+        for known, position in zip(some, read, strict=True):
+            if position is not None:
+                by_size.setdefault(known.size, {})[known.number] = position
     own = by_size.get(member.size, {}).get(member.number, 0)
     whole = [min(found.values()) for size, found in by_size.items() if len(found) == size]
     return max([own, *whole])
 
 
-async def _members(store: Directory, group: Group) -> Collection[Member]:
-    """Return the members of a group that have noted a position, of all sizes."""
+async def _telling(store: Directory, group: Group, member: Member) -> Sequence[Member]:
+    """Return the members whose positions tell where one starts: itself, and all of whole sizes."""
     prefix = beside(group.category, "position", f"{group.name}-")
     streams = await store.streams_with_prefix(prefix, limit=_MOST_MEMBERS)
-    found = (group.member(id_of(stream) or "") for stream in streams)
-    return [member for member in found if member]
+    known = {found for stream in streams if (found := group.member(id_of(stream) or ""))}
+    sizes = Counter(found.size for found in known)
+    return [found for found in known if found == member or sizes[found.size] == found.size]

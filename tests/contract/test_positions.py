@@ -10,6 +10,8 @@ from messagedb_agent.consumers.positions import Positions, start_of
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.member import Member
+from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Store
 from tests.contract.messages import new
 
@@ -77,6 +79,23 @@ async def test_a_new_size_starts_where_all_members_of_an_older_one_have_been(
     assert await start_of(store, group, Member(0, 5), IDS) == places[2]
     await noted(store, group, Member(0, 5), places[0])
     assert await start_of(store, group, Member(0, 5), IDS) == places[2]
+
+
+async def test_members_of_sizes_that_are_not_whole_are_not_asked(category: str) -> None:
+    class Counting(MemoryStore):
+        asked = 0
+
+        async def last(self, stream: str, *, type: str | None = None) -> Message | None:
+            self.asked += 1
+            return await super().last(stream, type=type)
+
+    store, group = Counting(), Group(category, "workers")
+    (place,) = await written(store, category, 1)
+    for size in range(2, 40):
+        await noted(store, group, Member(0, size), place)
+    assert await start_of(store, group, Member(0, 7), IDS) == place
+    assert await start_of(store, group, Member(1, 7), IDS) == 0
+    assert store.asked == 1
 
 
 async def test_a_subscription_gives_each_message_once_on_and_on(
