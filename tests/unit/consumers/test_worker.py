@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -153,16 +154,19 @@ class PoisonedStore(WatchedStore):
 
     Attributes:
         poisoned: what reading a stream raises.
+        read_often: how often each stream was read.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.poisoned: dict[str, Exception] = {}
         self.tried: list[str] = []
+        self.read_often = Counter[str]()
 
     async def read(
         self, stream: str, *, position: int = 0, until: int | None = None
     ) -> AsyncIterator[Message]:
+        self.read_often[stream] += 1
         if error := self.poisoned.get(stream):
             self.tried.append(stream)
             raise error
@@ -223,7 +227,8 @@ async def test_what_is_dropped_is_tried_when_it_has_news_and_not_before() -> Non
         await parking.drop(parking.parked[0])
         await parking.catch_up()
         assert parking.parked == ()
-        await asyncio.sleep(0.6)  # the worker has looked by then
+        before = store.read_often[parking.stream]
+        await until(lambda: store.read_often[parking.stream] >= before + 3)  # by the worker
         assert await status(client, agent) == "ready"
         await store.append(stream, new("UserMessageAdded", '{"text": "again"}'))
         await rests(client, agent)
