@@ -56,7 +56,8 @@ def check_tools(
         goes_on: whether the thread has something to do.
 
     Raises:
-        ConfigurationError: a call of one of them is open, and would be given up.
+        ConfigurationError: a call of one of them is open. One that has not begun would fail; one
+            that must run again, or be asked about, would keep the thread from going on.
     """
     lacking = _lacking(engine, agent)
     if not lacking:
