@@ -40,12 +40,13 @@ async def test_three_workers_of_which_one_is_killed_finish_all_with_each_effect_
     ledger = tmp_path / "ledger.txt"
     with worker_processes(
         tmp_path, category, 3, *DEMO,
-        MESSAGE_DB_URL=store_url, DEMO_LEDGER=str(ledger), DEMO_BUSY_S="2",
+        MESSAGE_DB_URL=store_url, DEMO_LEDGER=str(ledger), DEMO_BUSY_S="3",
     ) as workers:  # fmt: skip
         await until(lambda: all(w.slots for w in workers))
         cards = [await engine.start(CARD, detached=True) for _ in range(9)]
         mails = [await engine.start(MAIL, detached=True) for _ in range(9)]
         await until(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 18)
+        await until(lambda: sum(map(mails_begun, workers)) == 9)  # told behind the ledger's line
         victim = max(workers, key=mails_begun)  # by chance another one may have none
         assert victim.end(signal.SIGKILL) == -signal.SIGKILL
         await until(lambda: waiting(engine, *cards, *mails))
