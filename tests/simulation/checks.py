@@ -21,13 +21,16 @@ from tests.properties.conversation_rules import broken_request, broken_rule
 from tests.simulation.grammar import broken_grammar
 from tests.simulation.ledger import stream_of
 from tests.simulation.people import People
-from tests.simulation.policy import Row, broken_policies
+from tests.simulation.policy import Row, broken_bookings, broken_policies
 from tests.simulation.remembering import folded, once_a_run
+from tests.simulation.tools import BOOKING
 from tests.simulation.world import World
 
 _RESTS = ("start", "user", "approval", "retry", "limit")
 # After these a process may be gone, without its lock, or out of patience with the store.
 _UPHEAVALS = frozenset({"crash", "pause", "drop", "outage", "deaf", "busy"})
+# After these nobody knows whether a transaction was committed, and its call is claimed again.
+_UNDOINGS = frozenset({"refuse", "lose", "drowse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
         wrong += [f"{seen.stream}: {one}" for one in await _thread(world, seen)]
     rows = [row for seen in looks for row in seen.rows]
     wrong += broken_policies(world.ledger.deeds, world.ledger.failures, rows)
+    wrong += broken_bookings(world.server.statements.booked, rows)
     wrong += _lost(world, people, rows)
     wrong += _needless(world, rows)
     claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)
@@ -123,13 +127,15 @@ def _unanswered(rows: Sequence[Row]) -> Recorded | None:
 
 def _needless(world: World, rows: Sequence[Row]) -> Iterator[str]:
     """Yield what was taken over, or asked again, though nobody had died or lost a thread."""
-    if {fault.kind for fault in world.faults.fired} & _UPHEAVALS:
+    fired = {fault.kind for fault in world.faults.fired}
+    if fired & _UPHEAVALS:
         return
+    undone = {BOOKING} if fired & _UNDOINGS else set()
     for row in rows:
         match row.recorded.event:
             case LlmCallFailed(kind="interrupted"):
                 yield f"{row.recorded} is interrupted, and nobody died"
-            case ToolExecutionStarted(attempt=attempt) if attempt > 1:
+            case ToolExecutionStarted(attempt=n, tool_name=name) if n > 1 and name not in undone:
                 yield f"{row.recorded} is taken over, and nobody died"
 
 

@@ -7,15 +7,16 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
 
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.server_errors import Where
 from tests.simulation.loop import Killed, Process
-from tests.simulation.server import Server
+from tests.simulation.server import Asked, Server
 from tests.simulation.statements import Answer, Session
+from tests.simulation.transactions import COMMIT
 
 _CALL_OFF_S = 5.0  # how long psycopg waits for what it has called off
 _WHERE = Where("simulated", "message_store", "nowhere")
@@ -60,9 +61,12 @@ class SimulatedConnection:
     def __init__(self, server: Server, session: Session) -> None:
         self._server = server
         self._session = session
+        self._asked: Asked | None = None
         self.closed = False
         self.transaction_status = TransactionStatus.IDLE
         self.status = ConnStatus.OK
+        self.pipeline_status = PipelineStatus.OFF
+        self.prepare_threshold: int | None = None
 
     @property
     def pgconn(self) -> "SimulatedConnection":
@@ -92,6 +96,9 @@ class SimulatedConnection:
     async def execute(self, query: str | sql.Composed, parameters: Any = (), **_: Any) -> _Cursor:
         return await _Cursor(self).execute(query, parameters)
 
+    async def commit(self) -> None:
+        await self.ask(COMMIT, ())
+
     async def close(self) -> None:
         self.finish()
 
@@ -99,6 +106,8 @@ class SimulatedConnection:
         """Close the connection; the server hears of it."""
         if not self.closed:
             self._server.close(self._session)
+        if self._asked:
+            self._asked.cut()
         self._break()
 
     def consume_input(self) -> None:
@@ -120,7 +129,7 @@ class SimulatedConnection:
         if self.closed:
             raise psycopg.OperationalError("the connection is closed")
         self.transaction_status = TransactionStatus.ACTIVE
-        asked = self._server.send(self._session, query, parameters)
+        asked = self._asked = self._server.send(self._session, query, parameters)
         try:
             return await asked.answer
         except asyncio.CancelledError:
@@ -131,8 +140,14 @@ class SimulatedConnection:
                 self._break()
             raise
         finally:
+            self._asked = None
             if not self.closed:
-                self.transaction_status = TransactionStatus.IDLE
+                self.transaction_status = self._status()
+
+    def _status(self) -> TransactionStatus:
+        if (transaction := self._session.transaction) is None:
+            return TransactionStatus.IDLE
+        return TransactionStatus.INERROR if transaction.is_broken else TransactionStatus.INTRANS
 
     def _break(self) -> None:
         self.closed = True

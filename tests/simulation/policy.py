@@ -12,7 +12,7 @@ from messagedb_agent.events.schema import (
     ToolOutcomeResolved,
 )
 from tests.simulation.ledger import Deed
-from tests.simulation.tools import POLICIES
+from tests.simulation.tools import BOOKING, POLICIES
 from tests.simulation.writing import writer
 
 
@@ -55,8 +55,36 @@ def broken_policies(
             yield f"{done[0].tool} {call}: {wrong}"
     for call, row in closed.items():
         completed = isinstance(row.recorded.event, ToolExecutionCompleted)
-        if completed and not any(deed.what == "done" for deed in by_call[call]):
+        books = call in starts and _tool(starts[call]) == BOOKING
+        if completed and not books and not any(deed.what == "done" for deed in by_call[call]):
             yield f"{call} is completed, and nobody did it"
+
+
+def broken_bookings(booked: Sequence[tuple[str, int]], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield where the rows of a transactional tool do not stand exactly where its outcome does.
+
+    Args:
+        booked: what such tools have written, by call id and attempt.
+        rows: all events of all threads.
+    """
+    events = [row.recorded.event for row in rows]
+    calls = {
+        event.call_id
+        for event in events
+        if isinstance(event, ToolExecutionStarted) and event.tool_name == BOOKING
+    }
+    told = [
+        (event.call_id, event.attempt)
+        for event in events
+        if isinstance(event, ToolExecutionCompleted) and event.call_id in calls
+    ]
+    if sorted(told) != sorted(booked):
+        yield f"done in transactions: {sorted(booked)}, and told: {sorted(told)}"
+
+
+def _tool(starts: Sequence[Row]) -> str:
+    event = starts[0].recorded.event if starts else None
+    return event.tool_name if isinstance(event, ToolExecutionStarted) else ""
 
 
 def _broken(deeds: Sequence[Deed], starts: Sequence[Row], closed: Row | None) -> Iterator[str]:

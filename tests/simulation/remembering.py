@@ -23,8 +23,9 @@ from messagedb_agent.projections import conversation as conversations
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import settings_digest
 from messagedb_agent.projections.projection import Projection
-from messagedb_agent.store import message_db
+from messagedb_agent.store import message_db, transaction
 from tests.properties import conversation_rules
+from tests.simulation.transactions import PSYCOPG
 
 Parts = tuple[Any, ...]
 
@@ -97,6 +98,7 @@ def _event(row: Row, metadata: Metadata) -> Event | UnknownEvent:
 
 _PLACES: tuple[tuple[ModuleType, str, Any], ...] = (
     (message_db, "BATCH_SIZE", _PAGE),
+    (transaction, "psycopg", PSYCOPG),
     *((module, "decode", _decode) for module in (journal, history, verify)),
     *((module, "conversation", folded) for module in (journal, verify, view)),
     (agents_run, "with_conversation", _with_conversation),

@@ -195,6 +195,22 @@ async def many_threads(people: People) -> None:
 
 
 @_scenario("ToolExecutionCompleted")
+async def transactional_tools(people: People) -> None:
+    """Tools that write with their outcomes, while others wait for the lock of the category."""
+    await asyncio.gather(people.start("a", "do book+charge; book"), people.start("b", "do book"))
+
+
+@_scenario("TurnCancelled")
+async def a_cancelled_transaction(people: People) -> None:
+    async def cancel() -> None:
+        await people.when("a", "ToolExecutionStarted")
+        await people.cancel("a")
+
+    await asyncio.gather(people.start("a", "do book+late+book"), cancel())
+    await people.say("a", "do book")
+
+
+@_scenario("ToolExecutionCompleted")
 async def workers(people: People) -> None:
     """Two workers share what others only write down; they bring it to its rest alone."""
     staff = Staff(people.world, size=2)

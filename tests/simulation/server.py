@@ -18,13 +18,18 @@ from messagedb_agent.store.ownership import _ASK
 from tests.simulation.faults import Fault, Faults, Point
 from tests.simulation.loop import OUTSIDE, Process, VirtualLoop
 from tests.simulation.statements import Answer, Session, Statements
+from tests.simulation.transactions import COMMIT, LOCK_S
 
 Say: TypeAlias = Callable[[str], None]
 
 _LAG_S = 3.0  # the longest that a slow statement takes; less than a store tries again for
 _AWAY_S = 15.0  # the longest outage; more than that
 _OF_NEWS = (_NOTIFY, _LISTENING, _GONE, "LISTEN", "UNLISTEN")
-_POINTS: Mapping[str, Point] = {_APPEND: "write", **dict.fromkeys(_OF_NEWS, "news")}  # else "read"
+_POINTS: Mapping[str, Point] = {
+    _APPEND: "write",
+    COMMIT: "write",
+    **dict.fromkeys(_OF_NEWS, "news"),
+}  # else "read"
 _BUSY = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
@@ -41,11 +46,21 @@ class Asked:
         answer: its answer; whoever waits for it may be cancelled.
         called_off: whether it is not to be carried out any more.
         over: done once it is answered, whoever waits; None while nobody has called it off.
+        due_s: until when it waits for a lock; None where it has not begun to.
     """
 
     answer: asyncio.Future[Answer]
     called_off: bool = False
     over: asyncio.Future[None] | None = None
+    due_s: float | None = None
+
+    def cut(self) -> None:
+        """Have nobody wait for it any more: the client has closed its connection."""
+        if self.over and not self.over.done():
+            self.over.set_result(None)
+        if not self.answer.done():
+            self.answer.set_exception(_lost())
+            self.answer.exception()
 
 
 class Server:
@@ -67,7 +82,7 @@ class Server:
     """
 
     def __init__(self, loop: VirtualLoop, faults: Faults, random: Random | None, say: Say) -> None:
-        self.statements = Statements(self._hear)
+        self.statements = Statements(self._hear, self._free)
         self.confirmed: dict[int, int] = {}
         self._grown = loop.create_future()
         self._loop = loop
@@ -75,6 +90,7 @@ class Server:
         self._random = random
         self._say = say
         self._sessions: list[Session] = []
+        self._waiting: list[Callable[[], None]] = []  # for a category's lock
         self._away_until = 0.0
         self._strangers = 0
 
@@ -114,7 +130,13 @@ class Server:
     def close(self, session: Session) -> None:
         """Hear that a client has closed its connection, or died."""
         session.is_left = True
-        self._later(self._trip_s(), self.statements.let_go, session)
+        self._later(self._trip_s(), self._let_go, session)
+
+    def _let_go(self, session: Session) -> None:
+        """End a session whose client is gone, once all is done that it had sent."""
+        session.is_gone = True
+        if not session.under_way:
+            self.statements.let_go(session)
 
     def bury(self, process: Process) -> None:
         """Hear that a process has died."""
@@ -133,12 +155,19 @@ class Server:
         due = {fault.kind: fault for fault in self._faults.at(_POINTS.get(query, "read"))}
         for fault in due.values():
             self._say(f"{session.process} {fault}")
+        session.under_way += 1
         late = due.get("lag") or due.get("slow")
         wait_s = late.size * _LAG_S if late else 0.0
         before = wait_s if late and int(late.size * 100) % 2 else 0.0
 
         def arrive() -> None:
+            if self._waits(asked, session, query, parameters):
+                self._waiting.append(arrive)
+                return
             reply = self._carried_out(session, query, parameters, due, asked.called_off)
+            session.under_way -= 1
+            if session.is_gone:
+                self._let_go(session)
             if wait_s == before:  # whoever asked hears of it at its next step
                 deliver(reply)
             else:
@@ -147,7 +176,7 @@ class Server:
         def deliver(reply: Answer | psycopg.Error) -> None:
             if not session.is_open:
                 reply = _lost()
-            if asked.over:
+            if asked.over and not asked.over.done():
                 asked.over.set_result(None)
             if asked.answer.done():
                 return
@@ -167,8 +196,37 @@ class Server:
             What is done once it is answered.
         """
         asked.over = self._loop.create_future()
-        self._later(self._trip_s(), setattr, asked, "called_off", True)
+
+        def hear() -> None:
+            asked.called_off = True
+            self._free()
+
+        self._later(self._trip_s(), hear)
         return asked.over
+
+    def _waits(self, asked: Asked, session: Session, query: str, parameters: Any) -> bool:
+        """Say whether a statement that arrives is to wait for a category's lock."""
+        session.arrived += 1
+        if asked.called_off or not session.is_open:
+            return False
+        if not self.statements.must_wait(session, query, parameters):
+            return False
+        if asked.due_s is None:
+            asked.due_s = self._loop.time() + LOCK_S
+            self._later(LOCK_S, self._free)
+        return self._loop.time() < asked.due_s
+
+    def _free(self) -> None:
+        """Let those look again who wait for a category's lock."""
+        waiting, self._waiting = self._waiting, []
+        for arrive in waiting:
+            self._later(0.0, arrive)
+
+    def _end_idle(self, session: Session, arrived: int) -> None:
+        """End a session that has left its transaction alone."""
+        if session.transaction and session.is_open and session.arrived == arrived:
+            self._say(f"{session.process} is idle in a transaction")
+            self.drop(session)
 
     def _carried_out(
         self,
@@ -185,9 +243,16 @@ class Server:
         if due.keys() & {"refuse", "deaf", "mute"}:
             self.drop(session)
             return _lost()
+        if self.statements.must_wait(session, query, parameters):
+            return errors.LockNotAvailable("canceling statement due to lock timeout")
         if busy := due.get("busy"):
-            return _BUSY[int(busy.size * 100) % len(_BUSY)]("try again")
-        if "overtake" in due:
+            if session.transaction:
+                session.transaction.is_broken = True
+            error = _BUSY[int(busy.size * 100) % len(_BUSY)]("try again")
+            if isinstance(error, errors.AdminShutdown):
+                self._later(0.0, self.drop, session)
+            return error
+        if "overtake" in due and not session.transaction:
             self._overtake(parameters)
         try:
             rows = self.statements.carry_out(session, query, parameters)
@@ -195,7 +260,9 @@ class Server:
             self._say(f"{session.process} {_name(query)} refused: {error}")
             return error
         self._say(f"{session.process} {_name(query)} {rows if query == _APPEND else len(rows)}")
-        if query == _APPEND:
+        if session.transaction:
+            self._later(session.transaction.idle_s, self._end_idle, session, session.arrived)
+        if query in (_APPEND, COMMIT):
             self._grown.set_result(None)
             self._grown = self._loop.create_future()
         if "lose" in due:

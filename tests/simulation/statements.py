@@ -21,11 +21,16 @@ from messagedb_agent.store.message_db import (
 )
 from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
 from messagedb_agent.store.ownership import _ASK, OWNED, lock_keys
+from messagedb_agent.store.pool import _CONFIGURE
+from messagedb_agent.store.stream_name import category_of
+from messagedb_agent.store.transaction import _END_OF_THEIRS, _HAS, _LOCK, _NEWS
 from tests.simulation.loop import Process
 from tests.simulation.rows import Rows
+from tests.simulation.transactions import BOOK, COMMIT, Open
 
 Answer: TypeAlias = list[tuple[Any, ...]] | list[Message]
 _Keys: TypeAlias = tuple[int, int]
+_ALL = 1_000_000
 
 
 class Session:
@@ -37,6 +42,10 @@ class Session:
         is_open: whether the server has not ended it.
         is_left: whether its client has closed it, or died.
         news: notifications on their way, channel and number of the session that sent each.
+        is_gone: whether the server knows that.
+        under_way: how many statements were sent on it and are not carried out yet.
+        transaction: the one that is open on it.
+        arrived: how many statements have arrived on it.
     """
 
     def __init__(self, process: Process, number: int) -> None:
@@ -44,7 +53,11 @@ class Session:
         self.number = number
         self.is_open = True
         self.is_left = False
+        self.is_gone = False
+        self.under_way = 0
         self.news: list[tuple[str, int]] = []
+        self.transaction: Open | None = None
+        self.arrived = 0
 
 
 class Statements:
@@ -52,12 +65,19 @@ class Statements:
 
     Attributes:
         rows: what stands in the store.
+        booked: what transactional tools have done: call and attempt.
+
+    Args:
         hear: told of sessions that have news.
+        freed: told when a category's lock is free again.
     """
 
-    def __init__(self, hear: Callable[[Session], None]) -> None:
+    def __init__(self, hear: Callable[[Session], None], freed: Callable[[], None]) -> None:
         self.rows = Rows()
+        self.booked: list[tuple[str, int]] = []
         self._hear = hear
+        self._freed = freed
+        self._holders: dict[str, Session] = {}  # of the locks of categories
         self._listening: dict[str, list[Session]] = {}  # by channel
         self._audience: dict[_Keys, list[Session]] = {}  # who holds a shared lock
         self._locks: dict[_Keys, list[Session]] = {}  # a session may have one more than once
@@ -80,6 +100,14 @@ class Statements:
             "LISTEN": lambda session, name: _with(self._listening, name.strip('"'), session),
             "UNLISTEN": lambda session, name: _without(self._listening, name.strip('"'), session),
             _NOTIFY: self._notify,
+            "BEGIN": self._begin,
+            COMMIT: self._commit,
+            BOOK: self._book,
+            _END_OF_THEIRS: lambda *_: [],
+            _CONFIGURE: lambda *_: [],
+            _LOCK: self._acquire,
+            _NEWS: lambda _, place: self.rows.page(place[0], place[1], _ALL),
+            _HAS: lambda _, asked: [(bool(self.rows.with_id(*asked)),)],
         }
 
     def carry_out(self, session: Session, query: str, parameters: Any) -> Answer:
@@ -89,13 +117,30 @@ class Statements:
             psycopg.Error: as the server would refuse it.
             KeyError: the statement is not known here.
         """
-        return self._known[query](session, parameters)
+        transaction = session.transaction
+        if transaction is None:
+            return self._known[query](session, parameters)
+        if transaction.is_broken:
+            raise errors.InFailedSqlTransaction("current transaction is aborted")
+        try:
+            return self._known[query](session, parameters)
+        except errors.Error:
+            transaction.is_broken = True
+            raise
+
+    def must_wait(self, session: Session, query: str, parameters: Any) -> bool:
+        """Say whether a statement waits for a category's lock that another session holds."""
+        if not self._holders or query not in (_APPEND, _LOCK):
+            return False
+        stream = parameters[0] if query == _LOCK else self.stream_of(parameters)
+        return self._holders.get(category_of(stream), session) is not session
 
     def owner(self, stream: str) -> Session | None:
         return next(iter(self._locks.get(lock_keys(stream), ())), None)
 
     def let_go(self, session: Session) -> None:
         """Release the locks of a session that has ended."""
+        self._end(session)
         for keys in [keys for keys, owners in self._locks.items() if session in owners]:
             del self._locks[keys]
         for heard in (self._audience, self._listening):
@@ -128,7 +173,7 @@ class Statements:
     def _owned(self, first: Sequence[int], second: Sequence[int]) -> Answer:
         return [keys for keys in zip(first, second, strict=True) if keys in self._locks]
 
-    def _append(self, _: Session, parameters: Mapping[str, str]) -> Answer:
+    def _append(self, session: Session, parameters: Mapping[str, str]) -> Answer:
         new = _messages(parameters)
         versions: dict[str, int] = {}
         ids: set[str] = set()
@@ -144,8 +189,44 @@ class Statements:
         except errors.Error:
             self.rows.skip()
             raise
+        if session.transaction:
+            session.transaction.messages += [(stream, message) for stream, _, message in new]
+            ahead = self.rows.last_global_position() + 1
+            return [(versions[new[0][0]], ahead)]
         written = [self.rows.write(stream, message) for stream, _, message in new]
         return [(row.position, row.global_position) for row in written]
+
+    def _begin(self, session: Session, _: Any) -> Answer:
+        session.transaction = Open()
+        return []
+
+    def _book(self, session: Session, booking: tuple[str, int]) -> Answer:
+        if session.transaction is None:
+            raise errors.NoActiveSqlTransaction("a tool whose rows would stand by themselves")
+        session.transaction.booked.append(booking)
+        return []
+
+    def _acquire(self, session: Session, asked: tuple[str]) -> Answer:
+        if session.transaction is None:
+            raise errors.NoActiveSqlTransaction("a lock that would be gone at once")
+        session.transaction.category = category_of(asked[0])
+        self._holders[session.transaction.category] = session
+        return [(0, "5s")]
+
+    def _commit(self, session: Session, _: Any) -> Answer:
+        if transaction := session.transaction:
+            for stream, message in transaction.messages:
+                self.rows.write(stream, message)
+            self.booked += transaction.booked
+        self._end(session)
+        return []
+
+    def _end(self, session: Session) -> None:
+        """End a transaction: what it has not committed is gone."""
+        if session.transaction and session.transaction.category:
+            del self._holders[session.transaction.category]
+            self._freed()
+        session.transaction = None
 
     def _stands(self, _: Session, parameters: Mapping[str, Any]) -> Answer:
         new = [message for _, _, message in _messages(parameters)]

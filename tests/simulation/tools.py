@@ -11,10 +11,13 @@ from messagedb_agent.tools.reconciling import Reconciled
 from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.simulation.ledger import LEDGER
+from tests.simulation.transactions import BOOK
 
 WORK_S = 0.05
 TIMEOUT_S = 4.0
 HOURS_S = 2 * 60 * 60.0
+BOOKING = "book"
+"""Name of the transactional tool."""
 
 
 async def _work(name: str, n: int, context: ToolContext, work_s: float = WORK_S) -> str:
@@ -28,7 +31,10 @@ async def _work(name: str, n: int, context: ToolContext, work_s: float = WORK_S)
     failing = due.get("raise")
     if failing and failing.size < 0.5:
         raise ledger.fail(context, ToolError("it did not work"))
-    ledger.take_effect(name, context)
+    if name == BOOKING:
+        await context.connection.execute(BOOK, (context.call_id, context.attempt))
+    else:
+        ledger.take_effect(name, context)
     if hang:
         await asyncio.sleep(1000)
     await asyncio.sleep(WORK_S)
@@ -84,6 +90,15 @@ def _stubborn(name: str) -> FunctionTool[..., Any]:
     return work
 
 
+def _transactional(name: str) -> FunctionTool[..., Any]:
+    @tool(name=name, transactional=True, timeout_s=TIMEOUT_S)
+    async def work(n: int, context: ToolContext) -> str:
+        """Write a row beside its outcome."""
+        return await _work(name, n, context)
+
+    return work
+
+
 MAKERS: dict[str, Callable[[str], FunctionTool[..., Any]]] = {
     "look": _tool("retry"),
     "charge": _tool("keyed"),
@@ -94,6 +109,7 @@ MAKERS: dict[str, Callable[[str], FunctionTool[..., Any]]] = {
     "hopeless": _tool("never", work_s=1000.0),
     "hours": _tool("never", work_s=HOURS_S, timeout_s=None),
     "stubborn": _stubborn,
+    BOOKING: _transactional,
 }
 POLICIES: dict[str, EffectPolicy] = {}
 TOOLS = {name: make(name) for name, make in MAKERS.items()}
