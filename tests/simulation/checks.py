@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.agents.engine import Engine
 from messagedb_agent.engine.history import read_rows
-from messagedb_agent.engine.verify import verify
+from messagedb_agent.engine.verify import Verification
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LlmCallFailed,
@@ -88,8 +89,9 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     """Return what is wrong after a run."""
     wrong = [*world.wrong, *world.loop.troubles]
     wrong += [f"the model was asked what it refuses: {rule}" for rule in world.provider.refused]
+    verified = await _verified(world, looks)
     for seen in looks:
-        wrong += [f"{seen.stream}: {one}" for one in await _thread(world, seen)]
+        wrong += [f"{seen.stream}: {one}" for one in _thread(seen, verified.get(seen.stream))]
     rows = [row for seen in looks for row in seen.rows]
     wrong += broken_policies(world.ledger.deeds, world.ledger.failures, rows)
     wrong += broken_bookings(world.server.statements.booked, rows)
@@ -101,10 +103,24 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     return wrong
 
 
-async def _thread(world: World, seen: Look) -> list[str]:
+async def _verified(world: World, looks: Sequence[Look]) -> dict[str, Verification]:
+    """Verify all threads as a process of its own does, by what the store lets it read."""
+    found: dict[str, Verification] = {}
+
+    async def verified(engine: Engine) -> None:
+        for thread_id, seen in zip(world.threads, looks, strict=True):
+            if seen.rows:
+                found[seen.stream] = await engine.verify(thread_id)
+
+    await world.do("verifies", verified)
+    return found
+
+
+def _thread(seen: Look, verification: Verification | None) -> list[str]:
     wrong = [*seen.wrong, *broken_grammar([row.recorded for row in seen.ours])]
-    verification = await verify(world.server.statements.rows, seen.stream)
-    if verification.finding:
+    if verification is None:
+        wrong += ["is not verified"] if seen.rows else []
+    elif verification.finding:
         wrong.append(f"verify: {verification.finding}")
     step = decide(seen.shown.state)
     if not seen.is_at_rest:
