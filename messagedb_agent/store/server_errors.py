@@ -32,9 +32,10 @@ _NO_NAME = ("Must be a stream name", "Must be a category", "Correlation must be 
 # Worth another try at once or soon: nothing was decided against the statement itself.
 # 40001 also comes from a replica that cancels a read; 23505 on `messages_stream` and 40P01 from
 # writers that go round Message DB's lock; 57P05, 25P03 and 25P04 from a server that has ended a
-# session for doing nothing for too long.
+# session for doing nothing for too long; 25006 from one that stayed with a server that another
+# one has replaced.
 _TRANSIENT = frozenset(
-    {"40001", "40P01", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300"}
+    {"25006", "25P03", "25P04", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"}
 )
 _WAITED_TOO_LONG = frozenset({"55P03", "57014"})
 _PAYLOAD = frozenset({"22P02", "22P05", "22003", "22021", "22023", "54000", "54001", "2200E"})
