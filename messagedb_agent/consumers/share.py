@@ -17,6 +17,7 @@ from messagedb_agent.consumers.positions import Positions, start_of
 from messagedb_agent.consumers.slot_log import Deaths, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
+from messagedb_agent.containing import error_text
 from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
@@ -273,13 +274,20 @@ class WorkersShare:
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
         for stream, rows in news.items():
-            if self._is_suspect(stream, rows[0].global_position):
-                self._told[stream] = max(self._told.get(stream, 0), deaths_told(rows))
-                self._suspect(stream)
-            elif self._attendance.has(stream) or not rests_behind(rows):
+            try:
+                self._have_seen_to(stream, rows)
+            except Exception as error:  # noqa: BLE001 - whatever a thread's data may do: others wait
+                _logger.warning("%s: its news cannot be judged: %s", stream, error_text(error))
                 self._attendance.offer(stream, self)
-            else:
-                self._backlog.handled(stream, rows[-1].position)
+
+    def _have_seen_to(self, stream: str, rows: Sequence[Message]) -> None:
+        if self._is_suspect(stream, rows[0].global_position):
+            self._told[stream] = max(self._told.get(stream, 0), deaths_told(rows))
+            self._suspect(stream)
+        elif self._attendance.has(stream) or not rests_behind(rows):
+            self._attendance.offer(stream, self)
+        else:
+            self._backlog.handled(stream, rows[-1].position)
 
     def _is_suspect(self, stream: str, global_position: int) -> bool:
         if self._reach is None:

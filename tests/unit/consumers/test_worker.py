@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -198,6 +198,24 @@ async def test_a_thread_that_keeps_failing_is_parked_and_the_others_go_on() -> N
         await parking.replay(aside)
         await rests(client, bad)
         assert (await client.latest(bad.thread_id)).answer == "no more"
+
+
+async def test_a_mistake_in_judging_the_news_of_one_thread_keeps_no_thread_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = engine_on(WatchedStore(), scripted(*["yes"] * 3))
+    agents = [await engine.start(str(n), detached=True) for n in range(3)]
+    bad = stream_of(engine, agents[0].thread_id)
+
+    def mistaken(rows: Sequence[Message]) -> bool:
+        if rows[0].stream_name == bad:
+            raise TypeError("no such field")
+        return False
+
+    monkeypatch.setattr(share, "rests_behind", mistaken)
+    async with working(engine):
+        await rests(engine, *agents)
+    assert "no such field" in caplog.text
 
 
 async def test_who_takes_a_slot_tries_what_was_replayed_before() -> None:
