@@ -20,6 +20,7 @@ See = Callable[[str], Awaitable[Attended]]
 """Sees a stream's thread through to its rest, if nobody else works on it."""
 
 _MOST_CAREFUL_S = 8.0
+_LONGEST_LACKING = 32  # times `lacking_s`: where thousands lack tools, the looks at them add up
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Patience:
         soonest_s: seconds before another look at a thread that somebody else owns, or whose
             handling has raised; doubled each time.
         latest_s: the most that it grows to.
-        lacking_s: seconds before another look at a thread whose tools are not here.
+        lacking_s: seconds before another look at a thread whose tools are not here; doubled each
+            time, up to 32 times as long, unless it has news.
         lives_s: half the seconds that a worker lets pass before it takes up a thread at which
             somebody has died; doubled with each death.
     """
@@ -46,6 +48,10 @@ class Patience:
     def pause_s(self, times: int) -> float:
         """Return how long to wait after so many looks in a row, from 1."""
         return float(min(self.latest_s, self.soonest_s * 2 ** min(times - 1, 30)))
+
+    def without_tools_s(self, times: int) -> float:
+        """Return how long to wait after so many looks in vain at a thread, from 1."""
+        return float(self.lacking_s * min(_LONGEST_LACKING, 2 ** min(times - 1, 30)))
 
     def careful_s(self, deaths: int) -> float:
         """Return how long to wait before a thread is taken up at which so many have died.
@@ -76,6 +82,8 @@ class _Case:
         share: who is told what becomes of it; None where nobody is, any more.
         tries: how often in a row its handling has raised.
         looks: how often in a row it was not to be had.
+        lacks: how often in a row its tools were not here, since its last news.
+        due: number of the look that it waits for; -1 for none.
         complaint: what was said of it last in the log, so that it is said once.
         task: what sees to it; None where it waits.
     """
@@ -84,6 +92,8 @@ class _Case:
     share: Share | None
     tries: int = 0
     looks: int = 0
+    lacks: int = 0
+    due: int = -1
     complaint: str = ""
     task: "asyncio.Task[float | None] | None" = None
 
@@ -107,6 +117,8 @@ class Attendance:
     def __post_init__(self) -> None:
         self._cases: dict[str, _Case] = {}
         self._ready: deque[_Case] = deque()
+        self._again: deque[_Case] = deque()  # time for another look
+        self._is_again = False
         self._later: list[tuple[float, int, _Case]] = []
         self._number = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -126,7 +138,7 @@ class Attendance:
     @property
     def watched(self) -> int:
         """How many threads are looked at again later."""
-        return len(self._later)
+        return len(self._later) + len(self._again)
 
     def has(self, stream: str) -> bool:
         """Say whether a thread is in hand."""
@@ -137,6 +149,9 @@ class Attendance:
         case = self._cases.get(stream)
         if case is not None:
             case.share = share
+            if case.lacks and case.due >= 0:  # its news may be of other tools
+                self._watch(case, self.patience.soonest_s)
+            case.lacks = 0
             return
         self._cases[stream] = case = _Case(stream, share)
         self._ready.append(case)
@@ -149,6 +164,7 @@ class Attendance:
             if case.task is None:
                 del self._cases[case.stream]
         self._ready = deque(case for case in self._ready if case.share)
+        self._again = deque(case for case in self._again if case.share)
         self._later = [entry for entry in self._later if entry[2].share]
         heapq.heapify(self._later)
 
@@ -175,12 +191,22 @@ class Attendance:
 
     def _begin(self) -> None:
         """Begin as many as may be seen to at once."""
-        while self._ready and self._under_way < self.concurrency and not self._is_closing:
-            case = self._ready.popleft()
+        while not self._is_closing and self._under_way < self.concurrency:
+            if (case := self._next()) is None:
+                return
             self._under_way += 1
             case.task = asyncio.create_task(self._see(case))
             # Not in the task itself: one that is cancelled before its first step does nothing.
             case.task.add_done_callback(partial(self._ended, case))
+
+    def _next(self) -> _Case | None:
+        """Return whose turn it is: where both wait, first and further looks take turns.
+
+        So however many threads are looked at in vain, over and over, news wait for few of them.
+        """
+        self._is_again = bool(self._again) and not (self._ready and self._is_again)
+        waiting = self._again if self._is_again else self._ready
+        return waiting.popleft() if waiting else None
 
     def _ended(self, case: _Case, task: "asyncio.Task[float | None]") -> None:
         again_in_s = self._again_in_s(case, task)
@@ -209,7 +235,8 @@ class Attendance:
             attended = await self.see(case.stream)
         except ConfigurationError as error:  # others may have what is missing here
             self._complain(case, f"let go: {error}")
-            return self.patience.lacking_s
+            case.lacks += 1
+            return self.patience.without_tools_s(case.lacks)
         except StoreError as error:  # nothing that the thread could be blamed for
             self._complain(case, f"the store failed: {error}")
             return self._look_later(case)
@@ -220,7 +247,7 @@ class Attendance:
             return await self._park(case, "it holds an event that needs newer code")
         if not attended.rests:
             return self._look_later(case)
-        case.tries = case.looks = 0
+        case.tries = case.looks = case.lacks = 0
         case.complaint = ""
         self.done += 1
         is_all = case.share is None or case.share.handled(case.stream, attended.version)
@@ -256,7 +283,8 @@ class Attendance:
 
     def _watch(self, case: _Case, seconds: float) -> None:
         due = asyncio.get_running_loop().time() + seconds
-        heapq.heappush(self._later, (due, next(self._number), case))
+        case.due = next(self._number)
+        heapq.heappush(self._later, (due, case.due, case))
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -270,7 +298,10 @@ class Attendance:
     def _look_again(self) -> None:
         now = asyncio.get_running_loop().time()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
+            _, number, case = heapq.heappop(self._later)
+            if number == case.due:  # else another look has come before
+                case.due = -1
+                self._again.append(case)
         self._set_timer()
         self._begin()
 

@@ -9,7 +9,7 @@ import pytest
 
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance, Patience, See
-from messagedb_agent.errors import StoreUnavailable
+from messagedb_agent.errors import ConfigurationError, StoreUnavailable
 from tests.waiting import until
 
 _RESTS = Attended(7, rests=True)
@@ -183,3 +183,51 @@ async def test_threads_that_are_cancelled_before_their_first_step_are_seen_to_al
             attending.offer(stream, share)
         await nothing_in_hand(attending)
     assert (lost.rested, sorted(share.rested)) == ([], ["a-1", "a-2", "a-3"])
+
+
+async def test_news_wait_for_few_of_the_threads_whose_tools_are_not_here_however_many() -> None:
+    seen: list[str] = []
+
+    async def see(stream: str) -> Attended:
+        seen.append(stream)
+        await asyncio.sleep(0)
+        if stream.startswith("a-lacking"):
+            raise ConfigurationError("the tools are not here", field="tools")
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see, Patience(lacking_s=1e-6)) as attending:
+        for number in range(100):
+            attending.offer(f"a-lacking{number}", share)
+        await until(lambda: len(seen) > 200)
+        before = len(seen)
+        attending.offer("a-1", share)
+        await until(lambda: share.rested)
+        assert seen.index("a-1") < before + 10
+
+
+async def test_a_thread_whose_tools_are_not_here_is_looked_at_less_and_less_but_for_its_news() -> (
+    None
+):
+    patience = Patience(lacking_s=3600)
+    assert [patience.without_tools_s(n) / 3600 for n in (1, 2, 3, 6, 7, 5000)] == [
+        1,
+        2,
+        4,
+        32,
+        32,
+        32,
+    ]
+    refusals = iter([ConfigurationError("the tools are not here", field="tools")])
+
+    async def see(_: str) -> Attended:
+        for refusal in refusals:
+            raise refusal
+        return _RESTS
+
+    share = NotingShare()
+    async with attendance(see, patience) as attending:
+        attending.offer("a-1", share)
+        await until(lambda: attending.watched)
+        attending.offer("a-1", share)  # other tools have been recorded, perhaps
+        await until(lambda: share.rested)
