@@ -14,7 +14,8 @@ class Running:
 
     Args:
         perform: performs one effect and returns how it ended, also when it is cancelled.
-        look_s: how often a wait for effects is ended without one, in seconds.
+        look_s: how often a wait for effects is ended without one, in seconds; later where something
+            was recorded meanwhile, as nothing that was not read can stand before that.
     """
 
     def __init__(self, perform: Callable[[Effect], Awaitable[Ended]], look_s: float) -> None:
@@ -27,6 +28,7 @@ class Running:
         self._ended: tuple[Ended, ...] = ()  # what is not recorded yet
         self._news: asyncio.Future[None] | None = None  # ends the wait that is under way
         self._look: asyncio.TimerHandle | None = None
+        self._looked = 0.0  # when it was last known that there is no news, by the loop's clock
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -62,6 +64,7 @@ class Running:
     def recorded(self) -> None:
         """Forget what was returned: it stands."""
         self._ended = ()
+        self._looked = asyncio.get_running_loop().time()
 
     def cancel(self) -> None:
         """Cancel every effect under way, once; each still has its outcome.
@@ -89,12 +92,18 @@ class Running:
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()
         if self._look is None:  # one timer for many waits: most are short
+            self._looked = loop.time()
             self._look = loop.call_later(self._look_s, self._look_now)
         await self._news
 
     def _look_now(self) -> None:
-        self._look = None
-        self.wake()
+        loop = asyncio.get_running_loop()
+        due = self._looked + self._look_s
+        if due > loop.time():  # something was recorded meanwhile
+            self._look = loop.call_at(due, self._look_now)
+        else:
+            self._look = None
+            self.wake()
 
     def _has_ended(self, task: asyncio.Task[Ended]) -> None:
         self._done.append(task)

@@ -9,6 +9,7 @@ from messagedb_agent import containing
 from messagedb_agent.agent.commands import Cancel, End
 from messagedb_agent.agents.progress import Progress
 from messagedb_agent.engine.batch import Draft
+from messagedb_agent.engine.ended import Ended
 from messagedb_agent.engine.plan import Effect, RunTool
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.saying import Saying
@@ -138,6 +139,37 @@ async def test_an_effect_that_takes_its_time_to_stop_is_cancelled_once() -> None
     tidied.set()
     assert [fact.id for fact in await stopped] == ["id"]
     assert cancels == ["once"]
+
+
+async def test_the_stream_is_looked_at_when_nothing_was_recorded_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, gate = asyncio.get_running_loop(), asyncio.Event()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+
+    async def perform(effect: Effect) -> Draft:
+        await gate.wait()
+        return Draft("id", SessionTitled(title="late"))
+
+    async def is_looked_at(waiting: asyncio.Task[tuple[Ended, ...]]) -> bool:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return waiting.done()
+
+    running = Running(perform, look_s=10)
+    running.start([RunTool("call", 1, "work", "{}", 1, "key", "never")])
+    waiting = asyncio.create_task(running.next_ended())
+    assert not await is_looked_at(waiting)
+    now += 9
+    running.recorded()
+    now += 9
+    assert not await is_looked_at(waiting)
+    now += 2
+    assert await is_looked_at(waiting)
+    assert await waiting == ()
+    gate.set()
+    await running.stop()
 
 
 async def test_a_result_that_answers_the_end_of_its_run_is_recorded() -> None:
