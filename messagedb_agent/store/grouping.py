@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from messagedb_agent.errors import StoreUnavailable
+from messagedb_agent.store.answering import answer
 from messagedb_agent.store.append import Append, NotTogether, write_together
 from messagedb_agent.store.message import Appended
 from messagedb_agent.store.pool import Connection
@@ -89,12 +90,19 @@ class Group:
         self._writing = None
         if self._batch:
             # In a task of its own: one caller's cancel may not stop the others' appends.
-            self._writing = asyncio.create_task(self._write(self._batch))
+            self._writing = asyncio.create_task(self._write_on())
             self._writing.add_done_callback(self._go_on_if_cancelled)
 
     def _go_on_if_cancelled(self, writing: "asyncio.Task[None]") -> None:
         if writing.cancelled():
             self._go_on()
+
+    async def _write_on(self) -> None:
+        """Write batch after batch: one is sent before those of the last go on."""
+        while self._batch:
+            await self._write(self._batch)
+            self._batch = self._next_batch()
+        self._is_writing = False
 
     def _next_batch(self) -> list[_Waiting]:
         size, count = 0, 0
@@ -113,7 +121,6 @@ class Group:
             if not waiting.done.done() and not await self._settle(waiting):
                 self._waiting = [*alone, *self._waiting]  # and not each for as long as this one
                 break
-        self._go_on()
 
     async def _together(self, batch: list[_Waiting]) -> Sequence[_Waiting]:
         """Write a batch; return those that are to be written alone, each to hear its own error."""
@@ -134,15 +141,14 @@ class Group:
                 return ()
             except Exception:  # noqa: BLE001 - each hears of it by its own statement
                 break
-            for waiting, appended in zip(left, written, strict=True):
-                _tell(waiting, appended)
+            answer([(w.done, appended) for w, appended in zip(left, written, strict=True)])
             return alone
         return [*alone, *left]
 
     async def _settle(self, waiting: _Waiting) -> bool:
         """Write an append by itself; say whether the database let us."""
         try:
-            _tell(waiting, await self._alone(waiting.append))
+            answer([(waiting.done, await self._alone(waiting.append))])
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             if not waiting.done.done():
                 waiting.done.set_exception(error)
@@ -155,11 +161,6 @@ class Group:
 
         [appended] = await self._retrying(work)
         return appended
-
-
-def _tell(waiting: _Waiting, appended: Appended) -> None:
-    if not waiting.done.done():  # its caller may have been cancelled
-        waiting.done.set_result(appended)
 
 
 def _fail(all_waiting: Iterable[_Waiting], error: StoreUnavailable) -> None:

@@ -16,6 +16,7 @@ import orjson
 import psycopg
 
 from messagedb_agent.errors import AgentError, StoreUnavailable
+from messagedb_agent.store.answering import answer
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.pool import Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
@@ -204,6 +205,7 @@ class Ownership:
         wish.hold = self._locked.pop(wish.stream, None)
         if wish.hold is None:
             self._let_go(wish)
+            wish.tell(None)
             return False
         wish.hold.version = None
         return True
@@ -228,17 +230,18 @@ class Ownership:
         if not wishes and self._connection is None:
             return
         rows = await self._answer([line for wish in wishes for line in wish.lines(afresh)])
-        answers = {stream: (granted, version) for stream, granted, version in rows}
+        found = {stream: (granted, version) for stream, granted, version in rows}
+        answers: list[tuple[asyncio.Future[Hold | None], Hold | None]] = []
         for wish in wishes:
-            granted, version = answers[wish.stream]
+            granted, version = found[wish.stream]
             version = -1 if version is None else version
+            hold = None
             if not wish.takes:
                 self._let_go(wish, version)
             elif granted:
                 hold = self._locked[wish.stream] = Hold(version, confirm=self._confirm)
-                wish.tell(hold)
-            else:
-                wish.tell(None)
+            answers.append((wish.answer, hold))
+        answer(answers)
 
     def _refuse(self, wishes: Sequence[_Wish], error: Exception) -> None:
         """End what was asked for in vain, by one statement."""
@@ -247,6 +250,7 @@ class Ownership:
         for wish in wishes:
             if not wish.takes:
                 self._let_go(wish)
+                wish.tell(None)
                 continue
             if self._connection:
                 self._locked[wish.stream] = Hold()  # the server may have got as far: unlock it
@@ -257,7 +261,6 @@ class Ownership:
         if wish.hold:
             wish.hold.version = version
         self._claimed.discard(wish.stream)
-        wish.tell(None)
 
     def _hear(self, doubts: Sequence[_Doubt], took_s: float) -> None:
         for doubt in doubts:
