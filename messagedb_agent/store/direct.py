@@ -84,6 +84,19 @@ class DirectConnection(psycopg.AsyncConnection[Row]):
         return result
 
 
+async def rows(
+    connection: psycopg.AsyncConnection[Row], statement: str, parameter: str
+) -> list[Row]:
+    """Run a statement with one parameter, directly where the connection can, and return its rows.
+
+    Raises:
+        psycopg.Error: the statement failed, or the connection has ended.
+    """
+    if isinstance(connection, DirectConnection):
+        return await connection.ask(statement, parameter)
+    return await (await connection.execute(statement, (parameter,))).fetchall()
+
+
 def _rows(result: PGresult) -> list[Row]:
     columns = [_READ.get(result.ftype(n), bytes.decode) for n in range(result.nfields)]
     return [

@@ -10,11 +10,13 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
+import orjson
 import psycopg
 from psycopg import sql
 
 from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.audience import Audience, Bell
+from messagedb_agent.store.direct import rows
 from messagedb_agent.store.ownership import lock_keys
 from messagedb_agent.store.pool import Connection, Pool
 from messagedb_agent.store.silence import cut_off_after
@@ -32,7 +34,7 @@ _LISTENING = "SELECT pg_advisory_lock_shared(%s, %s)"
 _GONE = "SELECT pg_advisory_unlock_shared(%s, %s)"
 _NOTIFY = """
 SELECT category, pg_notify(channel, '')
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[]) AS t(category, channel, one, two)
+FROM json_to_recordset(%s::json) AS t(category text, channel text, one int, two int)
 WHERE NOT pg_try_advisory_xact_lock(one, two)
 """
 
@@ -40,6 +42,15 @@ WHERE NOT pg_try_advisory_xact_lock(one, two)
 def channel_of(category: str) -> str:
     """Return the channel of a category's news; a channel's name has 63 bytes at the most."""
     return f"messagedb_agent_{hashlib.sha256(category.encode()).hexdigest()[:32]}"
+
+
+def _lines(categories: Iterable[str]) -> str:
+    lines = [
+        {"category": category, "channel": channel_of(category), "one": one, "two": two}
+        for category in categories
+        for one, two in [lock_keys(category)]
+    ]
+    return orjson.dumps(lines).decode()
 
 
 class Notifications:
@@ -167,18 +178,10 @@ class Notifications:
         if not categories:
             return
         self._resting.update(dict.fromkeys(categories, False))
-        keys = [lock_keys(category) for category in categories]
         try:
-            cursor = await connection.execute(
-                _NOTIFY,
-                (
-                    categories,
-                    [channel_of(category) for category in categories],
-                    [one for one, _ in keys],
-                    [two for _, two in keys],
-                ),
-            )
-            heard = {category for category, _ in await cursor.fetchall()}
+            heard = {
+                category for category, _ in await rows(connection, _NOTIFY, _lines(categories))
+            }
         except psycopg.Error:
             self._rested(categories, again=True)
             raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from messagedb_agent.store.direct import DirectConnection
+from messagedb_agent.store.direct import rows
 from messagedb_agent.store.pool import Connection
 from messagedb_agent.store.silence import cut_off_after
 
@@ -40,10 +40,7 @@ class WatchedConnection:
         self._unwatch()
         try:
             with cut_off_after(self._connection, self._answer_s):
-                if isinstance(self._connection, DirectConnection):
-                    return await self._connection.ask(statement, parameter)
-                cursor = await self._connection.execute(statement, (parameter,))
-                return await cursor.fetchall()
+                return await rows(self._connection, statement, parameter)
         finally:
             if self._connection.closed:
                 self._on_end()

@@ -258,9 +258,9 @@ class Statements:
             self._locks[keys] = owners[1:]
         return True
 
-    def _notify(self, sender: Session, asked: Sequence[Sequence[Any]]) -> Answer:
+    def _notify(self, sender: Session, asked: Sequence[str]) -> Answer:
         heard = []
-        for category, channel, *keys in zip(*asked, strict=True):
+        for category, channel, *keys in (line.values() for line in orjson.loads(asked[0])):
             if any(s is not sender for s in self._audience.get((keys[0], keys[1]), ())):
                 heard.append((category, None))
                 for session in self._listening.get(channel, ()):
