@@ -30,6 +30,8 @@ from tests.simulation.world import World
 _RESTS = ("start", "user", "approval", "retry", "limit")
 # After these a process may be gone, without its lock, or out of patience with the store.
 _UPHEAVALS = frozenset({"crash", "pause", "drop", "outage", "deaf", "busy"})
+# After these a process may be gone, or have given the store up, with a result that it had.
+_SILENCINGS = frozenset({"crash", "outage", "deaf", "busy"})
 # After these nobody knows whether a transaction was committed, and its call is claimed again.
 _UNDOINGS = frozenset({"refuse", "lose", "drowse"})
 
@@ -97,6 +99,7 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     wrong += broken_bookings(world.server.statements.booked, rows)
     wrong += _lost(world, people, rows)
     wrong += _needless(world, rows)
+    wrong += _thrown_away(world, looks)
     claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)
     if world.provider.asked > claims:
         wrong.append(f"the model was asked {world.provider.asked} times for {claims} claims")
@@ -153,6 +156,15 @@ def _needless(world: World, rows: Sequence[Row]) -> Iterator[str]:
                 yield f"{row.recorded} is interrupted, and nobody died"
             case ToolExecutionStarted(attempt=n, tool_name=name) if n > 1 and name not in undone:
                 yield f"{row.recorded} is taken over, and nobody died"
+
+
+def _thrown_away(world: World, looks: Sequence[Look]) -> Iterator[str]:
+    """Yield results that nobody was told, though whoever had them lived, and reached the store."""
+    if {fault.kind for fault in world.faults.fired} & _SILENCINGS:
+        return
+    for seen in looks:
+        for call in sorted(seen.shown.state.unknown & world.ledger.results):
+            yield f"{seen.stream}: {call} gave a result, and is of unknown outcome"
 
 
 def _lost(world: World, people: People, rows: list[Row]) -> Iterator[str]:

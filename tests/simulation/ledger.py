@@ -61,6 +61,7 @@ class Ledger:
     Attributes:
         deeds: what was done.
         failures: attempts that a tool has said of that they failed, by call id and attempt.
+        results: ids of the calls that a tool gave a result of.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Ledger:
     ) -> None:
         self.deeds: list[Deed] = []
         self.failures: set[tuple[str, int]] = set()
+        self.results: set[str] = set()
         self._loop = loop
         self._server = server
         self._faults = faults

@@ -61,6 +61,15 @@ def test_a_tool_of_two_hours_is_executed_once_while_its_worker_lives() -> None:
     assert sum(" done hours " in line for line in done.trace) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "step"), [("cancelled-tools", 70), ("an-interruption", 62), ("parallel-tools", 56)]
+)
+def test_what_a_process_brings_late_that_was_paused_is_told(name: str, step: int) -> None:
+    done = run(SCENARIOS[name], (Fault("pause", step, 0.6),))
+    assert not done.wrong, str(done)
+    assert "ToolOutcomeResolved" in done.types
+
+
 def test_the_same_seed_gives_the_same_log_to_the_byte() -> None:
     def digests(hash_seed: str) -> bytes:
         return subprocess.check_output(

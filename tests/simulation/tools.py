@@ -40,6 +40,7 @@ async def _work(name: str, n: int, context: ToolContext, work_s: float = WORK_S)
     await asyncio.sleep(WORK_S)
     if failing:
         raise ledger.fail(context, OSError("it broke afterwards"))
+    ledger.results.add(context.call_id)
     return f"{name} {n} is done"
 
 
@@ -85,6 +86,7 @@ def _stubborn(name: str) -> FunctionTool[..., Any]:
             ledger = LEDGER.get()
             if not any(d.call_id == context.call_id and d.what == "done" for d in ledger.deeds):
                 ledger.take_effect(name, context)
+            ledger.results.add(context.call_id)
             return f"{name} {n} is done all the same"
 
     return work
