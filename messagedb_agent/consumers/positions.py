@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -79,34 +79,41 @@ class Positions:
         return heads[0].global_position if heads else 0
 
 
-async def start_of(store: PositionStore, group: Group, member: Member, ids: Ids) -> int:
-    """Return the global position at which a member of a group starts, or starts again; 0 for all.
+async def starts_of(
+    store: PositionStore, group: Group, members: Collection[Member], ids: Ids
+) -> Mapping[Member, int]:
+    """Return the global positions at which members of a group start, or start again; 0 for all.
 
     Everything up to a member's own position is handled, of its own streams. Everything up to the
     lowest position of all members of one size is handled, of all streams: so a group may change
     its size at any time. The furthest of these places is taken.
 
+    Args:
+        store: where positions are kept.
+        group: the group.
+        members: who starts; all at once, as each may have to know the positions of all.
+        ids: makes ids of messages.
+
     Raises:
         StoreUnavailable: the store was not reached.
     """
     by_size: dict[int, dict[int, int]] = {}
-    members = await _telling(store, group, member)
-    for first in range(0, len(members), _TOGETHER):
-        some = members[first : first + _TOGETHER]
+    telling = await _telling(store, group, members)
+    for first in range(0, len(telling), _TOGETHER):
+        some = telling[first : first + _TOGETHER]
         streams = (Positions(store, group.category, group.identifier(m), ids) for m in some)
         read = await asyncio.gather(*(stream.read() for stream in streams))
         for known, position in zip(some, read, strict=True):
             if position is not None:
                 by_size.setdefault(known.size, {})[known.number] = position
-    own = by_size.get(member.size, {}).get(member.number, 0)
     whole = [min(found.values()) for size, found in by_size.items() if len(found) == size]
-    return max([own, *whole])
+    return {m: max([by_size.get(m.size, {}).get(m.number, 0), *whole]) for m in members}
 
 
-async def _telling(store: Directory, group: Group, member: Member) -> Sequence[Member]:
-    """Return the members whose positions tell where one starts: itself, and all of whole sizes."""
+async def _telling(store: Directory, group: Group, members: Collection[Member]) -> Sequence[Member]:
+    """Return the members whose positions tell where some start: they, and all of whole sizes."""
     prefix = beside(group.category, "position", f"{group.name}-")
     streams = await store.streams_with_prefix(prefix, limit=_MOST_MEMBERS)
     known = {found for stream in streams if (found := group.member(id_of(stream) or ""))}
     sizes = Counter(found.size for found in known)
-    return [found for found in known if found == member or sizes[found.size] == found.size]
+    return [found for found in known if found in members or sizes[found.size] == found.size]

@@ -13,7 +13,7 @@ from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.interrupted import deaths_told
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
-from messagedb_agent.consumers.positions import Positions, start_of
+from messagedb_agent.consumers.positions import Positions
 from messagedb_agent.consumers.slot_log import Deaths, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
@@ -95,10 +95,11 @@ class WorkersShare:
         """Return the position of a thread's newest event that is not handled; -1 for none."""
         return self._backlog.newest_of(stream)[0]
 
-    async def begin(self, newest: int) -> bool:
-        """Find out where to start, and how careful to be.
+    async def begin(self, start: int, newest: int) -> bool:
+        """Begin where it is said, and find out how careful to be.
 
         Args:
+            start: global position of the first message to read; 0 for all.
             newest: global position of the newest message of the category.
 
         Returns:
@@ -108,7 +109,6 @@ class WorkersShare:
             StoreUnavailable: the store was not reached.
         """
         found = await self._log.take()
-        start = await start_of(self._store, self._group, self._member, self._ids)
         self._subscription = self._subscribed(max(1, start))
         self._backlog = Backlog(max(0, start - 1))
         self._noted = start

@@ -15,6 +15,7 @@ from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.interrupted import is_claim
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import parking_of
+from messagedb_agent.consumers.positions import starts_of
 from messagedb_agent.consumers.share import WorkersShare
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
@@ -183,11 +184,14 @@ class Worker:
                 self._attendance.cancel(share)
                 share.end()
                 _logger.warning("slot lost", extra=_of(member))
-        for member, held in slots.held.items():
-            if member not in self._shares:
-                await self._begin(member, held)
+        fresh = [member for member in slots.held if member not in self._shares]
+        if fresh:
+            engine = self.engine
+            starts = await starts_of(engine.store, self._group, fresh, engine.writing.ids)
+            for member in fresh:
+                await self._begin(member, slots.held[member], starts[member])
 
-    async def _begin(self, member: Member, held: Held) -> None:
+    async def _begin(self, member: Member, held: Held, start: int) -> None:
         await self._try_parked_again()
         share = WorkersShare(
             self.engine,
@@ -199,7 +203,7 @@ class Worker:
             self._caution,
             self.patience,
         )
-        is_clean = await share.begin(await self._ask_newest())
+        is_clean = await share.begin(start, await self._ask_newest())
         self._shares[member] = share
         after = "a clean end" if is_clean else "a worker that has not ended in order"
         _logger.info("slot taken after %s", after, extra=_of(member) | {"from": share.position})

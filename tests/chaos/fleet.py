@@ -189,8 +189,8 @@ def _let_the_model_think(ledger: Ledger) -> None:
 def _mark_the_begin(mark: Path) -> None:
     begin, make = WorkersShare.begin, mark.touch
 
-    async def marking(self: WorkersShare, newest: int) -> bool:
-        was_clean = await begin(self, newest)
+    async def marking(self: WorkersShare, start: int, newest: int) -> bool:
+        was_clean = await begin(self, start, newest)
         make()
         return was_clean
 

@@ -6,7 +6,7 @@ import pytest
 
 from messagedb_agent.clock import SystemClock
 from messagedb_agent.consumers.names import Group
-from messagedb_agent.consumers.positions import Positions, start_of
+from messagedb_agent.consumers.positions import Positions, starts_of
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.member import Member
@@ -27,6 +27,10 @@ async def written(store: Store, category: str, count: int) -> list[int]:
 async def noted(store: Store, group: Group, member: Member, position: int) -> None:
     positions = Positions(store, group.category, group.identifier(member), IDS)
     await positions.record(position)
+
+
+async def start_of(store: Store, group: Group, member: Member) -> int:
+    return (await starts_of(store, group, [member], IDS))[member]
 
 
 async def test_a_position_is_kept_as_other_clients_of_message_db_keep_it(
@@ -56,12 +60,12 @@ async def test_what_is_no_position_of_this_category_is_as_good_as_none(
 async def test_a_member_starts_again_where_it_was(store: Store, category: str) -> None:
     group = Group(category, "workers")
     first, last = await written(store, category, 2)
-    assert await start_of(store, group, Member(0, 2), IDS) == 0
+    assert await start_of(store, group, Member(0, 2)) == 0
     await noted(store, group, Member(0, 2), last)
-    assert await start_of(store, group, Member(0, 2), IDS) == last
-    assert await start_of(store, group, Member(1, 2), IDS) == 0
+    assert await start_of(store, group, Member(0, 2)) == last
+    assert await start_of(store, group, Member(1, 2)) == 0
     await noted(store, group, Member(1, 2), first)
-    assert await start_of(store, group, Member(1, 2), IDS) == first
+    assert await start_of(store, group, Member(1, 2)) == first
 
 
 async def test_a_new_size_starts_where_all_members_of_an_older_one_have_been(
@@ -72,30 +76,44 @@ async def test_a_new_size_starts_where_all_members_of_an_older_one_have_been(
     await noted(store, group, Member(0, 3), places[4])
     await noted(store, group, Member(1, 3), places[3])
     await noted(store, other, Member(0, 1), places[5])
-    assert await start_of(store, group, Member(0, 5), IDS) == 0  # of one nothing is known
+    assert await start_of(store, group, Member(0, 5)) == 0  # of one nothing is known
     await noted(store, group, Member(2, 3), places[2])
-    assert await start_of(store, group, Member(0, 5), IDS) == places[2]
+    assert await start_of(store, group, Member(0, 5)) == places[2]
     await noted(store, group, Member(0, 1), places[1])
-    assert await start_of(store, group, Member(0, 5), IDS) == places[2]
+    assert await start_of(store, group, Member(0, 5)) == places[2]
     await noted(store, group, Member(0, 5), places[0])
-    assert await start_of(store, group, Member(0, 5), IDS) == places[2]
+    assert await start_of(store, group, Member(0, 5)) == places[2]
+
+
+class CountingStore(MemoryStore):
+    """A store that counts how often the last message of a stream was asked for."""
+
+    asked = 0
+
+    async def last(self, stream: str, *, type: str | None = None) -> Message | None:
+        self.asked += 1
+        return await super().last(stream, type=type)
 
 
 async def test_members_of_sizes_that_are_not_whole_are_not_asked(category: str) -> None:
-    class Counting(MemoryStore):
-        asked = 0
-
-        async def last(self, stream: str, *, type: str | None = None) -> Message | None:
-            self.asked += 1
-            return await super().last(stream, type=type)
-
-    store, group = Counting(), Group(category, "workers")
+    store, group = CountingStore(), Group(category, "workers")
     (place,) = await written(store, category, 1)
     for size in range(2, 40):
         await noted(store, group, Member(0, size), place)
-    assert await start_of(store, group, Member(0, 7), IDS) == place
-    assert await start_of(store, group, Member(1, 7), IDS) == 0
+    assert await start_of(store, group, Member(0, 7)) == place
+    assert await start_of(store, group, Member(1, 7)) == 0
     assert store.asked == 1
+
+
+async def test_positions_are_read_once_for_all_members_that_start(category: str) -> None:
+    store, group = CountingStore(), Group(category, "workers")
+    places = await written(store, category, 5)
+    members = [Member(n, 5) for n in range(5)]
+    for member, place in zip(members, places, strict=True):
+        await noted(store, group, member, place)
+    found = await starts_of(store, group, members, IDS)
+    assert found == dict(zip(members, places, strict=True))
+    assert store.asked == 5
 
 
 async def test_a_subscription_gives_each_message_once_on_and_on(
