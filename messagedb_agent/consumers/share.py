@@ -70,7 +70,7 @@ class WorkersShare:
         self._noted = 0
         self._log = SlotLog(self._store, group, held.stream, engine.writing.writer, self._ids)
         self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
-        self._is_over = False
+        self._is_over = self._leaves_suspects = False
         self._caution = caution
         self._patience = patience
         self._reach: int | None = None  # what a dead worker may have taken up ends here
@@ -125,7 +125,7 @@ class WorkersShare:
 
     def end(self) -> None:
         """Take nothing up any more; what is under way goes on to its rest."""
-        self._is_over = True
+        self._is_over, self._leaves_suspects = True, self._has_suspects
         self._attendance.withdraw(self)
         self._caution.forget(self)
 
@@ -140,7 +140,8 @@ class WorkersShare:
         async with self._telling:
             await self.note()
             if not self.held.hold.lost.is_set():
-                await self._log.release(careful=self._is_careful, deaths=self._deaths)
+                deaths = self._deaths if self._leaves_suspects else {}
+                await self._log.release(careful=self._leaves_suspects, deaths=deaths)
 
     async def read_on(self, most: int, newest: int) -> bool:
         """Read what is new, so many messages at most; say whether there is more.
@@ -185,9 +186,7 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        if self._reach is None or self.read_through < self._reach:
-            return
-        if self._condemned or self._caution.concerns(self):
+        if not self._is_careful or self._has_suspects:
             return
         await self._log.clear()
         self._reach = None
@@ -305,6 +304,14 @@ class WorkersShare:
     @property
     def _is_careful(self) -> bool:
         return self._reach is not None
+
+    @property
+    def _has_suspects(self) -> bool:
+        """Whether anything is not taken up yet that a dead worker may have taken up."""
+        if self._reach is None:
+            return False
+        is_known = bool(self._condemned) or self._caution.concerns(self)
+        return is_known or self.read_through < self._reach
 
     def _is_thread(self, stream: str) -> bool:
         """Say whether a stream is a thread; of those that are none, the log is told once each."""

@@ -205,7 +205,7 @@ class Worker:
         )
         is_clean = await share.begin(start, await self._ask_newest())
         self._shares[member] = share
-        after = "a clean end" if is_clean else "a worker that has not ended in order"
+        after = "a clean end" if is_clean else "a death that threads may have caused"
         _logger.info("slot taken after %s", after, extra=_of(member) | {"from": share.position})
 
     async def _give_up(self, slots: Slots, member: Member) -> None:

@@ -177,7 +177,7 @@ async def test_a_thread_that_kills_its_workers_is_parked_and_can_be_replayed(
         await until(lambda: "parked after 2 tries" in survivor.log)
         assert survivor.end() == 0
     with worker_processes(tmp_path, category, 1, *alone, *DEMO, MESSAGE_DB_URL=store_url) as [heir]:
-        await until(lambda: "slot taken after a clean end" in heir.log)
+        await until(lambda: heir.slots)
         listed = await asyncio.to_thread(cli, "consume", "--parked", "list", "--format", "json")
         (parked,) = listed.json
         assert parked["threadId"] == deadly.thread_id
