@@ -63,6 +63,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _Scheduling(config, log)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one worker more than there are processors: many tests wait for other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _leads(config: pytest.Config) -> bool:
     """Whether this is the process that leads the run, and no worker of it."""
     return not hasattr(config, "workerinput")

@@ -28,6 +28,9 @@ class Scenario:
 
 SCENARIOS: dict[str, Scenario] = {}
 
+COSTLY = frozenset({"forks", "many-threads", "workers"})
+"""Scripts that take several times as long as others, and so are drawn half as often."""
+
 
 def _scenario(*shows: str) -> Callable[[Script], Script]:
     def noted(script: Script) -> Script:
