@@ -13,7 +13,7 @@ from tests.simulation.exploring import Job, Tally, seeds, single_crashes
 from tests.simulation.faults import KINDS
 from tests.simulation.scenarios import COSTLY, SCENARIOS
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "3000"))
 _SHARE = 500
 _MOST_VOID = 0.1  # of all runs
 
