@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from messagedb_agent import Engine
+from messagedb_agent.consumers import parking_of
+from messagedb_agent.consumers.worker import DEFAULT_GROUP
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.tools.toolbox import Toolbox
@@ -89,6 +91,7 @@ class AtWork:
                 await self.people.at_rest()
         except TimeoutError:
             self.report.require(False, f"threads that do not rest: {self.people.restless}")
+            self.report.require(False, f"parked: {await self._parked()}")
             self.fleet.ask()
         codes = await asyncio.to_thread(self.fleet.end)
         self.report.require(not any(codes), f"workers that were asked to end gave {codes}")
@@ -96,6 +99,11 @@ class AtWork:
             self.report, self.server, [self.engine], self.ledger, self.people.said, paused=paused
         )
         await until(self._is_left_alone)
+
+    async def _parked(self) -> list[tuple[str, str]]:
+        parking = parking_of(self.engine, DEFAULT_GROUP)
+        await parking.catch_up()
+        return [(parked.thread_id, parked.reason) for parked in parking.parked]
 
     async def _is_left_alone(self) -> bool:
         """Whether the server has no session of a worker any more, and so none of their locks."""
