@@ -86,6 +86,7 @@ class _Case:
         due: number of the look that it waits for; -1 for none.
         complaint: what was said of it last in the log, so that it is said once.
         task: what sees to it; None where it waits.
+        has_late_news: whether news came when that had ended, and nobody had taken note of it yet.
     """
 
     stream: str
@@ -96,6 +97,7 @@ class _Case:
     due: int = -1
     complaint: str = ""
     task: "asyncio.Task[float | None] | None" = None
+    has_late_news: bool = False
 
 
 @dataclass(eq=False)
@@ -149,6 +151,7 @@ class Attendance:
         case = self._cases.get(stream)
         if case is not None:
             case.share = share
+            case.has_late_news = case.task is not None and case.task.done()
             if case.lacks and case.due >= 0:  # its news may be of other tools
                 self._watch(case, self.patience.soonest_s)
             case.lacks = 0
@@ -209,8 +212,8 @@ class Attendance:
         return waiting.popleft() if waiting else None
 
     def _ended(self, case: _Case, task: "asyncio.Task[float | None]") -> None:
-        again_in_s = self._again_in_s(case, task)
-        case.task = None
+        again_in_s = 0.0 if case.has_late_news else self._again_in_s(case, task)
+        case.task, case.has_late_news = None, False
         self._under_way -= 1
         if self._is_closing or again_in_s is None or case.share is None:
             self._cases.pop(case.stream, None)

@@ -72,6 +72,24 @@ async def test_a_thread_that_keeps_failing_is_put_aside_with_its_reason_and_the_
     assert sorted(share.rested) == ["a-1", "a-2", "a-3"]
 
 
+async def test_news_that_come_in_the_moment_in_which_a_look_ends_are_seen_to() -> None:
+    looks, share = 0, NotingShare()
+
+    async with attendance(lambda _: see()) as attending:
+
+        async def see() -> Attended:
+            nonlocal looks
+            looks += 1
+            if looks == 1:  # it is called when this look has ended, and before that is noted
+                asyncio.get_running_loop().call_soon(attending.offer, "a-1", share)
+            return _RESTS
+
+        attending.offer("a-1", share)
+        await until(lambda: looks == 2)
+        await nothing_in_hand(attending)
+    assert looks == 2
+
+
 async def test_a_thread_that_failed_once_is_tried_again_and_then_rests() -> None:
     failures = iter([ValueError("for once")])
 
