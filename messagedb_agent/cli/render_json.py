@@ -61,7 +61,7 @@ def message_json(message: "Message") -> str:
             "type": message.type,
             "position": message.position,
             "globalPosition": message.global_position,
-            "time": f"{message.time.isoformat()}Z",
+            "time": f"{message.time.isoformat(timespec='microseconds')}Z",
             "data": _verbatim(message.data),
             "metadata": _verbatim(message.metadata),
         }
@@ -92,7 +92,7 @@ def waiting_json(call: "WaitingCall") -> Mapping[str, Any]:
         "callId": call.call_id,
         "toolName": call.tool_name,
         "arguments": call.arguments,
-        "askedAt": _time(int(call.asked_at.timestamp() * 1000)),
+        "askedAt": _text_of_time(call.asked_at),
     }
 
 
@@ -111,4 +111,9 @@ def parked_json(parked: "Parked") -> Mapping[str, Any]:
 def _time(time_ms: int | None) -> str | None:
     if time_ms is None:
         return None
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
+    return _text_of_time(datetime.fromtimestamp(time_ms / 1000, UTC))
+
+
+def _text_of_time(time: datetime) -> str:
+    """Return a time (UTC, to the millisecond) in ISO 8601, as long as any other."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
