@@ -238,7 +238,7 @@ def _continued(state: State, command: Continue) -> tuple[Event, ...]:
 
 def _must_wait(state: State, call: str) -> None:
     if call not in state.at(Stage.ASKED):
-        raise Refused(f"call {call} does not wait for approval, or does no more")
+        raise Refused(f"call {call} does not wait for approval")
 
 
 @dataclass(frozen=True, slots=True)

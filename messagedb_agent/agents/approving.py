@@ -33,7 +33,7 @@ def waiting_call(seen: View, given: str | None) -> ToolApprovalRequested:
         raise AmbiguousName("waiting call", given or "", fitting)
     open_round = seen.conversation.round
     if open_round and fitting_ids(given or "", (call.call_id for call in open_round.calls)):
-        raise Refused(f"call {given} waits for approval no more")
+        raise Refused(f"call {given} does not wait for approval")
     raise NotFound("waiting call", given or "")
 
 

@@ -33,9 +33,9 @@ def consume(common: Common, action: Action, group: str, thread: str | None, form
         async with opened(setup) as engine:
             parking = parking_of(engine, group)
             await parking.catch_up()
-            found = parking.parked if thread is None else (_meant(parking.parked, thread),)
+            found = parking.parked if thread is None else (_meant(setup, group, parking, thread),)
             if action == "list":
-                _show(setup, found, form)
+                _show(setup, group, found, form)
             else:
                 await _decide(setup, parking, action, found)
         return ExitCode.OK
@@ -43,32 +43,35 @@ def consume(common: Common, action: Action, group: str, thread: str | None, form
     return run(work())
 
 
-def _meant(parked: "Sequence[Parked]", name: str) -> "Parked":
+def _meant(setup: Setup, group: str, parking: "Parking", name: str) -> "Parked":
     """Return the one thread that a person means: its id, or a beginning that no other has.
 
     Raises:
         NotFound: no thread of this name is parked.
         AmbiguousName: several are.
     """
+    parked = parking.parked
     for one in parked:
         if one.thread_id == name:
             return one
     found = [one for one in parked if name and one.thread_id.startswith(name)]
     if not found:
-        raise NotFound("parked thread", name)
+        none = NotFound("parked thread", name)
+        none.args = (f"{none}; see: {_command(setup, group, 'list')}",)
+        raise none
     if len(found) > 1:
         ids = tuple(one.thread_id for one in found[:_SHOWN_CANDIDATES])
         raise AmbiguousName("parked thread", name, ids)
     return found[0]
 
 
-def _show(setup: Setup, parked: "Sequence[Parked]", form: str) -> None:
+def _show(setup: Setup, group: str, parked: "Sequence[Parked]", form: str) -> None:
     if form == "json":
         out(text_of([parked_json(one) for one in parked]))
     elif parked:
         rows = [(one.thread_id, str(one.position), str(one.tries), one.reason) for one in parked]
         print_table(_HEADINGS, rows)
-        replay = command(setup.common, "consume", "--parked", "replay")
+        replay = _command(setup, group, "replay")
         note(f"try again: {replay} [THREAD]; drop forgets it until it has news")
     else:
         note("nothing is parked")
@@ -83,3 +86,11 @@ async def _decide(
         note(f"thread {one.thread_id} {said}")
     if not parked:
         note("nothing is parked")
+
+
+def _command(setup: Setup, group: str, action: Action) -> str:
+    """Return this command for the same group, to be typed."""
+    from messagedb_agent.consumers import DEFAULT_GROUP
+
+    named = () if group == DEFAULT_GROUP else ("--group", group)
+    return command(setup.common, "consume", "--parked", action, *named)

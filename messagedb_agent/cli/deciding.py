@@ -196,9 +196,7 @@ def _meant(agent: "Agent", decision: Decision) -> Sequence["ToolApprovalRequeste
         AmbiguousName: several wait, and none is named.
     """
     if not agent.approvals:
-        raise Refused(
-            f"no tool call waits for approval in thread {agent.thread_id}, or does no more"
-        )
+        raise Refused(f"no tool call waits for approval in thread {agent.thread_id}")
     if decision.all:
         return agent.approvals
     ids = tuple(call.call_id for call in agent.approvals)

@@ -14,6 +14,7 @@ from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.render_effects import short_call
 from messagedb_agent.errors import (
     AgentError,
+    AmbiguousName,
     ConfigurationError,
     NotFound,
     StoreError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=AgentError)
 
 _GROUPS = ("db",)
+_LISTED_BY = {"thread": ("list",), "waiting call": ("approvals",)}
+"""The command that lists what was not found, by what it is."""
 _COMMAND = re.compile(r"\bmessagedb-agent db (\w+)")
 
 
@@ -67,8 +70,11 @@ def begin(common: Common) -> str:
 
 def with_remedy(common: Common, error: E) -> E:
     """Return an error whose text says what to type, where that is a command of ours."""
-    if isinstance(error, NotFound) and (error.what, error.name) == ("thread", "last"):
-        error.args = (f"{error}; {begin(common)}",)
+    if isinstance(error, NotFound) and not isinstance(error, AmbiguousName):
+        if (error.what, error.name) == ("thread", "last"):
+            error.args = (f"{error}; {begin(common)}",)
+        elif words := _LISTED_BY.get(error.what):
+            error.args = (f"{error}; see: {command(common, *words)}",)
     if isinstance(error, StoreError | ConfigurationError):
         error.args = (_COMMAND.sub(lambda m: command(common, "db", m[1]), str(error)),)
     return error

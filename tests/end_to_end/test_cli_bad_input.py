@@ -17,8 +17,15 @@ from tests.end_to_end.test_cli_sessions import started
 
 @pytest.mark.parametrize("command", ["show", "continue", "verify", "end"])
 def test_an_unknown_thread(cli: CommandLine, command: str) -> None:
-    assert "no thread 'nobody'" in cli.refused(command, "nobody", code=3)
+    none = cli.refused(command, "nobody", code=3)
+    assert none == f"error: no thread 'nobody'; see: {cli.line('list')}"
     assert "no thread '%'" in cli.refused(command, "%", code=3)
+
+
+def test_a_thread_that_is_not_parked_says_what_lists_those_that_are(cli: CommandLine) -> None:
+    none = cli.refused("consume", "--parked", "replay", "x", "--group", "night", code=3)
+    typed = cli.line("consume", "--parked", "list", "--group", "night")
+    assert none == f"error: no parked thread 'x'; see: {typed}"
 
 
 def test_the_last_thread_where_there_is_none_says_how_to_begin_one(

@@ -255,7 +255,7 @@ async def test_of_two_people_who_decide_at_once_one_wins() -> None:
         await until(lambda: store.commits[-1].types == ("ToolExecutionDenied",))
 
     store.before = deny_first
-    with pytest.raises(Refused, match="does no more"):
+    with pytest.raises(Refused, match="does not wait for approval"):
         await waiting.approve()
     assert (await denying[0]).answer == "done"
     assert burnt == []

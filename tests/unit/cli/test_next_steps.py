@@ -7,7 +7,13 @@ import pytest
 from messagedb_agent import Agent, Limits, MemoryStore, connect
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.next_steps import command, hints, of_limits, with_remedy
-from messagedb_agent.errors import LimitReached, NotMessageDb, StoreUnavailable
+from messagedb_agent.errors import (
+    AmbiguousName,
+    LimitReached,
+    NotFound,
+    NotMessageDb,
+    StoreUnavailable,
+)
 from messagedb_agent.store.report import REMEDY
 
 
@@ -37,6 +43,24 @@ def test_commands_that_errors_name_carry_the_global_options() -> None:
         whole = before.replace(f"messagedb-agent {named}", f"messagedb-agent {named} {given}")
         assert str(with_remedy(common, error)) == whole != before
         assert str(with_remedy(Common(), type(error).__new__(type(error), before))) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "typed"),
+    [
+        (NotFound("thread", "x"), "no thread 'x'; see: messagedb-agent list --category mine"),
+        (NotFound("waiting call", "x"), "; see: messagedb-agent approvals --category mine"),
+        (NotFound("thread", "last"), 'begin one with: messagedb-agent start --category mine "..."'),
+    ],
+)
+def test_who_names_what_is_not_there_is_told_what_lists_it(error: NotFound, typed: str) -> None:
+    assert str(with_remedy(Common(category="mine"), error)).endswith(typed)
+
+
+def test_who_names_several_is_told_which_they_are_and_nothing_else() -> None:
+    several = AmbiguousName("thread", "6f", ("6f9c", "6f9d"))
+    before = str(several)
+    assert str(with_remedy(Common(), several)) == before
 
 
 def test_in_a_checkout_uv_run_stands_before_the_program(
