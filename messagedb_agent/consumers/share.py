@@ -14,7 +14,7 @@ from messagedb_agent.consumers.interrupted import deaths_told
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.consumers.positions import Positions
-from messagedb_agent.consumers.slot_log import Deaths, SlotLog
+from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.containing import error_text
@@ -95,7 +95,7 @@ class WorkersShare:
         """Return the position of a thread's newest event that is not handled; -1 for none."""
         return self._backlog.newest_of(stream)[0]
 
-    async def begin(self, start: int, newest: int) -> bool:
+    async def begin(self, start: int, newest: int) -> Found:
         """Begin where it is said, and find out how careful to be.
 
         Args:
@@ -103,7 +103,7 @@ class WorkersShare:
             newest: global position of the newest message of the category.
 
         Returns:
-            Whether there is no need to be.
+            How the slot was found; where that is clean, there is no need to be.
 
         Raises:
             StoreUnavailable: the store was not reached.
@@ -116,7 +116,7 @@ class WorkersShare:
         self._reach = None if found.is_clean else newest
         for stream in self._parking.replayed:
             self.try_again(stream)
-        return found.is_clean
+        return found
 
     def _subscribed(self, start: int) -> Subscription:
         return Subscription(

@@ -56,10 +56,12 @@ class Found:
     Attributes:
         is_clean: nobody has died that had it, or all was taken up since.
         deaths: how many workers have died at a thread, by its stream.
+        is_new: nobody had it before.
     """
 
     is_clean: bool = True
     deaths: Mapping[str, Deaths] = field(default_factory=dict)
+    is_new: bool = False
 
 
 class SlotLog:
@@ -121,7 +123,7 @@ class SlotLog:
 
     async def _found(self, last: Message | None) -> Found:
         if last is None:
-            return Found()
+            return Found(is_new=True)
         data = fields_of(last.data)
         known = {
             stream: Deaths(whole_number(entry, "position", -1), whole_number(entry, "deaths", 0))

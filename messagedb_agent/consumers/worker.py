@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +17,7 @@ from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import parking_of
 from messagedb_agent.consumers.positions import starts_of
 from messagedb_agent.consumers.share import WorkersShare
+from messagedb_agent.consumers.slot_log import Found
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
 from messagedb_agent.events.recorded import Recorded
@@ -77,6 +78,7 @@ class Worker:
         self._attendance = Attendance(self._see, self.concurrency, self.patience)
         self._caution = Caution(self.patience.careful_s)
         self._shares: dict[Member, WorkersShare] = {}
+        self._left: Sequence[WorkersShare] = ()  # what was given up at the end
         self._newest = 0
         self._looked_at = self._noted_at = self._told_at = _LONG_AGO
 
@@ -109,6 +111,7 @@ class Worker:
 
     async def _hand_over(self, slots: Slots) -> None:
         """Let others have the slots, before what is under way has ended: they watch it."""
+        self._left = tuple(self._shares.values())
         with suppress(StoreError):
             for member in list(self._shares):
                 await self._give_up(slots, member)
@@ -203,10 +206,9 @@ class Worker:
             self._caution,
             self.patience,
         )
-        is_clean = await share.begin(start, await self._ask_newest())
+        found = await share.begin(start, await self._ask_newest())
         self._shares[member] = share
-        after = "a clean end" if is_clean else "a death that threads may have caused"
-        _logger.info("slot taken after %s", after, extra=_of(member) | {"from": share.position})
+        _logger.info("slot taken %s", _told(found), extra=_of(member) | {"from": share.position})
 
     async def _give_up(self, slots: Slots, member: Member) -> None:
         if share := self._shares.pop(member, None):
@@ -232,13 +234,17 @@ class Worker:
         try:
             told = replace(progress, on_event=on_event)
             newest = max((share.newest_of(stream) for share in self._shares.values()), default=-1)
-            return await self.engine.turns.attend(id_of(stream) or "", told, newest)
+            attended = await self.engine.turns.attend(id_of(stream) or "", told, newest)
         finally:
             self._caution.passed(stream)
+        if attended.rests and not attended.is_blocked:
+            for share in self._left:  # its case is nobody's here, but the last report tells of it
+                share.handled(stream, attended.version)
+        return attended
 
     def _report(self, what: str) -> None:
         attendance, shares = self._attendance, self._shares.values()
-        through = min((share.position for share in shares), default=self._newest)
+        through = min((share.position for share in (*shares, *self._left)), default=self._newest)
         _logger.info(
             "%s",
             what,
@@ -258,6 +264,13 @@ async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _told(found: Found) -> str:
+    """Say how a slot was found."""
+    if found.is_new:
+        return "that nobody had before"
+    return "after a clean end" if found.is_clean else "after a death that threads may have caused"
 
 
 def _of(member: Member) -> dict[str, int]:

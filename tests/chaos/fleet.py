@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from messagedb_agent.cli.app import main
 from messagedb_agent.consumers.share import WorkersShare
+from messagedb_agent.consumers.slot_log import Found
 from messagedb_agent.llm.offline import OfflineModel
 from tests.chaos.dying import DIE_AT, arm
 from tests.chaos.ledger import Ledger
@@ -189,10 +190,10 @@ def _let_the_model_think(ledger: Ledger) -> None:
 def _mark_the_begin(mark: Path) -> None:
     begin, make = WorkersShare.begin, mark.touch
 
-    async def marking(self: WorkersShare, start: int, newest: int) -> bool:
-        was_clean = await begin(self, start, newest)
+    async def marking(self: WorkersShare, start: int, newest: int) -> Found:
+        found = await begin(self, start, newest)
         make()
-        return was_clean
+        return found
 
     WorkersShare.begin = marking  # type: ignore[method-assign]  # the hook
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cli import PATIENCE_S, PROGRAM
 
-_SLOT = re.compile(r'"event": "slot taken after.*"slot": (\d+)')
+_SLOT = re.compile(r'"event": "slot taken .*"slot": (\d+)')
 
 
 class WorkerProcess:

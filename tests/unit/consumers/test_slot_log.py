@@ -29,7 +29,7 @@ async def killed(store: MemoryStore, worker: str, *begun: str) -> None:
 
 async def test_a_slot_that_nobody_had_or_that_was_released_is_clean() -> None:
     store = MemoryStore()
-    assert await log_of(store, "a").take() == CLEAN
+    assert await log_of(store, "a").take() == Found(is_new=True)
     await log_of(store, "a").release(careful=False, deaths={})
     assert await log_of(store, "b").take() == CLEAN
 
