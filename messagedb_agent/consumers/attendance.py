@@ -19,6 +19,8 @@ _logger = logging.getLogger("messagedb_agent.consumers")
 See = Callable[[str], Awaitable[Attended]]
 """Sees a stream's thread through to its rest, if nobody else works on it."""
 
+ENDS_S = 3.0
+"""How long what is cancelled may take: its effects to end, and the store to hear what they gave."""
 _MOST_CAREFUL_S = 8.0
 _LONGEST_LACKING = 32  # times `lacking_s`: where thousands lack tools, the looks at them add up
 
@@ -178,7 +180,10 @@ class Attendance:
                 case.task.cancel()
 
     async def close(self, grace_s: float) -> None:
-        """Begin nothing more, and wait for what is under way; what lasts longer is cancelled."""
+        """Begin nothing more, and wait for what is under way.
+
+        What lasts longer is cancelled, and has `ENDS_S` to end; then it is left as it stands.
+        """
         self._is_closing = True
         if self._timer:
             self._timer.cancel()
@@ -186,7 +191,10 @@ class Attendance:
             await asyncio.wait(tasks, timeout=grace_s)
         self.cancel()
         if tasks := self._tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=ENDS_S)
+        for case in [case for case in self._cases.values() if case.task]:
+            _logger.warning("it does not end, and is left as it stands", extra=_of(case))
+            del self._cases[case.stream]
 
     @property
     def _tasks(self) -> list["asyncio.Task[float | None]"]:

@@ -7,14 +7,17 @@ Locks end with their process, so a dead worker's seat and slots are free at once
 the next look. Workers beyond one a slot find no seat, and stand by.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from messagedb_agent.consumers.names import Group, beside
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.store import Owner
+
+_LEAVES_S = 1.0  # how long a store is waited for that does not say that a lock is gone
 
 
 @dataclass(slots=True, eq=False)
@@ -76,12 +79,10 @@ class Slots:
             await held.let_go()
 
     async def leave(self) -> None:
-        """Let others own all of it."""
-        for member in list(self._held):
-            await self.let_go(member)
-        if self._seat:
-            await self._seat[1].let_go()
-            self._seat = None
+        """Let others own all of it; who is cancelled meanwhile has let go all the same."""
+        held = [*self._held.values(), *(self._seat or ())[1:]]
+        self._held, self._seat = {}, None
+        await asyncio.gather(*(one.let_go() for one in held))
 
     async def _drop_lost(self) -> None:
         for member, held in list(self._held.items()):
@@ -125,7 +126,9 @@ async def slots_of(owner: Owner, group: Group, size: int) -> AsyncIterator[Slots
     try:
         yield slots
     finally:
-        await slots.leave()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVES_S):
+                await slots.leave()
 
 
 def _slot(group: Group, number: int, size: int) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +37,7 @@ _NOTE_S = 1.0  # between two notes of how far a slot has come
 _REPORT_S = 30.0
 _LONG_AGO = -1e9
 _MOST_QUEUED = 1_000  # threads that wait for their first look: no more is read then
+_NOTES_S = 1.0  # how long the store has at least, when a worker ends, to note how far it has come
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
 
 
@@ -101,21 +101,43 @@ class Worker:
                 for failed in (working, cautious):
                     if failed.done():
                         failed.result()
+                ends_at = asyncio.get_running_loop().time() + self.grace_s
                 await _cancelled(working, cautious)
-                await self._hand_over(slots)
-                await self._attendance.close(self.grace_s)
+                await self._hand_over(slots, ends_at)
             finally:
                 await _cancelled(working, cautious, stopping)
                 await self._attendance.close(0)
                 self._report("stopped")
 
-    async def _hand_over(self, slots: Slots) -> None:
-        """Let others have the slots, before what is under way has ended: they watch it."""
+    async def _hand_over(self, slots: Slots, ends_at: float) -> None:
+        """Let others have the slots at once, while what is under way comes to rest: they watch it.
+
+        Args:
+            slots: what is given up.
+            ends_at: when what is under way is cancelled, by the loop's clock. A store that lets
+                nobody note anything is waited for little longer.
+        """
+        loop = asyncio.get_running_loop()
         self._left = tuple(self._shares.values())
-        with suppress(StoreError):
-            for member in list(self._shares):
-                await self._give_up(slots, member)
-            await slots.leave()
+        for share in self._left:
+            share.end()
+        letting_go = asyncio.create_task(self._let_all_go(slots))
+        try:
+            await self._attendance.close(max(0.0, ends_at - loop.time()))
+            await asyncio.wait({letting_go}, timeout=max(0.0, ends_at + _NOTES_S - loop.time()))
+        finally:
+            await _cancelled(letting_go)
+        if not letting_go.cancelled():
+            letting_go.result()
+
+    async def _let_all_go(self, slots: Slots) -> None:
+        self._shares = {}
+        notes = (share.release() for share in self._left)
+        found = await asyncio.gather(*notes, return_exceptions=True)
+        await slots.leave()
+        for failure in found:
+            if isinstance(failure, BaseException) and not isinstance(failure, StoreError):
+                raise failure
 
     async def _work(self, slots: Slots) -> None:
         async with self.engine.store.listen(self._group.category) as news:

@@ -48,6 +48,8 @@ def configure(settings: "Settings", stream: TextIO | None = None) -> None:
     logger.propagate = False
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of each statement that a silent server did not end; whoever asked tells what matters.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     if settings.enable_tracing:
         logger.warning("ENABLE_TRACING is set, and has no effect yet")
 

@@ -5,18 +5,23 @@ costs its client. A statement with one parameter, a text, whose columns are of f
 of that. Waiting, cancelling, errors and every other statement stay psycopg's.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import generators
+from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from messagedb_agent.store.silence import CANCELLED_S, cut_off
+
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 _LOOK_S = 10.0  # how often psycopg wakes up for nothing; a cancel is heard at once all the same
 _PARAMETER = re.compile(r"%(?:\(\w+\))?s")
@@ -37,6 +42,7 @@ class DirectConnection(psycopg.AsyncConnection[Row]):
         self._direct_asked: dict[str, int] = {}  # how often, by statement
         self._direct_names: dict[str, bytes] = {}  # of statements that are prepared here
         self._direct_tries = 0
+        self._cutting: asyncio.TimerHandle | None = None  # while a statement is being cancelled
 
     async def ask(self, statement: str, parameter: str) -> list[Row]:
         """Run a statement and return its rows.
@@ -48,8 +54,8 @@ class DirectConnection(psycopg.AsyncConnection[Row]):
 
         Raises:
             psycopg.Error: as `execute` raises it.
-            asyncio.CancelledError: the caller was cancelled, and the statement ended by psycopg,
-                which closes a connection that does not hear of that.
+            asyncio.CancelledError: the caller was cancelled, and the statement ended by psycopg;
+                a connection that does not hear of that is closed.
         """
         if self.closed:
             raise psycopg.OperationalError("the connection is closed")
@@ -59,6 +65,22 @@ class DirectConnection(psycopg.AsyncConnection[Row]):
         else:
             self.pgconn.send_query_prepared(name, [parameter.encode()])
         return _rows(await self._answered())
+
+    async def wait(self, gen: PQGen[T], *args: Any, **named: Any) -> T:
+        """Wait as psycopg does; who is cancelled meanwhile waits no longer than `CANCELLED_S`."""
+        try:
+            return await super().wait(gen, *args, **named)
+        finally:
+            if self._cutting:
+                self._cutting.cancel()
+                self._cutting = None
+
+    async def cancel_safe(self, *, timeout: float = CANCELLED_S) -> None:  # noqa: ASYNC109 - psycopg's
+        """Have the server end what is under way; a connection that does not hear is cut off."""
+        if self._cutting is None:
+            loop = asyncio.get_running_loop()
+            self._cutting = loop.call_later(CANCELLED_S, cut_off, self)
+        await super().cancel_safe(timeout=min(timeout, CANCELLED_S))
 
     async def _named(self, statement: str) -> bytes | None:
         """Prepare a statement if it has been run often enough, and return its name."""

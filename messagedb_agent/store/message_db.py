@@ -1,5 +1,6 @@
 """A store on Message DB: psycopg 3, Message DB's own functions, and nothing held open."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -140,8 +141,7 @@ class MessageDbStore:
 
     async def close(self) -> None:
         """Let go of every lock and connection; the store is of no use afterwards."""
-        await self._ownership.close()
-        await self._notifications.close()
+        await asyncio.gather(self._ownership.close(), self._notifications.close())
         await self._pool.close()
 
     async def append(

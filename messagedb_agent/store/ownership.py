@@ -7,7 +7,7 @@ the next one; a lone wish waits for nobody.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from messagedb_agent.store.answering import answer
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.pool import Pool, loop_time
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
+from messagedb_agent.store.silence import CANCELLED_S
 from messagedb_agent.store.tries import Tries
 from messagedb_agent.store.watched import WatchedConnection
 
@@ -34,7 +35,8 @@ FROM json_to_recordset(%s::json) AS wish(stream text, takes boolean, high int, l
 _FRESH_S = 0.25
 """An answer that took longer may be old: who asked may have been paused before reading it."""
 _MOST_ASKED = 5  # a server that is always slower must not keep a tool from beginning
-
+CLOSE_S = 1.0
+"""How long closing waits for what was asked of the server."""
 
 OWNED = """
 SELECT key.one, key.two
@@ -133,18 +135,30 @@ class Ownership:
             yield None
             return
         self._claimed.add(stream)
+        patience_s: float | None = None
         try:
             yield await self._lock(stream)
+        except asyncio.CancelledError:
+            patience_s = CANCELLED_S  # the server may be silent
+            raise
         finally:
-            # Who is cancelled waits no more; the stream is let go all the same.
-            await self._ask(_Wish(stream, takes=False))
+            # In any case the stream is let go; not always is that waited for.
+            await self._ask(_Wish(stream, takes=False), patience_s)
 
     async def close(self) -> None:
         """Close the lock connection, and so let go of every lock; there is no other one later."""
         self._is_closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._asked_all()
+        if self._asking:
+            self._asking.cancel()  # the server is silent
+            await self._asked_all()
+        self._lose()
+
+    async def _asked_all(self) -> None:
         while self._asking:  # what was wished meanwhile is refused in a task of its own
             await asyncio.wait({self._asking})
-        self._lose()
 
     async def _lock(self, stream: str) -> Hold | None:
         tries = Tries(self._retry_for_s)
@@ -166,10 +180,15 @@ class Ownership:
         self._go_on()
         await doubt.heard
 
-    async def _ask(self, wish: _Wish) -> Hold | None:
+    async def _ask(self, wish: _Wish, patience_s: float | None = None) -> Hold | None:
+        """Have a wish granted; where the wait has a bound, who wished it may never hear."""
         self._wishes.append(wish)
         self._go_on()
-        return await wish.answer
+        if patience_s is None:
+            return await wish.answer
+        await asyncio.wait({wish.answer}, timeout=patience_s)
+        wish.answer.cancel()
+        return None
 
     def _go_on(self) -> None:
         if self._asking is None:
@@ -189,14 +208,25 @@ class Ownership:
             asked = loop_time()
             try:
                 await self._settle([wish for wish in wishes if self._is_open(wish)])
-            except BaseException:  # the loop ends: nobody may wait on
-                self._lose()
-                for wish in wishes:
-                    wish.answer.cancel()
-                for doubt in doubts:
-                    doubt.heard.cancel()
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                self._end(wishes, doubts, error)
+            except BaseException:  # the store closes, or the loop ends: nobody may wait on
+                self._end(wishes, doubts, StoreUnavailable("the store is closed"))
                 raise
-            self._hear(doubts, took_s=loop_time() - asked)
+            else:
+                self._hear(doubts, took_s=loop_time() - asked)
+
+    def _end(self, wishes: Sequence[_Wish], doubts: Sequence[_Doubt], error: Exception) -> None:
+        """Tell all who wait for an answer why there is none, and let go of every lock."""
+        self._lose()
+        for wish in wishes:
+            if not wish.takes:
+                self._let_go(wish)
+            if not wish.answer.done():
+                wish.answer.set_exception(error)
+        for doubt in doubts:
+            if not doubt.heard.done():
+                doubt.heard.set_exception(error)
 
     def _is_open(self, wish: _Wish) -> bool:
         """Say whether there is something to ask the server for."""

@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+CANCELLED_S = 1.0
+"""How long who is cancelled waits on for a server: to end a statement, or to let a lock go."""
+
 
 @contextmanager
 def cut_off_after(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
@@ -21,14 +24,14 @@ def cut_off_after(connection: psycopg.AsyncConnection[Any], seconds: float) -> I
         connection: where an answer is waited for.
         seconds: more than the server may take for it.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _cut_off, connection)
+    timer = asyncio.get_running_loop().call_later(seconds, cut_off, connection)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def _cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
+def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
     """End both ways of a connection, and leave its closing to whoever waits on it.
 
     Closed here, its number might be another connection's before that one has looked.

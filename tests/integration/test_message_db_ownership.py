@@ -175,6 +175,43 @@ async def test_cancelled_attempts_leave_nothing_owned(store_url: str, category: 
                 assert owned
 
 
+async def test_a_mistake_in_asking_is_raised_where_it_is_waited_for_and_leaves_nothing_owned(
+    store_url: str, category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, mistakes = Ownership._answer, 0
+
+    async def mistaken(self: Ownership, *asked: Any) -> list[tuple[Any, ...]]:
+        nonlocal mistakes
+        mistakes -= 1
+        if mistakes == 0:
+            raise RuntimeError("a mistake")
+        return await answer(self, *asked)
+
+    monkeypatch.setattr(Ownership, "_answer", mistaken)
+    async with (
+        await MessageDbStore.connect(store_url) as store,
+        await MessageDbStore.connect(store_url) as other,
+    ):
+
+        async def owning(confirms: bool = False) -> None:
+            async with store.own(f"{category}-1") as hold:
+                assert hold
+                if confirms:
+                    await hold.confirm()
+
+        async def is_free() -> bool:
+            async with other.own(f"{category}-1") as hold:
+                return hold is not None
+
+        for at, confirms in ((1, False), (2, False), (2, True)):
+            mistakes = at
+            with pytest.raises(RuntimeError, match="a mistake"):
+                await owning(confirms)
+            await until(is_free)  # once the server has heard of the end of the connection
+        mistakes = 0
+        await owning()
+
+
 async def test_owning_without_a_server_is_an_error_of_the_store(
     store_url: str, category: str
 ) -> None:
