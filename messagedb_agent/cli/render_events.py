@@ -87,6 +87,8 @@ def _told(message: "Message") -> str:
     value = data.get(_TELLING.get(message.type, ""))
     tool = data.get("toolName")
     text = _short(value)
+    if message.type == "ToolExecutionApproved" and isinstance(data.get("arguments"), str):
+        text = f"with changed arguments {data['arguments']} {text}"
     if message.type == "LlmResponseReceived" and not text:
         calls = data.get("toolCalls")
         names = _short(calls)

@@ -52,17 +52,29 @@ def _item_lines(item: "Item", *, full: bool) -> Iterator[str]:
     else:
         by = f" by {item.by}" if item.by else ""
         word = _WORDS.get(item.kind, item.kind)
-        text = item.text if full else cut(item.text, _SHOWN_CHARACTERS)
-        yield styled(f"[{word}{by}{': ' + text if text else ''}]", "dim")
+        text = _cut(item.text, full=full)
+        said = f"{word}{by}{_changed(item, full=full)}{': ' + text if text else ''}"
+        yield styled(f"[{said}]", "dim")
+
+
+def _changed(item: "Item", *, full: bool) -> str:
+    """Say what a person has approved in place of what was asked about."""
+    if item.arguments is None:
+        return ""
+    return f" with changed arguments {_cut(item.arguments, full=full)}"
 
 
 def _call_line(call: "ShownCall", *, full: bool) -> str:
     time = "" if call.elapsed_ms is None else f" ({call.elapsed_ms} ms)"
     said = call.result if full else cut(" ".join(call.result.split()), _SHOWN_CHARACTERS)
-    arguments = call.arguments if full else cut(call.arguments, _SHOWN_CHARACTERS)
+    arguments = _cut(call.arguments, full=full)
     outcome = _OUTCOMES.get(call.outcome, call.outcome)
     result = said if call.outcome == "completed" else f"{outcome}{': ' + said if said else ''}"
     return f"tool {call.tool} {arguments} -> {result}{time}"
+
+
+def _cut(text: str, *, full: bool) -> str:
+    return text if full else cut(text, _SHOWN_CHARACTERS)
 
 
 def usage_rows(used: "ThreadUsage") -> Sequence[Sequence[str]]:

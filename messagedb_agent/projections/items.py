@@ -83,6 +83,8 @@ class Item:
         call: the tool call, for items of kind `tool`.
         call_id: the call that an approval or a note is about.
         by: who said or did it, where that is recorded.
+        arguments: what a person has put in the place of the model's arguments, for items of kind
+            `approved`; None where it was allowed as it was asked about.
     """
 
     stream: str
@@ -93,3 +95,4 @@ class Item:
     call: ShownCall | None = None
     call_id: str | None = None
     by: str | None = None
+    arguments: str | None = None

@@ -115,8 +115,9 @@ def _other(after: Transcript, event: Event, recorded: Recorded) -> Transcript:
             return _said(after, recorded, "user", text, by=user)
         case ToolApprovalRequested(call_id=call, tool_name=tool, arguments=arguments):
             return _said(after, recorded, "approval_asked", f"{tool} {arguments}", call_id=call)
-        case ToolExecutionApproved(call_id=call, by=by, reason=reason):
-            return _said(after, recorded, "approved", reason, call_id=call, by=by)
+        case ToolExecutionApproved(call_id=call, by=by, reason=reason, arguments=changed_to):
+            about = {"call_id": call, "by": by, "arguments": changed_to}
+            return _said(after, recorded, "approved", reason, **about)
         case ToolExecutionDenied(call_id=call, by=by, reason=reason):
             return _said(after, recorded, "denied", reason, call_id=call, by=by)
         case ToolOutcomeResolved(call_id=call, status=status, text=text, by=by):

@@ -166,6 +166,13 @@ def test_changed_arguments_run_and_wrong_ones_change_nothing(
     assert (approved.code, wiped()) == (0, ["/other"])
     assert 'approved: wipe {"path": "/other"} (changed)' in approved.notes
     assert "Run with arguments changed by the user" in approved.out
+    assert '[approved with changed arguments {"path": "/other"}]' in cli("show", "last").out
+    (event,) = (
+        line
+        for line in cli("show", "last", "--as", "events").out.splitlines()
+        if "ToolExecutionApproved" in line
+    )
+    assert event.endswith('ToolExecutionApproved  with changed arguments {"path": "/other"}')
 
 
 def test_a_call_whose_tool_is_not_here_cannot_be_approved_and_it_is_said_what_to_type(

@@ -144,6 +144,7 @@ def test_an_approval_is_shown_with_what_was_asked_and_decided() -> None:
     history = spoken(replied(call("rm", '{"path":"a"}')), asked("rm", '{"path":"a"}'))
     history = history.and_(approved("rm", '{"path":"b"}'))
     assert texts(history)[2:] == [("approval_asked", 'rm {"path":"a"}'), ("approved", "")]
+    assert [item.arguments for item in items(history)[2:]] == [None, '{"path":"b"}']
     assert calls(history)["rm"].arguments == '{"path":"b"}'
     assert items(history)[-1].call_id == calls(history)["rm"].call_id
 
