@@ -15,7 +15,7 @@ from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import Terminated
 from messagedb_agent.cli.interrupting import Interrupted, Interruptible
 from messagedb_agent.cli.live import Live
-from messagedb_agent.cli.next_steps import command, hints, with_remedy
+from messagedb_agent.cli.next_steps import at_rest, command, hints, with_remedy
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.prompting import ask, can_ask, interrupting, on_signal
 from messagedb_agent.cli.recalling import recall, remember, remember_lines
@@ -164,9 +164,12 @@ class Chat:
                 with suppress(AgentError):
                     self.agent = await self.engine.latest(live.thread_id)
             raise
-        live.finish(self.agent.answer if code != ExitCode.CANCELLED else None)
+        is_news = live.has_moved and code != ExitCode.CANCELLED
+        live.finish(self.agent.answer if is_news else None)
         if self.agent.status == "approval" and asks:
             note("a call waits for approval; /continue asks again")
+        elif live.thread_id is None:
+            note(f"nothing to continue: {at_rest(self.agent)}")
         if _unknown(self.agent) - known:
             for line in await on_unknown(self.setup.common, self.engine, self.agent):
                 note(line)

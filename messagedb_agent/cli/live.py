@@ -23,7 +23,7 @@ class Live:
     Attributes:
         thread_id: the thread, once an event of this run stands in it.
         shown: what stands on the terminal of the answer under way.
-        has_moved: whether the thread has moved on, by more than another definition.
+        has_moved: whether the thread has moved on, by more than its start or another definition.
     """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
@@ -65,7 +65,8 @@ class Live:
         from messagedb_agent.events import schema
 
         self.thread_id = recorded.stream.partition("-")[2]
-        self.has_moved |= not isinstance(recorded.event, schema.AgentRedefined)
+        stays = isinstance(recorded.event, schema.SessionStarted | schema.AgentRedefined)
+        self.has_moved |= not stays
         self._log(recorded)
         if not self._is_watched:
             return

@@ -111,6 +111,24 @@ def test_a_chat_takes_a_thread_up_and_its_commands_do_what_help_says(
     assert cli("message", "last", "What did I say?").code == 0
 
 
+def test_what_does_not_move_a_thread_on_says_so_and_repeats_no_answer(
+    cli: CommandLine, talk: Opens
+) -> None:
+    cli("start", "What is 5 + 3?")
+    chat = talk("last")
+    chat.expect("agent: 5 + 3 = 8.\n")
+    for typed, told in (
+        ("/fork", "forked at position 7"),
+        ("/continue", "nothing to continue: nothing was interrupted"),
+    ):
+        chat.expect("> ")
+        chat.type(typed)
+        chat.expect(told)
+        assert chat.expect("\n> ").count("5 + 3") == 0
+        chat.type("Thanks!")
+        chat.expect("You are welcome!\n")
+
+
 def test_ctrl_c_cancels_the_turn_and_stays(cli: CommandLine, talk: Opens) -> None:
     chat = talk()
     chat.expect("> ")
