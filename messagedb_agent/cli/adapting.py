@@ -1,5 +1,6 @@
 """What the settings say otherwise than a thread's recorded agent."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.equipping import check_tools
@@ -26,7 +27,12 @@ def new_model(setup: Setup) -> str:
 
 
 def changes(
-    setup: Setup, engine: "Engine", agent: "Agent", *typed: str, goes_on: bool = True
+    setup: Setup,
+    engine: "Engine",
+    agent: "Agent",
+    *typed: str,
+    goes_on: bool = True,
+    to_workers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what of the recorded agent the settings say otherwise.
 
@@ -36,12 +42,13 @@ def changes(
         agent: the thread's newest state.
         typed: the command and its arguments, to be typed again where a tool is missing.
         goes_on: whether the thread has something to do.
+        to_workers: the command and its arguments by which workers do this; empty where none does.
 
     Raises:
         ConfigurationError: the model that will be asked cannot be, or an open call needs a tool
             that is not here; nothing is written then.
     """
-    check_tools(setup.common, engine, agent, *typed, goes_on=goes_on)
+    check_tools(setup.common, engine, agent, *typed, goes_on=goes_on, to_workers=to_workers)
     told = told_by_settings(setup, agent)
     engine.models(told.get("model", agent.model))
     return told

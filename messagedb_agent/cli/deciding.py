@@ -130,7 +130,9 @@ def decide(common: Common, thread: str, decision: Decision, form: str) -> int:
         calls = _meant(agent, decision)
         run = calls if decision.allows else ()
         typed = decision.typed(thread)
-        check_tools(setup.common, engine, agent, *typed, approved=[c.call_id for c in run])
+        to_workers = (typed[0], "--detach", *typed[1:])
+        ids = [c.call_id for c in run]
+        check_tools(setup.common, engine, agent, *typed, approved=ids, to_workers=to_workers)
         engine.models(agent.model)  # it must be there before anything is written
         commands = [decision.command(call.call_id) for call in calls]
         return await engine.ask(agent, *commands, progress=_telling(decision, calls, live.progress))

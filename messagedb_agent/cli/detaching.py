@@ -11,7 +11,7 @@ from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
-from messagedb_agent.cli.wording import message_text
+from messagedb_agent.cli.wording import message_text, typed_again
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def message(
         async with opened(setup) as engine:
             agent = await engine.latest(thread)
             changes = _changes(setup, engine, agent)
-            with telling_how_to_wait(setup.common, thread, "--detach"):
+            with telling_how_to_wait(setup.common, thread, typed_again(message), "--detach"):
                 agent = await agent.advance(
                     text, at_head=True, during=during, detached=True, **changes
                 )

@@ -43,6 +43,7 @@ def check_tools(
     *typed: str,
     approved: Collection[str] | None = None,
     goes_on: bool = True,
+    to_workers: Sequence[str] = (),
 ) -> None:
     """Say which of the thread's tools are not here, if it goes on without them.
 
@@ -54,6 +55,8 @@ def check_tools(
         approved: the waiting calls that are about to run; None for all, as what is said next may
             outlive them.
         goes_on: whether the thread has something to do.
+        to_workers: the command and its arguments by which workers, who have its tools, go on with
+            the thread; empty where there is none.
 
     Raises:
         ConfigurationError: a call of one of them is open. One that has not begun would fail; one
@@ -71,7 +74,7 @@ def check_tools(
         unknown = " (of which the log does not say the module)" if _MODULE in sources else ""
         raise ConfigurationError(
             f"a call of {_names(needed)} is open in this thread, and the tool is not here; "
-            f"type: {again}{unknown}",
+            f"type: {again}{unknown}{_or_leave_it(common, to_workers)}",
             field="tools",
         )
     if goes_on:
@@ -80,6 +83,13 @@ def check_tools(
             f"the thread goes on without its tools {_names(lacking)}, "
             f"which come with {' '.join(options)}"
         )
+
+
+def _or_leave_it(common: Common, to_workers: Sequence[str]) -> str:
+    """Say how to leave a thread to workers, where that can be done; its tools stay as they are."""
+    if not to_workers:
+        return ""
+    return f"; or leave it to workers: {command(replace(common, tools=()), *to_workers)}"
 
 
 def with_tools_of(common: Common, engine: "Engine", agent: "Agent") -> Common:

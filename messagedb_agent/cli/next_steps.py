@@ -81,18 +81,19 @@ def with_remedy(common: Common, error: E) -> E:
 
 
 @contextmanager
-def telling_how_to_wait(common: Common, thread: str, *options: str) -> Iterator[None]:
+def telling_how_to_wait(common: Common, thread: str, message: str, *options: str) -> Iterator[None]:
     """Say, where a message was to be said at rest alone, how it is said all the same.
 
     Args:
         common: the global options that were given.
         thread: the thread, as it was named.
+        message: the message, as it is to be typed.
         options: what else goes with the command.
     """
     try:
         yield
     except TurnUnderWay as error:
-        queued = command(common, "message", *options, thread, "MESSAGE")
+        queued = command(common, "message", *options, thread, message)
         error.args = (
             f"{error}; to be answered after it: {queued}; or in its place: --during interrupt",
         )

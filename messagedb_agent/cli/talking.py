@@ -13,7 +13,7 @@ from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Manner, OnThread, Turn, on_unknown, see_through
-from messagedb_agent.cli.wording import message_text
+from messagedb_agent.cli.wording import message_text, typed_again
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
@@ -47,13 +47,16 @@ def message(
     common: Common, thread: str, message: str, manner: Manner, during: "During" = "queue"
 ) -> int:
     """Say something in a thread."""
-    text = message_text(message)
+    text, again = message_text(message), typed_again(message)
     setup = set_up(common)
 
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
-        how = (*manner.typed, *(() if during == "queue" else ("--during", during)))
-        told = changes(setup, engine, agent, "message", *how, thread, "MESSAGE")
-        with telling_how_to_wait(setup.common, thread):
+        form = () if manner.form == "text" else ("--format", manner.form)
+        where = (*(() if during == "queue" else ("--during", during)), thread, again)
+        typed = ("message", *manner.typed, *where)
+        to_workers = ("message", "--detach", *form, *where)
+        told = changes(setup, engine, agent, *typed, to_workers=to_workers)
+        with telling_how_to_wait(setup.common, thread, again):
             return await agent.advance(
                 text, at_head=True, during=during, progress=live.progress, **told
             )

@@ -8,6 +8,8 @@ from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, UNSTORABLE
 
+_SHOWN_CHARACTERS = 80
+
 
 def message_text(given: str) -> str:
     """Return what the user says; `-` reads it from standard input.
@@ -28,6 +30,13 @@ def message_text(given: str) -> str:
     if UNSTORABLE.search(given):  # the engine replaces it, and marks the event
         note("the message holds bytes that are no text (NUL, or no UTF-8); each becomes U+FFFD")
     return given
+
+
+def typed_again(given: str) -> str:
+    """Return a message as a command that is printed names it: itself, where it is a short line."""
+    is_option = given.startswith("-") and given != "-"
+    is_plain = given.isprintable() and len(given) <= _SHOWN_CHARACTERS
+    return given if is_plain and not is_option else "MESSAGE"
 
 
 def _read_input() -> bytes:

@@ -181,12 +181,35 @@ def test_a_call_whose_tool_is_not_here_cannot_be_approved_and_it_is_said_what_to
     cli("start", WIPE, *tools)
     line = cli.refused("approve", "last", "--arguments", '{"path": "/it"}', code=4)
     assert line.startswith("error: a call of wipe is open in this thread, and the tool is not here")
-    typing = line.partition("type: ")[2]
-    assert "continue --category" in cli.refused("continue", "last", code=4)
+    typing, _, detached = line.partition("; type: ")[2].partition("; or leave it to workers: ")
+    assert detached.partition(" --category ")[0] == "messagedb-agent approve"
+    assert " --detach last --arguments " in detached
+    assert "workers" not in cli.refused("continue", "last", code=4)
     assert " --tools people_tools last" in cli.refused("message", "last", "Thanks!", code=4)
     assert wiped() == []
     assert typed(cli, f"type: {typing}").code == 0
     assert wiped() == ["/it"]
+
+
+def test_a_message_in_a_thread_of_workers_needs_no_tools_where_they_are_to_answer(
+    cli: CommandLine, tools: tuple[str, str]
+) -> None:
+    cli("start", WIPE, *tools)
+    line = cli.refused("message", "last", "Thanks!", code=4)
+    said = typed(cli, "type: " + line.partition("; or leave it to workers: ")[2])
+    assert said.code == 0
+    assert types(cli)[-1] == "UserMessageAdded"  # and no other agent
+    assert cli("continue", "last", "--yes", *tools).code == 0
+    assert wiped() == ["/tmp"]
+
+
+@pytest.mark.parametrize("message", ["-1 is less", "two\nlines", "a" * 100])
+def test_what_cannot_be_typed_again_as_it_is_stands_for_itself(
+    cli: CommandLine, tools: tuple[str, str], message: str
+) -> None:
+    cli("start", WIPE, *tools)
+    line = cli.refused("message", "last", "--", message, code=4)
+    assert line.endswith(" --detach last MESSAGE")
 
 
 def test_a_call_whose_tool_is_not_here_can_be_denied(

@@ -115,13 +115,17 @@ def test_a_message_during_a_turn_is_refused_or_interrupts_as_it_says(
     resting = Resting(cli, tools)
     before = types(cli)
     line = cli.refused("message", "last", "Thanks!", "--during", "reject", *tools, code=9)
-    queued = cli.line("message", *tools, "last", "MESSAGE")
+    queued = cli.line("message", *tools, "last", "Thanks!")
     assert line == (
         f"error: a turn is under way in this thread; to be answered after it: {queued};"
         " or in its place: --during interrupt"
     )
     lacking = cli.refused("message", "last", "Thanks!", "--during", "interrupt", code=4)
-    assert lacking.endswith(cli.line("message", *tools, "--during", "interrupt", "last", "MESSAGE"))
+    how = ("--during", "interrupt", "last", "Thanks!")
+    assert lacking.endswith(
+        f"; type: {cli.line('message', *tools, *how)}"
+        f"; or leave it to workers: {cli.line('message', '--detach', *how)}"
+    )
     assert types(cli) == before
     answered = cli("message", "last", "Thanks!", "--during", "interrupt", *tools)
     assert (answered.code, answered.out) == (0, "You are welcome!\n")
