@@ -1,12 +1,13 @@
 """Threads by name: whole ids, unique prefixes, `last`, and the list of the newest."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
-from messagedb_agent.projections.summary import Summary
-from messagedb_agent.store.store import StreamHead
+from messagedb_agent.projections.summary import Status, Summary
+from messagedb_agent.store.store import Owner, StreamHead
 from messagedb_agent.store.stream_name import checked_thread_id
 
 SHORTEST_PREFIX = 6
@@ -24,10 +25,25 @@ class Listed:
     Attributes:
         prefix: the shortest beginning of its id that names no other thread.
         summary: the thread in a line.
+        is_left: whether an effect was started, and nobody works on the thread by now: who did is
+            gone, or was cut off.
     """
 
     prefix: str
     summary: Summary
+    is_left: bool = False
+
+    @property
+    def status(self) -> Status | Literal["interrupted"]:
+        """How the thread stands; `interrupted` for `running` where it was left.
+
+        Whoever takes it up (a worker, `Agent.resume`) goes on with it.
+        """
+        return "interrupted" if self.is_left else self.summary.status
+
+
+class Threads(Catalogue, Owner, Protocol):
+    """A store as threads are listed from it."""
 
 
 async def find_thread(store: Catalogue, category: str, name: str) -> str:
@@ -70,18 +86,42 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
     return _thread_id(category, streams[0])
 
 
-async def list_threads(store: Catalogue, category: str, limit: int) -> tuple[Listed, ...]:
+async def list_threads(store: Threads, category: str, limit: int) -> tuple[Listed, ...]:
     """Return the threads with the newest events, newest first.
 
     Only the threads that are listed are read, and of each no more than a bounded part.
     """
-    listed, counts = [], Counts(store)
+    listed, counts = list[Listed](), Counts(store)
+    ends: dict[str, int] = {}
     async for head in _newest(store, category, limit):
         prefix = await shortest_prefix(store, category, head.stream_name)
         seen = await glance(store, head.stream_name, head.position, counts=counts)
         if seen.stream:  # else it was deleted meanwhile
             listed.append(Listed(prefix, seen))
-    return tuple(listed)
+            ends[seen.stream] = head.position
+    left = await _left(store, {s: ends[s] for s in map(_running, listed) if s})
+    return tuple(replace(one, is_left=True) if _running(one) in left else one for one in listed)
+
+
+def _running(listed: Listed) -> str | None:
+    """Return the stream of a thread in which something runs; None for any other."""
+    return listed.summary.stream if listed.summary.status == "running" else None
+
+
+async def _left(store: Threads, running: Mapping[str, int]) -> frozenset[str]:
+    """Return those streams with an open claim that nobody owns, which one statement tells.
+
+    Who claims owns the stream before and after. So where none does, and the stream still ends
+    where the claim was open, whoever has claimed is gone; else its end has been written.
+
+    Args:
+        store: where the streams are kept.
+        running: where streams ended whose claim was open, by stream.
+    """
+    if not running:
+        return frozenset()
+    free = running.keys() - await store.owned(running.keys())
+    return frozenset([s for s in free if await store.stream_version(s) == running[s]])
 
 
 async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[StreamHead]:

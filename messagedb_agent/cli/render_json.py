@@ -77,7 +77,7 @@ def listed_json(listed: "Listed") -> Mapping[str, Any]:
     found = listed.summary
     return {
         "threadId": found.thread_id,
-        "status": found.status,
+        "status": listed.status,
         "title": found.title,
         "messages": found.messages,
         "startedAt": _time(found.started_at_ms),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import state_names
-from messagedb_agent.cli.next_steps import begin
+from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
 from messagedb_agent.cli.render_json import listed_json, message_json, text_of
@@ -191,7 +191,7 @@ def list_threads(common: Common, limit: int, form: str) -> int:
             rows = [
                 (
                     listed.prefix,
-                    listed.summary.status,
+                    listed.status,
                     str(listed.summary.messages),
                     local_time(listed.summary.updated_at_ms),
                     listed.summary.title,
@@ -199,6 +199,10 @@ def list_threads(common: Common, limit: int, form: str) -> int:
                 for listed in threads
             ]
             print_table(("thread", "status", "messages", "updated", "title"), rows)
+            if left := [listed.prefix for listed in threads if listed.is_left]:
+                which = left[0] if len(left) == 1 else "THREAD"
+                go_on = command(setup.common, "continue", which)
+                note(f"interrupted: who worked on it is gone; a worker goes on, or: {go_on}")
 
     run(work())
     return ExitCode.OK

@@ -18,6 +18,7 @@ import pytest
 from messagedb_agent.store.embedded import EmbeddedSettings
 from tests.cli import PATIENCE_S, PROGRAM, CommandLine, Ended, finished
 from tests.store_url import new_home, remove_embedded
+from tests.waiting import until_now
 
 TOOLS = '''
 import asyncio
@@ -157,7 +158,12 @@ def test_an_interruption_leaves_a_thread_that_continue_takes_up(
     following = ended.notes[-1]
     assert following.startswith("interrupted; take the thread up with: messagedb-agent continue ")
     thread = following.split()[-1]
-    assert cli("list", "--format", "json").json[0]["status"] == "running"
+    # Its lock ends with its session, soon after it.
+    until_now(lambda: cli("list", "--format", "json").json[0]["status"] == "interrupted")
+    go_on = cli.line("continue", thread[:6])
+    assert cli("list").notes == [
+        f"interrupted: who worked on it is gone; a worker goes on, or: {go_on}"
+    ]
     continued = cli("continue", thread, "--tools", tools)
     assert (continued.code, continued.out) == (0, "patient: rested\n")
 

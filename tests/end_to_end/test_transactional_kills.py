@@ -12,6 +12,7 @@ import pytest
 from tests.cli import CommandLine, finished
 from tests.integration.cutting_proxy import Moment, cutting_proxy
 from tests.integration.ledger import Ledger, a_ledger
+from tests.waiting import until
 
 TOOLS = """
 import os
@@ -101,6 +102,10 @@ async def test_what_a_frozen_process_holds_is_given_up_by_the_server(
         finally:
             process.kill()
             process.communicate()
-    listed = await asyncio.to_thread(finished, cli.process("list", "--format", "json"))
-    running = [one for one in json.loads(listed.out) if one["status"] == "running"]
-    assert len(running) == 1
+
+    async def is_left() -> bool:
+        """Its lock ends with its session, soon after it."""
+        listed = await asyncio.to_thread(finished, cli.process("list", "--format", "json"))
+        return [one["status"] for one in json.loads(listed.out)].count("interrupted") == 1
+
+    await until(is_left)
