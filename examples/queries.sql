@@ -1,6 +1,6 @@
 -- Plain SQL over the streams. From a shell:
 --
---     psql "$(messagedb-agent db url)" -f examples/queries.sql
+--     messagedb-agent db shell < examples/queries.sql
 --
 -- or one at a time in `messagedb-agent db shell`. Data are JSON (`data->>'text'`); a thread is the
 -- stream `agent:v0-<thread id>`, and `category(stream_name)` of all of them is `agent:v0`.
