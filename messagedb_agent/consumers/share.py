@@ -68,7 +68,9 @@ class WorkersShare:
         self._subscription = self._subscribed(1)
         self._backlog = Backlog(0)
         self._noted = 0
-        self._log = SlotLog(self._store, group, held.stream, engine.writing.writer, self._ids)
+        self._log = SlotLog(
+            self._store, group, held.stream, held.hold, engine.writing.writer, self._ids
+        )
         self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
         self._is_over = self._leaves_suspects = False
         self._caution = caution
@@ -188,7 +190,9 @@ class WorkersShare:
         """
         if not self._is_careful or self._has_suspects:
             return
-        await self._log.clear()
+        async with self._telling:
+            if not await self._log.clear():
+                return  # the slot is somebody else's, who may suspect more
         self._reach = None
         self._deaths = {}
         self._told = {}
@@ -225,7 +229,8 @@ class WorkersShare:
         async with self._telling:
             if stream not in self._standing and not self._is_over:
                 begun = dict(self._begun)
-                await self._log.begin(begun, self._deaths)
+                if not await self._log.begin(begun, self._deaths):
+                    return False
                 self._standing = set(begun)
         return not self._is_over
 

@@ -11,6 +11,9 @@ all deaths: workers may also be killed from outside, one after the other.
     SuspectsCleared  {worker}                              the careful part is over
     SlotReleased     {worker, careful?, deaths?}           given up in order
 
+Each is written behind what its writer knows to stand there: who was paused, and has lost the slot
+without having heard of it, writes nothing over what the next one has noted since.
+
 `careful` is true as long as anything is under suspicion: who has the slot next is careful too,
 though nobody has died meanwhile. `begun` is [{streamName, position}], where
 each stream ended then; `deaths` is [{streamName, position, deaths}], how many workers have died at
@@ -25,11 +28,14 @@ import orjson
 
 from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.consumers.names import Group
+from messagedb_agent.errors import StoreUnavailable, WrongExpectedVersion
 from messagedb_agent.ids import Ids
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
 
 _MOST_ENTRIES = 1_000  # of a list in a message; who works on a slot has fewer threads in hand
+_MOST_RACES = 10  # with strangers who write into the stream of a slot that is ours
 
 
 class SlotStore(Reader, Writer, Protocol):
@@ -71,14 +77,19 @@ class SlotLog:
         store: where it is kept.
         group: whose slot it is.
         stream: full name of the slot's stream.
+        hold: how it is owned.
         worker: name of this process, which no other one has.
         ids: makes ids of messages.
     """
 
-    def __init__(self, store: SlotStore, group: Group, stream: str, worker: str, ids: Ids) -> None:
+    def __init__(
+        self, store: SlotStore, group: Group, stream: str, hold: Hold, worker: str, ids: Ids
+    ) -> None:
         self._store = store
         self._group = group
         self._stream = stream
+        self._hold = hold
+        self._version: int | None = None  # where it ended when this was told last; None before
         self._worker = worker
         self._ids = ids
 
@@ -88,12 +99,19 @@ class SlotLog:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        found = await self._found(await self._store.last(self._stream))
-        await self._note("SlotTaken", not found.is_clean, found.deaths)
-        return found
+        for _ in range(_MOST_RACES):
+            last = await self._store.last(self._stream)
+            self._version = last.position if last else -1
+            found = await self._found(last)
+            try:
+                await self._write("SlotTaken", not found.is_clean, found.deaths)
+            except WrongExpectedVersion:  # who had it last has only been paused
+                continue
+            return found
+        raise self._lost_races()
 
-    async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, Deaths]) -> None:
-        """Note that threads are taken up now.
+    async def begin(self, begun: Mapping[str, int], deaths: Mapping[str, Deaths]) -> bool:
+        """Note that threads are taken up now; say whether the slot is still owned.
 
         Args:
             begun: where their streams end, by stream.
@@ -103,14 +121,18 @@ class SlotLog:
             StoreUnavailable: the store was not reached.
         """
         places = [{"streamName": name, "position": end} for name, end in begun.items()]
-        await self._note("SuspectsBegun", True, deaths, begun=places)
+        return await self._note("SuspectsBegun", True, deaths, begun=places)
 
-    async def clear(self) -> None:
-        """Note that nothing is under suspicion any more."""
-        await self._note("SuspectsCleared", False, {})
+    async def clear(self) -> bool:
+        """Note that nothing is under suspicion any more; say whether the slot is still owned.
 
-    async def release(self, *, careful: bool, deaths: Mapping[str, Deaths]) -> None:
-        """Note that this worker gives the slot up in order.
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        return await self._note("SuspectsCleared", False, {})
+
+    async def release(self, *, careful: bool, deaths: Mapping[str, Deaths]) -> bool:
+        """Note that this worker gives the slot up in order; say whether it was still owned.
 
         Args:
             careful: whether anything is still under suspicion.
@@ -119,7 +141,7 @@ class SlotLog:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        await self._note("SlotReleased", careful, deaths)
+        return await self._note("SlotReleased", careful, deaths)
 
     async def _found(self, last: Message | None) -> Found:
         if last is None:
@@ -151,6 +173,25 @@ class SlotLog:
 
     async def _note(
         self, type: str, careful: bool, deaths: Mapping[str, Deaths], **data: Any
+    ) -> bool:
+        """Note something if the slot is still owned, and say whether it is."""
+        for _ in range(_MOST_RACES):
+            try:
+                await self._write(type, careful, deaths, **data)
+            except WrongExpectedVersion:
+                await self._hold.confirm()
+                if self._hold.lost.is_set():
+                    return False
+                self._version = await self._store.stream_version(self._stream)  # a stranger's
+            else:
+                return True
+        raise self._lost_races()
+
+    def _lost_races(self) -> StoreUnavailable:
+        return StoreUnavailable(f"others keep writing into {self._stream}")
+
+    async def _write(
+        self, type: str, careful: bool, deaths: Mapping[str, Deaths], **data: Any
     ) -> None:
         said: dict[str, Any] = {"worker": self._worker, **data}
         if careful:
@@ -161,7 +202,8 @@ class SlotLog:
                 for name, its in deaths.items()
             ]
         message = NewMessage(self._ids.new(), type, orjson.dumps(said).decode())
-        await self._store.append(self._stream, message)
+        appended = await self._store.append(self._stream, message, expected_version=self._version)
+        self._version = appended.position
 
     def _entries(self, data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the entries of a list that name a thread of the group."""

@@ -6,7 +6,9 @@ from messagedb_agent.clock import SystemClock
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.ids import TimeOrderedIds
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import Appended, NewMessage
 from tests.contract.messages import new
 
 IDS = TimeOrderedIds(SystemClock())
@@ -16,7 +18,17 @@ CLEAN = Found()
 
 
 def log_of(store: MemoryStore, worker: str) -> SlotLog:
-    return SlotLog(store, GROUP, STREAM, worker, IDS)
+    return SlotLog(store, GROUP, STREAM, Hold(), worker, IDS)
+
+
+class Paused(Hold):
+    """A slot that was lost during a pause: who asks hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__(confirm=self._hear)
+
+    async def _hear(self) -> None:
+        self.lost.set()
 
 
 async def killed(store: MemoryStore, worker: str, *begun: str) -> None:
@@ -114,3 +126,45 @@ async def test_what_others_wrote_into_the_slot_tells_nothing(data: str | None) -
     store = MemoryStore()
     await store.append(STREAM, new("SuspectsBegun", data))
     assert await log_of(store, "a").take() == Found(is_clean=False)
+
+
+async def test_who_has_lost_the_slot_without_hearing_of_it_notes_nothing_over_the_next_one() -> (
+    None
+):
+    store = MemoryStore()
+    paused = SlotLog(store, GROUP, STREAM, Paused(), "paused", IDS)
+    await paused.take()
+    await killed(store, "b", "agent:v0-1")
+    assert not await paused.clear()
+    assert not await paused.begin({"agent:v0-2": 7}, {})
+    assert not await paused.release(careful=False, deaths={})
+    assert (await log_of(store, "c").take()).deaths == {"agent:v0-1": Deaths(-1, 1)}
+
+
+async def test_strangers_who_write_into_the_stream_of_a_slot_keep_its_owner_from_nothing() -> None:
+    store = MemoryStore()
+    log = log_of(store, "a")
+    await log.take()
+    await store.append(STREAM, new("SuspectsBegun", "{}"))
+    assert await log.clear()
+    assert await log.release(careful=False, deaths={})
+    assert await log_of(store, "b").take() == CLEAN
+
+
+async def test_what_a_paused_worker_notes_while_the_slot_is_taken_is_known_to_who_takes_it() -> (
+    None
+):
+    class Raced(MemoryStore):
+        async def append(
+            self, stream: str, *messages: NewMessage, expected_version: int | None = None
+        ) -> Appended:
+            if messages[0].type == "SlotTaken" and raced:
+                await raced.pop().begin({"agent:v0-1": -1}, {})
+            return await super().append(stream, *messages, expected_version=expected_version)
+
+    raced: list[SlotLog] = []
+    store = Raced()
+    paused = log_of(store, "paused")
+    await paused.take()
+    raced.append(paused)
+    assert (await log_of(store, "b").take()).deaths == {"agent:v0-1": Deaths(-1, 1)}
