@@ -1,7 +1,8 @@
 """Threads that are put aside: those that keep failing, so that the others go on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -14,6 +15,8 @@ from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
 from messagedb_agent.store.stream_name import id_of, thread_category
+
+_MOST_TOGETHER = 100  # of the threads that are noted in one append
 
 
 class ParkingStore(Reader, Writer, Protocol):
@@ -48,7 +51,7 @@ class Parking:
     """The threads that a group has put aside: a fold of a stream of its own.
 
     Its messages are `ThreadParked`, and `ThreadReplayed` or `ThreadDropped` for those that are
-    parked no more.
+    parked no more. `ThreadRested` says of one that was replayed that it has come to rest since.
 
     Args:
         store: where it is kept.
@@ -63,7 +66,8 @@ class Parking:
         self._ids = ids
         self._version = -1
         self._parked: dict[str, Parked] = {}
-        self._replayed: dict[str, None] = {}
+        self._replayed: dict[str, int] = {}  # at which position of the stream here that stands
+        self._rested: dict[str, int] = {}  # those of them that rest, and nobody was told
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._parked
@@ -75,7 +79,7 @@ class Parking:
 
     @property
     def replayed(self) -> tuple[str, ...]:
-        """The streams of threads that were parked once, and are to be tried again.
+        """The streams of threads that are to be tried again, and have not come to rest since.
 
         Who takes a slot tries them all: whoever had it may have died before.
         """
@@ -89,6 +93,8 @@ class Parking:
         """
         again: list[str] = []
         async for message in self._store.read(self.stream, position=self._version + 1):
+            if message.position <= self._version:
+                continue  # it was read beside this
             self._version = message.position
             parked = _parked(message)
             if parked is None or not self._group.is_thread(parked.stream):
@@ -99,11 +105,39 @@ class Parking:
                     self._replayed.pop(parked.stream, None)
                 case "ThreadReplayed":
                     self._parked.pop(parked.stream, None)
-                    self._replayed[parked.stream] = None
+                    self._replayed[parked.stream] = message.position
                     again.append(parked.stream)
                 case "ThreadDropped":
                     self._parked.pop(parked.stream, None)
+                case "ThreadRested":
+                    replayed = whole_number(fields_of(message.data), "replayed", -1)
+                    self._tried(parked.stream, replayed)
         return again
+
+    def rests(self, stream: str) -> None:
+        """Hear that a thread rests: if it was replayed, who takes its slot need not try it."""
+        if (replayed := self._replayed.get(stream)) is not None:
+            self._rested[stream] = replayed
+
+    async def note_rested(self) -> None:
+        """Note for good which threads have come to rest since they were replayed.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        rested = list(self._rested.items())[:_MOST_TOGETHER]
+        if not rested:
+            return
+        notes = [{"streamName": stream, "replayed": position} for stream, position in rested]
+        await self._write("ThreadRested", *notes)
+        for stream, position in rested:
+            self._tried(stream, position)
+
+    def _tried(self, stream: str, replayed: int) -> None:
+        """Forget that a thread was replayed at a position; later it may have been once more."""
+        for known in (self._replayed, self._rested):
+            if known.get(stream) == replayed:
+                del known[stream]
 
     async def park(self, parked: Parked) -> None:
         """Put a thread aside.
@@ -133,8 +167,12 @@ class Parking:
             "reason": clean_text(parked.reason[:MAX_FAILURE_CHARS]),  # it is anybody's text
             "tries": parked.tries,
         }
-        message = NewMessage(self._ids.new(), type, orjson.dumps(data).decode())
-        return (await self._store.append(self.stream, message)).position
+        return await self._write(type, data)
+
+    async def _write(self, type: str, *notes: Mapping[str, Any]) -> int:
+        """Return the position of the last one."""
+        messages = (NewMessage(self._ids.new(), type, orjson.dumps(n).decode()) for n in notes)
+        return (await self._store.append(self.stream, *messages)).position
 
 
 def parking_of(engine: Engine, group: str) -> Parking:

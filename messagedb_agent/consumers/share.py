@@ -243,7 +243,9 @@ class WorkersShare:
 
     def handled(self, stream: str, version: int) -> bool:
         """Note that a thread rests up to a position; say whether that is all of its news."""
-        return self._backlog.handled(stream, version)
+        if is_all := self._backlog.handled(stream, version):
+            self._parking.rests(stream)
+        return is_all
 
     async def park(self, stream: str, reason: str, tries: int) -> None:
         """Put a thread aside; its news are not handled until it is replayed.
@@ -291,7 +293,7 @@ class WorkersShare:
         elif self._attendance.has(stream) or not rests_behind(rows):
             self._attendance.offer(stream, self)
         else:
-            self._backlog.handled(stream, rows[-1].position)
+            self.handled(stream, rows[-1].position)
 
     def _is_suspect(self, stream: str, global_position: int) -> bool:
         if self._reach is None:

@@ -132,7 +132,7 @@ class Worker:
 
     async def _let_all_go(self, slots: Slots) -> None:
         self._shares = {}
-        notes = (share.release() for share in self._left)
+        notes = [self._parking.note_rested(), *(share.release() for share in self._left)]
         found = await asyncio.gather(*notes, return_exceptions=True)
         await slots.leave()
         for failure in found:
@@ -172,6 +172,7 @@ class Worker:
             self._noted_at = now
             for share in self._shares.values():
                 await share.note()
+            await self._parking.note_rested()
         if now - self._told_at >= _REPORT_S:
             self._told_at = now
             self._report("working")

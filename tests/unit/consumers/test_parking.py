@@ -58,3 +58,36 @@ async def test_what_is_replayed_before_who_parked_it_goes_on_is_parked_no_more()
     await parking.park(aside)
     assert aside.stream not in parking
     assert parking.replayed == (aside.stream,)
+
+
+async def test_a_thread_that_rests_since_it_was_replayed_is_looked_at_by_nobody_again() -> None:
+    store, group = MemoryStore(), Group("agent:v0", "workers")
+    parking, aside = Parking(store, group, IDS), Parked("agent:v0-1", 3, 7, "why", 5)
+    for _ in range(2):
+        await parking.park(aside)
+        await parking.replay(aside)
+        await parking.catch_up()
+        assert parking.replayed == (aside.stream,)
+        parking.rests("agent:v0-2")
+        parking.rests(aside.stream)
+        await parking.note_rested()
+        await parking.note_rested()
+        for known in (parking, Parking(store, group, IDS)):
+            await known.catch_up()
+            assert known.replayed == ()
+    assert (await store.stream_version(parking.stream)) == 5  # it is said once each time
+
+
+async def test_a_rest_before_a_thread_was_replayed_again_says_nothing() -> None:
+    store, group = MemoryStore(), Group("agent:v0", "workers")
+    parking, other = Parking(store, group, IDS), Parking(store, group, IDS)
+    aside = Parked("agent:v0-1", 3, 7, "why", 5)
+    await parking.replay(aside)
+    await parking.catch_up()
+    parking.rests(aside.stream)
+    await other.park(aside)
+    await other.replay(aside)
+    await parking.note_rested()
+    for known in (parking, other):
+        await known.catch_up()
+        assert known.replayed == (aside.stream,)
