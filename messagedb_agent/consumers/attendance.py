@@ -5,7 +5,7 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -162,9 +162,22 @@ class Attendance:
         self._ready.append(case)
         self._begin()
 
+    def has_failed(self, stream: str) -> bool:
+        """Say whether the handling of a thread in hand has raised, the last time."""
+        case = self._cases.get(stream)
+        return case is not None and case.tries > 0
+
     def withdraw(self, share: Share) -> None:
         """Forget the threads of a share; what is under way goes on to its rest."""
-        for case in [case for case in self._cases.values() if case.share is share]:
+        self._forget([case for case in self._cases.values() if case.share is share])
+
+    def forget(self, stream: str) -> None:
+        """Forget a thread; where it is under way it goes on to its rest, and is not tried again."""
+        if case := self._cases.get(stream):
+            self._forget([case])
+
+    def _forget(self, cases: Sequence[_Case]) -> None:
+        for case in cases:
             case.share = None
             if case.task is None:
                 del self._cases[case.stream]

@@ -101,6 +101,13 @@ class Caution:
             slot.passed(stream)
             self._changed.set()
 
+    def leave(self, stream: str) -> None:
+        """Forget a thread: it is not to be taken up."""
+        self._due.pop(stream, None)
+        self._waiting.pop(stream, None)
+        self.passed(stream)
+        self._changed.set()
+
     def forget(self, slot: Suspecting) -> None:
         """Forget the threads of a slot."""
         self._waiting = {name: one for name, one in self._waiting.items() if one is not slot}

@@ -67,6 +67,7 @@ class Parking:
         self._version = -1
         self._parked: dict[str, Parked] = {}
         self._replayed: dict[str, int] = {}  # at which position of the stream here that stands
+        self._news: dict[str, bool] = {}  # read, and told to nobody: the store may fail in between
         self._rested: dict[str, int] = {}  # those of them that rest, and nobody was told
 
     def __contains__(self, stream: str) -> bool:
@@ -85,13 +86,15 @@ class Parking:
         """
         return tuple(self._replayed)
 
-    async def catch_up(self) -> list[str]:
-        """Read on; return the streams of threads that are to be tried again from now on.
+    async def catch_up(self) -> Mapping[str, bool]:
+        """Read on.
+
+        Returns:
+            The streams of threads that were put aside, False, or are to be tried again, True.
 
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        again: list[str] = []
         async for message in self._store.read(self.stream, position=self._version + 1):
             if message.position <= self._version:
                 continue  # it was read beside this
@@ -103,16 +106,18 @@ class Parking:
                 case "ThreadParked":
                     self._parked[parked.stream] = parked
                     self._replayed.pop(parked.stream, None)
+                    self._news[parked.stream] = False
                 case "ThreadReplayed":
                     self._parked.pop(parked.stream, None)
                     self._replayed[parked.stream] = message.position
-                    again.append(parked.stream)
+                    self._news[parked.stream] = True
                 case "ThreadDropped":
                     self._parked.pop(parked.stream, None)
                 case "ThreadRested":
                     replayed = whole_number(fields_of(message.data), "replayed", -1)
                     self._tried(parked.stream, replayed)
-        return again
+        news, self._news = self._news, {}
+        return news
 
     def rests(self, stream: str) -> None:
         """Hear that a thread rests: if it was replayed, who takes its slot need not try it."""

@@ -261,6 +261,14 @@ class WorkersShare:
         self._deaths.pop(stream, None)
         _logger.error("parked after %d tries: %s", tries, reason, extra={"stream": stream})
 
+    def put_aside(self, stream: str) -> None:
+        """Let go of a thread of this slot that another worker has parked."""
+        if self._member.has(stream) and stream in self._parking:
+            self._condemned.discard(stream)
+            self._caution.leave(stream)
+            self._attendance.forget(stream)
+            self._backlog.dropped(stream)
+
     def try_again(self, stream: str) -> None:
         """See to a thread that is parked no more, if it is of this slot."""
         if not self._member.has(stream) or stream in self._parking:

@@ -164,7 +164,7 @@ class Worker:
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
             await self._share(slots)
-            await self._try_parked_again()
+            await self._hear_what_is_parked()
         has_more = await self._read_on()
         for share in self._shares.values():
             await share.trust_again()
@@ -218,7 +218,7 @@ class Worker:
                 await self._begin(member, slots.held[member], starts[member])
 
     async def _begin(self, member: Member, held: Held, start: int) -> None:
-        await self._try_parked_again()
+        await self._hear_what_is_parked()
         share = WorkersShare(
             self.engine,
             self._group,
@@ -239,12 +239,17 @@ class Worker:
             await share.release()
         await slots.let_go(member)
 
-    async def _try_parked_again(self) -> None:
-        for stream in await self._parking.catch_up():
+    async def _hear_what_is_parked(self) -> None:
+        """Let go of what others have put aside, and try again what was replayed."""
+        for stream, is_replayed in (await self._parking.catch_up()).items():
             for share in self._shares.values():
-                share.try_again(stream)
+                (share.try_again if is_replayed else share.put_aside)(stream)
 
     async def _see(self, stream: str) -> Attended:
+        if self._attendance.has_failed(stream):
+            await self._hear_what_is_parked()  # elsewhere it may have failed too
+            if stream in self._parking:
+                return Attended(-1, rests=False)
         if not await self._caution.may_begin(stream):  # its slot is given up
             return Attended(-1, rests=False)
         progress = self.progress()

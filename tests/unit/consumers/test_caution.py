@@ -156,3 +156,17 @@ async def test_what_is_under_suspicion_is_noted_before_it_is_begun_and_nothing_e
     assert await caution.may_begin("any other")
     assert not await caution.may_begin("suspect")
     assert "suspect" in caution
+
+
+async def test_a_thread_that_is_put_aside_is_not_taken_up_and_nobody_waits_for_it() -> None:
+    caution = Caution(soon)
+    slot = Slot(caution, None, first=1, second=2, third=3)
+    async with running(caution):
+        for stream in ("first", "second", "third"):
+            caution.add(stream, slot)
+        await until(lambda: slot.begun)
+        caution.leave("second")
+        caution.leave("first")
+        await until(lambda: "third" in slot.begun)
+        assert slot.begun == ["first", "third"]
+        assert slot.over == ["first"]

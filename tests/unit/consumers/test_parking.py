@@ -36,7 +36,7 @@ async def test_what_is_no_thread_of_the_group_is_not_parked_nor_tried_again(stre
     parking = Parking(store, group, IDS)
     for type in ("ThreadParked", "ThreadReplayed", "ThreadParked"):
         await store.append(parking.stream, new(type, f'{{"streamName": "{stream}"}}'))
-        assert await parking.catch_up() == []
+        assert await parking.catch_up() == {}
         assert not parking.parked
         assert not parking.replayed
 

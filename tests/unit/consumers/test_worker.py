@@ -234,6 +234,31 @@ async def test_who_takes_a_slot_tries_what_was_replayed_before() -> None:
     assert parking.replayed == ()  # and so the next one need not
 
 
+async def test_a_thread_that_a_worker_of_another_size_has_parked_is_let_go_of() -> None:
+    store = PoisonedStore()
+    client = engine_on(store)
+    agent = await client.start("bad", detached=True)
+    stream = stream_of(client, agent.thread_id)
+    store.poisoned[stream] = IntegrityError("it is cut")
+    patient = Patience(10**9, 0.01, 0.02)
+    async with working(engine_on(store, scripted("after all")), size=1, patience=patient):
+        await until(lambda: store.tried)
+        async with working(engine_on(store, scripted()), size=2, patience=Patience(2, 0.01)):
+            parking = await parked(client, agent)
+
+        async def heard() -> None:
+            before = store.read_often[parking.stream]
+            await until(lambda: store.read_often[parking.stream] >= before + 3)
+
+        await heard()
+        tried = store.tried.count(stream)
+        await heard()
+        assert store.tried.count(stream) == tried
+        del store.poisoned[stream]
+        await parking.replay(parking.parked[0])
+        await rests(client, agent)
+
+
 async def test_what_is_dropped_is_tried_when_it_has_news_and_not_before() -> None:
     store = PoisonedStore()
     engine = engine_on(store, scripted("after all"))
