@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from messagedb_agent.events.request import (
     CallFailure,
     Delta,
@@ -19,6 +21,8 @@ from tests.model_server import ModelServer
 
 KEY = "letmein-0123456789abcdef"
 FORMS = ("openai", "anthropic")
+BOTH_FORMS = pytest.mark.parametrize("form", FORMS)
+BOTH_WAYS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 NAMES = {"openai": "openai/scripted", "anthropic": "anthropic/claude-scripted"}
 
 ADD = ToolSpec(

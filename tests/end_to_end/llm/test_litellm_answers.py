@@ -22,11 +22,8 @@ from messagedb_agent.events.values import Price, Usage
 from messagedb_agent.llm.litellm_library import close_connections, load
 from messagedb_agent.llm.model import LanguageModel
 from tests.contract.model_contract import Behaviour, ModelContract
-from tests.end_to_end.llm.asking import FORMS, Asker, request
+from tests.end_to_end.llm.asking import BOTH_FORMS, BOTH_WAYS, Asker, request
 from tests.model_server import Answer, Body, Call, Fail, ModelServer, Say
-
-BOTH_FORMS = pytest.mark.parametrize("form", FORMS)
-BOTH_WAYS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
 @BOTH_FORMS
