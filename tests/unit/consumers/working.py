@@ -60,3 +60,9 @@ async def position(engine: Engine, identifier: str) -> int | None:
     """Return the position that a slot has noted."""
     category = f"{engine.category}:{engine.version}"
     return await Positions(engine.store, category, identifier, engine.writing.ids).read()
+
+
+async def reached(engine: Engine) -> bool:
+    """Say whether a slot alone has noted all there is."""
+    (newest,) = await engine.store.newest_streams("agent:v0", limit=1)
+    return await position(engine, "workers-0-of-1") == newest.global_position
