@@ -5,6 +5,7 @@ import pty
 import select
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from tests.cli import PATIENCE_S, PROGRAM
@@ -105,3 +106,7 @@ class Terminal:
             return False
         self.shown += piece.decode(errors="replace").replace("\r\n", "\n")
         return bool(piece)
+
+
+Opens = Callable[..., Terminal]
+"""Opens the program on a terminal: by its arguments, and settings by name."""

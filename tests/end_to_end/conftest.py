@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import CommandLine
+from tests.terminal import Opens, Terminal
 
 
 @pytest.fixture
@@ -26,3 +27,17 @@ def cli(
     before = (list(logger.handlers), logger.level, logger.propagate)
     yield CommandLine(capsys, monkeypatch, category)
     logger.handlers, logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def terminal(cli: CommandLine, category: str) -> Iterator[Opens]:
+    """The program on pseudo-terminals, which end with the test."""
+    opened: list[Terminal] = []
+
+    def opens(*arguments: str, **environment: str) -> Terminal:
+        opened.append(Terminal(*arguments, "--category", category, **environment))
+        return opened[-1]
+
+    yield opens
+    for one in opened:
+        one.kill()

@@ -2,13 +2,13 @@
 
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli import PROGRAM, CommandLine
-from tests.terminal import Terminal
+from tests.terminal import Opens, Terminal
 from tests.waiting import until_now
 
 TOOLS = '''
@@ -36,7 +36,6 @@ def wipe(path: str) -> str:
     """
     return f"{path} is gone"
 '''
-Opens = Callable[..., Terminal]
 
 
 @pytest.fixture
