@@ -18,7 +18,7 @@ from messagedb_agent.cli.render_json import text_of, waiting_json
 from messagedb_agent.cli.render_text import local_time
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
-from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.cli.terminal import note, one_line, out
 from messagedb_agent.cli.turning import Manner, OnThread, see_through
 from messagedb_agent.errors import AmbiguousName, Refused, ValidationError
 
@@ -106,7 +106,7 @@ def approvals(common: Common, limit: int, form: str, *, full: bool) -> int:
         ]
         if full:
             for row in rows:
-                out("  ".join(row))
+                out("  ".join([*map(one_line, row[:-1]), row[-1]]))
         else:
             short = ((*row[:-1], cut(row[-1], _SHOWN_CHARACTERS)) for row in rows)
             print_table(("thread", "call", "asked", "tool", "arguments"), tuple(short))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.terminal import one_line
+from messagedb_agent.cli.terminal import harmless, one_line
 
 if TYPE_CHECKING:
     from messagedb_agent import Message
@@ -49,7 +49,8 @@ def event_line(message: "Message", thread: str | None = "", *, full: bool = Fals
         place = f"{message.global_position:>6}  {one_line(thread_id)[:8]:8} {place}"
     line = f"{place}  {_clock(message.time)}  {one_line(message.type)}"
     if full:
-        return f"{line}\n      id {message.id}\n      data {message.data}\n" + (
+        return harmless(
+            f"{line}\n      id {message.id}\n      data {message.data}\n"
             f"      metadata {message.metadata}"
         )
     told = one_line(_told(message))

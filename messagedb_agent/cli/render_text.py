@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.render_events import cut, here
-from messagedb_agent.cli.terminal import shown as safe
-from messagedb_agent.cli.terminal import styled
+from messagedb_agent.cli.terminal import harmless, styled
 
 if TYPE_CHECKING:
     from messagedb_agent.projections.items import Item, ShownCall
@@ -48,7 +47,7 @@ def _item_lines(item: "Item", *, full: bool) -> Iterator[str]:
         yield styled(_call_line(item.call, full=full), "dim")
     elif item.kind in _SPEAKERS:
         name = _SPEAKERS[item.kind] + (f" ({item.by})" if item.by else "")
-        yield f"{styled(name, 'bold')}: {safe(item.text)}"
+        yield f"{styled(name, 'bold')}: {harmless(item.text)}"
     else:
         by = f" by {item.by}" if item.by else ""
         word = _WORDS.get(item.kind, item.kind)
@@ -132,7 +131,7 @@ def conversation_lines(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if index:
             yield ""
         if message["text"].strip() or not calls:
-            yield f"{styled(name, 'bold')}: {safe(message['text'])}"
+            yield f"{styled(name, 'bold')}: {harmless(message['text'])}"
             yield from (styled(call, "dim") for call in calls)
         else:
             yield from (f"{styled(name, 'bold')} {styled(call, 'dim')}" for call in calls)

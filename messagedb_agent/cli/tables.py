@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 
 from messagedb_agent.cli.streams import answers
-from messagedb_agent.cli.terminal import harmless, is_terminal, out
+from messagedb_agent.cli.terminal import is_terminal, one_line, write
 
 _GAP = "  "
 _SHORT = 16  # characters that stay on one line, however narrow the terminal is
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings; each row is one line in a pipe."""
-    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    """Print rows under headings, harmless wherever they go; each row is one line in a pipe."""
+    cells = [[one_line(cell) for cell in row] for row in rows]
     if is_terminal(answers()):
         _draw(headings, cells)
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     for row in (headings, *cells):
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        out(_GAP.join(padded).rstrip())
+        write(_GAP.join(padded).rstrip())
 
 
 def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -36,5 +36,5 @@ def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             width=widest if widest <= _SHORT and not is_last else None,
         )
     for row in rows:
-        table.add_row(*(Text(harmless(cell)) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     Console(file=answers(), highlight=False).print(table)

@@ -37,8 +37,12 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def out(text: str, *, flush: bool = False) -> None:
-    """Write text and a line break to standard output; harmless on a terminal, exact in a pipe."""
-    write(shown(text), flush=flush)
+    """Write text and a line break to standard output; harmless on a terminal, exact in a pipe.
+
+    For what programs read: ids and JSON. What people read of a log is harmless wherever it goes,
+    as a pipe may well end on a terminal.
+    """
+    write(harmless(text) if is_terminal(answers()) else text, flush=flush)
 
 
 def write(text: str, *, flush: bool = False) -> None:
@@ -48,20 +52,15 @@ def write(text: str, *, flush: bool = False) -> None:
         answers().flush()
 
 
-def shown(text: str) -> str:
-    """Return text as standard output is to get it: harmless on a terminal, exact in a pipe."""
-    return harmless(text) if is_terminal(answers()) else text
-
-
 def styled(text: str, style: str) -> str:
-    """Return harmless text in a style for a terminal; the text itself in a pipe.
+    """Return harmless text, in a style for a terminal.
 
     Args:
-        text: what to write; standard output alone is meant.
+        text: what to write, to standard output.
         style: `bold` or `dim`.
     """
     if not is_terminal(answers()) or os.environ.get("NO_COLOR"):
-        return shown(text)
+        return harmless(text)
     return f"\x1b[{_STYLES[style]}m{harmless(text)}\x1b[0m"
 
 

@@ -8,7 +8,7 @@ from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.terminal import out
+from messagedb_agent.cli.terminal import one_line, out
 
 if TYPE_CHECKING:
     from messagedb_agent import Verification
@@ -27,7 +27,8 @@ def verify(common: Common, thread: str, form: str) -> int:
     if form == "json":
         out(text_of(_json(thread_id, found)))
     else:
-        out("\n".join(_lines(thread_id, found)))
+        for line in _lines(thread_id, found):
+            out(one_line(line))
     return ExitCode.OK if found.finding is None else ExitCode.FINDING
 
 
