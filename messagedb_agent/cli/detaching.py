@@ -103,12 +103,14 @@ async def tell(setup: Setup, engine: "Engine", agent: "Agent", form: str) -> Non
 
 
 async def _tell_if_parked(setup: Setup, engine: "Engine", agent: "Agent", prefix: str) -> None:
-    """Say that no worker takes a thread up that was put aside, and how to change that."""
-    from messagedb_agent.consumers import DEFAULT_GROUP, parking_of
+    """Say which workers do not take a thread up, as they put it aside, and how to change that."""
+    from messagedb_agent.consumers import DEFAULT_GROUP, all_parkings
 
-    parking = parking_of(engine, DEFAULT_GROUP)
-    await parking.catch_up()
-    for parked in parking.parked:
-        if parked.thread_id == agent.thread_id:
-            replay = command(setup.common, "consume", "--parked", "replay", prefix)
-            note(f"workers have put it aside ({parked.reason}); they try again by: {replay}")
+    for parking in await all_parkings(engine):
+        is_default = parking.group == DEFAULT_GROUP
+        who = "workers have" if is_default else f"workers of the group {parking.group} have"
+        group = () if is_default else ("--group", parking.group)
+        for parked in parking.parked:
+            if parked.thread_id == agent.thread_id:
+                replay = command(setup.common, "consume", "--parked", "replay", prefix, *group)
+                note(f"{who} put it aside ({parked.reason}); they try again by: {replay}")

@@ -1,7 +1,7 @@
 """Keeping it going: who reads a category for ever, and works on what it reads."""
 
 from messagedb_agent.consumers.attendance import Patience
-from messagedb_agent.consumers.parking import Parked, Parking, parking_of
+from messagedb_agent.consumers.parking import Parked, Parking, all_parkings, parking_of
 from messagedb_agent.consumers.worker import (
     DEFAULT_CONCURRENCY,
     DEFAULT_GRACE_S,
@@ -19,5 +19,6 @@ __all__ = [
     "Parking",
     "Patience",
     "Worker",
+    "all_parkings",
     "parking_of",
 ]

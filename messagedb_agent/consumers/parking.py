@@ -1,6 +1,7 @@
 """Threads that are put aside: those that keep failing, so that the others go on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import orjson
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.errors import RefusedName
 from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import Ids
@@ -17,6 +19,7 @@ from messagedb_agent.store.store import Reader, Writer
 from messagedb_agent.store.stream_name import id_of, thread_category
 
 _MOST_TOGETHER = 100  # of the threads that are noted in one append
+_MOST_GROUPS = 100  # that are asked what they have put aside
 
 
 class ParkingStore(Reader, Writer, Protocol):
@@ -69,6 +72,11 @@ class Parking:
         self._replayed: dict[str, int] = {}  # at which position of the stream here that stands
         self._news: dict[str, bool] = {}  # read, and told to nobody: the store may fail in between
         self._rested: dict[str, int] = {}  # those of them that rest, and nobody was told
+
+    @property
+    def group(self) -> str:
+        """Name of the group."""
+        return self._group.name
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._parked
@@ -188,6 +196,23 @@ def parking_of(engine: Engine, group: str) -> Parking:
     """
     category = thread_category(engine.category, engine.version)
     return Parking(engine.store, Group(category, group), engine.writing.ids)
+
+
+async def all_parkings(engine: Engine) -> Sequence[Parking]:
+    """Return what each group of workers has put aside of an engine's threads, read.
+
+    Raises:
+        StoreUnavailable: the store was not reached.
+    """
+    category = thread_category(engine.category, engine.version)
+    prefix = beside(category, "parked", "")
+    found = []
+    for stream in await engine.store.streams_with_prefix(prefix, limit=_MOST_GROUPS):
+        with suppress(RefusedName):  # anybody may have written there
+            parking = parking_of(engine, stream.removeprefix(prefix))
+            await parking.catch_up()
+            found.append(parking)
+    return found
 
 
 def _parked(message: Message) -> Parked | None:
