@@ -1,7 +1,7 @@
 """Keeping it going: who reads a category for ever, and works on what it reads."""
 
-from messagedb_agent.consumers.attendance import Patience
 from messagedb_agent.consumers.parking import Parked, Parking, all_parkings, parking_of
+from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.worker import (
     DEFAULT_CONCURRENCY,
     DEFAULT_GRACE_S,

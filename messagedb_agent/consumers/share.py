@@ -7,12 +7,13 @@ from contextlib import aclosing
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.resting import rests_behind
-from messagedb_agent.consumers.attendance import Attendance, Patience
+from messagedb_agent.consumers.attendance import Attendance
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.interrupted import deaths_told
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
+from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Positions
 from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.consumers.slots import Held

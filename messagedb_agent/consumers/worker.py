@@ -9,11 +9,12 @@ from typing import Any
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.turns import Attended
-from messagedb_agent.consumers.attendance import Attendance, Patience
+from messagedb_agent.consumers.attendance import Attendance
 from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.interrupted import is_claim
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import parking_of
+from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import starts_of
 from messagedb_agent.consumers.share import WorkersShare
 from messagedb_agent.consumers.slot_log import Found
