@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.resting import rests_behind
@@ -17,53 +18,58 @@ from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Positions
 from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.consumers.slots import Held
+from messagedb_agent.consumers.strangers import Strangers
 from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.containing import error_text
-from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.stream_name import checked_thread_id, id_of
 
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 # Of a message it is only asked where it stands, and whether its thread rests: a huge one must not
 # fill the memory of who reads it among a thousand others.
 _LONGEST = 64 * 1024
-_MOST_FOREIGN = 1_000  # streams that are no threads, of which the log is told
 
 
-class WorkersShare:
-    """A slot: the streams of one member of the group, and how far their news are handled.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all slots of a worker have in common.
 
-    Args:
+    Attributes:
         engine: works on the threads.
         group: the group.
-        member: the slot.
-        held: how it is owned.
         attendance: sees to threads that have news.
         parking: what is put aside.
         caution: takes up threads that may have killed a worker.
         patience: how many workers may die at a thread.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        group: Group,
-        member: Member,
-        held: Held,
-        attendance: Attendance,
-        parking: Parking,
-        caution: Caution,
-        patience: Patience,
-    ) -> None:
+    engine: Engine
+    group: Group
+    attendance: Attendance
+    parking: Parking
+    caution: Caution
+    patience: Patience
+
+
+class WorkersShare:
+    """A slot: the streams of one member of the group, and how far their news are handled.
+
+    Args:
+        shared: what this one has in common with the worker's other slots.
+        member: the slot.
+        held: how it is owned.
+    """
+
+    def __init__(self, shared: Shared, member: Member, held: Held) -> None:
+        engine, group = shared.engine, shared.group
         self.held = held
         self._store = engine.store
         self._ids = engine.writing.ids
         self._group = group
         self._member = member
-        self._attendance = attendance
-        self._parking = parking
+        self._attendance = shared.attendance
+        self._parking = shared.parking
         identifier = group.identifier(member)
         self._positions = Positions(self._store, group.category, identifier, self._ids)
         self._subscription = self._subscribed(1)
@@ -74,15 +80,15 @@ class WorkersShare:
         )
         self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
         self._is_over = self._leaves_suspects = False
-        self._caution = caution
-        self._patience = patience
+        self._caution = shared.caution
+        self._patience = shared.patience
         self._reach: int | None = None  # what a dead worker may have taken up ends here
         self._deaths: dict[str, Deaths] = {}
         self._told: dict[str, int] = {}  # deaths that threads themselves tell of
         self._begun: dict[str, int] = {}
         self._standing: set[str] = set()  # those of them that stand in the slot's newest message
         self._condemned: set[str] = set()
-        self._foreign: set[str] = set()
+        self._strangers = Strangers()
 
     @property
     def position(self) -> int:
@@ -284,7 +290,7 @@ class WorkersShare:
         news: dict[str, list[Message]] = {}
         for message in messages:
             stream = message.stream_name
-            if stream in self._parking or not self._is_thread(stream):
+            if stream in self._parking or self._strangers.has(stream):
                 self._backlog.passed(message.global_position)
             elif self._backlog.read(stream, message.position, message.global_position):
                 news.setdefault(stream, []).append(message)
@@ -328,16 +334,3 @@ class WorkersShare:
             return False
         is_known = bool(self._condemned) or self._caution.concerns(self)
         return is_known or self.read_through < self._reach
-
-    def _is_thread(self, stream: str) -> bool:
-        """Say whether a stream is a thread; of those that are none, the log is told once each."""
-        if stream in self._foreign:
-            return False
-        try:
-            checked_thread_id(id_of(stream) or "")
-        except RefusedName as error:
-            if len(self._foreign) < _MOST_FOREIGN:
-                self._foreign.add(stream)
-                _logger.warning("a stream that is no thread is ignored: %s", error)
-            return False
-        return True

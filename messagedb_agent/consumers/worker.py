@@ -16,7 +16,7 @@ from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import parking_of
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import starts_of
-from messagedb_agent.consumers.share import WorkersShare
+from messagedb_agent.consumers.share import Shared, WorkersShare
 from messagedb_agent.consumers.slot_log import Found
 from messagedb_agent.consumers.slots import Held, Slots, slots_of
 from messagedb_agent.errors import StoreError, ValidationError
@@ -78,6 +78,9 @@ class Worker:
         self._parking = parking_of(engine, self.group)
         self._attendance = Attendance(self._see, self.concurrency, self.patience)
         self._caution = Caution(self.patience.careful_s)
+        self._shared = Shared(
+            engine, self._group, self._attendance, self._parking, self._caution, self.patience
+        )
         self._shares: dict[Member, WorkersShare] = {}
         self._left: Sequence[WorkersShare] = ()  # what was given up at the end
         self._newest = 0
@@ -220,16 +223,7 @@ class Worker:
 
     async def _begin(self, member: Member, held: Held, start: int) -> None:
         await self._hear_what_is_parked()
-        share = WorkersShare(
-            self.engine,
-            self._group,
-            member,
-            held,
-            self._attendance,
-            self._parking,
-            self._caution,
-            self.patience,
-        )
+        share = WorkersShare(self._shared, member, held)
         found = await share.begin(start, await self._ask_newest())
         self._shares[member] = share
         _logger.info("slot taken %s", _told(found), extra=_of(member) | {"from": share.position})

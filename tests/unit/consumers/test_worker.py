@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from messagedb_agent.consumers import Worker, share
+from messagedb_agent.consumers import Worker, share, strangers
 from messagedb_agent.errors import StoreUnavailable, ValidationError
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.memory import MemoryStore
@@ -165,7 +165,7 @@ async def test_streams_that_are_no_threads_are_ignored_and_told_of_once(
 async def test_however_many_streams_are_no_threads_the_log_is_told_of_some_of_them(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(share, "_MOST_FOREIGN", 2)
+    monkeypatch.setattr(strangers, "_MOST_TOLD", 2)
     store = WatchedStore()
     engine = engine_on(store, scripted("yes"))
     for number in range(12):
