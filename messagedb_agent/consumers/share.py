@@ -134,7 +134,7 @@ class WorkersShare:
 
     def end(self) -> None:
         """Take nothing up any more; what is under way goes on to its rest."""
-        self._is_over, self._leaves_suspects = True, self._has_suspects
+        self._is_over, self._leaves_suspects = True, self._has_suspects()
         self._attendance.withdraw(self)
         self._caution.forget(self)
 
@@ -195,11 +195,13 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        if not self._is_careful or self._has_suspects:
+        if not self._is_careful or self._has_suspects():
             return
         async with self._telling:
             if not await self._log.clear():
                 return  # the slot is somebody else's, who may suspect more
+        if self._has_suspects():
+            return  # one was replayed meanwhile
         self._reach = None
         self._deaths = {}
         self._told = {}
@@ -327,9 +329,8 @@ class WorkersShare:
     def _is_careful(self) -> bool:
         return self._reach is not None
 
-    @property
     def _has_suspects(self) -> bool:
-        """Whether anything is not taken up yet that a dead worker may have taken up."""
+        """Say whether anything is not taken up yet that a dead worker may have taken up."""
         if self._reach is None:
             return False
         is_known = bool(self._condemned) or self._caution.concerns(self)
