@@ -85,8 +85,12 @@ def _hint(error: typer.TyperException) -> str:
     """Say what to do about wrong usage."""
     context = getattr(error, "ctx", None)
     see = f"see {context.command_path if context else PROGRAM} --help"
-    if getattr(error, "option_name", None) and context and _takes_a_message(context.command):
+    if context is None or not _takes_a_message(context.command):
+        return see
+    if getattr(error, "option_name", None):
         return f"{see}; before a message that begins with - put --"
+    if getattr(error, "param", None) is None:  # nothing is wrong but that there are more words
+        return f'{see}; a message of several words stands in quotes: "..."'
     return see
 
 

@@ -27,6 +27,12 @@ from messagedb_agent.errors import ValidationError
 if TYPE_CHECKING:
     from messagedb_agent import Engine
 
+_WITH_WORK = {
+    "interrupted": "who worked on it is gone; a worker goes on",
+    "ready": "a worker takes it up",
+}
+"""What is said of threads in a list that have something to do, and nobody who does it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Showing:
@@ -199,10 +205,10 @@ def list_threads(common: Common, limit: int, form: str) -> int:
                 for listed in threads
             ]
             print_table(("thread", "status", "messages", "updated", "title"), rows)
-            if left := [listed.prefix for listed in threads if listed.is_left]:
-                which = left[0] if len(left) == 1 else "THREAD"
-                go_on = command(setup.common, "continue", which)
-                note(f"interrupted: who worked on it is gone; a worker goes on, or: {go_on}")
+            for status, told in _WITH_WORK.items():
+                if found := [listed.prefix for listed in threads if listed.status == status]:
+                    which = found[0] if len(found) == 1 else "THREAD"
+                    note(f"{status}: {told}, or: {command(setup.common, 'continue', which)}")
 
     run(work())
     return ExitCode.OK

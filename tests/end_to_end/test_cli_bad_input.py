@@ -38,6 +38,22 @@ def test_the_last_thread_where_there_is_none_says_how_to_begin_one(
     assert cli("list").notes == [f"no threads yet; {begin}"]
 
 
+@pytest.mark.parametrize(
+    ("words", "in_quotes"),
+    [
+        (("start", "hello", "there"), True),
+        (("message", "last", "hello", "there"), True),
+        (("show", "last", "there"), False),
+        (("message", "last"), False),
+    ],
+)
+def test_a_message_without_quotes_says_where_they_go(
+    cli: CommandLine, words: tuple[str, ...], in_quotes: bool
+) -> None:
+    line = cli.refused(*words, code=2)
+    assert line.endswith('; a message of several words stands in quotes: "...")') == in_quotes
+
+
 def test_a_message_to_an_unknown_thread(cli: CommandLine) -> None:
     cli.refused("message", "nobody", "hi", code=3)
     assert cli("list", "--format", "json").json == []

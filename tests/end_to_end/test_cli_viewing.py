@@ -293,3 +293,14 @@ def test_a_category_is_written_as_message_db_reads_it(cli: CommandLine) -> None:
     ):
         ended = cli("list", "--category", name)
         assert ended.notes.count(f"category '{name}' is written 'myAgent': {why}") == 1
+
+
+def test_a_list_says_what_takes_up_a_thread_that_has_something_to_do(cli: CommandLine) -> None:
+    thread = cli("start", "--detach", "What is 5 + 3?").out.strip()
+    one = cli.line("continue", thread[:6])
+    assert cli("list").notes == [f"ready: a worker takes it up, or: {one}"]
+    other = cli("start", "--detach", "Thanks!").out.strip()
+    several = cli.line("continue", "THREAD")
+    assert cli("list").notes == [f"ready: a worker takes it up, or: {several}"]
+    assert [cli("continue", each).code for each in (thread, other)] == [0, 0]
+    assert cli("list").notes == []
