@@ -19,6 +19,7 @@ _WORDS = {
     "approval_asked": "asked for approval",
     "approved": "approved",
     "denied": "denied",
+    "note": "outcome found out",
     "continued": "continued",
     "failure": "the model gave no answer",
     "cancelled": "stopped",
@@ -64,12 +65,16 @@ def _changed(item: "Item", *, full: bool) -> str:
 
 
 def _call_line(call: "ShownCall", *, full: bool) -> str:
-    time = "" if call.elapsed_ms is None else f" ({call.elapsed_ms} ms)"
-    said = call.result if full else cut(" ".join(call.result.split()), _SHOWN_CHARACTERS)
+    is_unknown = call.outcome == "unknown"
+    # Who closes the call of a dead worker cannot know how long it ran, and says 0.
+    has_time = call.elapsed_ms is not None and not (is_unknown and call.elapsed_ms == 0)
+    time = f" ({call.elapsed_ms} ms)" if has_time else ""
+    result = call.result.removeprefix("outcome_unknown: ") if is_unknown else call.result
+    said = result if full else cut(" ".join(result.split()), _SHOWN_CHARACTERS)
     arguments = _cut(call.arguments, full=full)
     outcome = _OUTCOMES.get(call.outcome, call.outcome)
-    result = said if call.outcome == "completed" else f"{outcome}{': ' + said if said else ''}"
-    return f"tool {call.tool} {arguments} -> {result}{time}"
+    told = said if call.outcome == "completed" else f"{outcome}{': ' + said if said else ''}"
+    return f"tool {call.tool} {arguments} -> {told}{time}"
 
 
 def _cut(text: str, *, full: bool) -> str:

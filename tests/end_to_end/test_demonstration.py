@@ -79,6 +79,10 @@ def test_a_mail_is_not_sent_again_and_a_person_says_what_happened(
     shown = cli("show", "last", "--as", "effects", "--unresolved")
     assert (shown.out, shown.notes) == ("", ["no call of unknown outcome"])
     assert "unknown, completed after all" in cli("show", "last", "--as", "effects").out
+    lines = cli("show", "last").out.splitlines()
+    worker_died = "the worker died while the tool ran; it may or may not have taken effect"
+    assert f'tool send_mail {{"to": "ada@example.org"}} -> outcome unknown: {worker_died}' in lines
+    assert "[outcome found out: completed: sent to ada@example.org]" in lines
     conversation = cli("show", "last", "--as", "conversation").out
     assert re.search(
         r"\[Note: call \w+ has completed after all: sent to ada@example\.org\]", conversation
