@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.connecting import connect
     from messagedb_agent.agents.database import Database
     from messagedb_agent.agents.engine import Engine
+    from messagedb_agent.agents.family import Branch, Family
     from messagedb_agent.agents.finding import Listed
     from messagedb_agent.agents.progress import Progress
     from messagedb_agent.agents.waiting import WaitingCall
@@ -41,8 +42,10 @@ _HOMES = {
     "Agent": "agents.agent",
     "AgentDefinition": "events.values",
     "AgentError": "errors",
+    "Branch": "agents.family",
     "Database": "agents.database",
     "Engine": "agents.engine",
+    "Family": "agents.family",
     "Limits": "events.values",
     "Listed": "agents.finding",
     "MemoryStore": "store.memory",
@@ -72,8 +75,10 @@ __all__ = [
     "Agent",
     "AgentDefinition",
     "AgentError",
+    "Branch",
     "Database",
     "Engine",
+    "Family",
     "LanguageModel",
     "Limits",
     "Listed",

@@ -94,4 +94,23 @@ class End:
     reason: str | None = None
 
 
-Command = Start | Redefine | Say | Continue | ApproveTool | DenyTool | ResolveOutcome | Cancel | End
+@dataclass(frozen=True, slots=True)
+class Title:
+    """Give the thread a title, which lists show."""
+
+    title: str
+    by: str | None = None
+
+
+Command = (
+    Start
+    | Redefine
+    | Say
+    | Continue
+    | ApproveTool
+    | DenyTool
+    | ResolveOutcome
+    | Cancel
+    | End
+    | Title
+)

@@ -43,6 +43,7 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
     Start,
+    Title,
 )
 from messagedb_agent.agent.evolution import raised
 from messagedb_agent.agent.state import NO_RULE, OpenToolCall, Stage, State
@@ -65,6 +66,7 @@ from messagedb_agent.events.schema import (
     SessionContinued,
     SessionStarted,
     SessionTerminationRequested,
+    SessionTitled,
     ToolExecutionApproved,
     ToolExecutionDenied,
     ToolOutcomeResolved,
@@ -194,6 +196,10 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
         case End():
             over = state.ended or state.terminating is not None
             return () if over else (SessionTerminationRequested(**_fields(command)),)
+        case Title(title=title):
+            if not title.strip():
+                raise ValidationError("the title is empty", field="title")
+            return (SessionTitled(**_fields(command)),)
 
 
 def _fields(command: Command) -> dict[str, Any]:

@@ -325,25 +325,30 @@ class Agent:
         """
         return await self._ask(Cancel(by, reason), SILENT)
 
-    async def fork(self, *, progress: Progress = SILENT) -> "Agent":
+    async def fork(
+        self, *, title: str | None = None, progress: Progress = SILENT, detached: bool = False
+    ) -> "Agent":
         """Begin a thread of its own that shares all up to this state; nothing is copied.
 
         Where the state is in the middle of a turn, the fork goes on with that: its unanswered
         message is answered. Calls without an outcome are not run, and nothing waits in it.
 
         Args:
+            title: the fork's title; None leaves its parent's.
             progress: told of the run while it goes on.
+            detached: only begin it; workers, or `resume`, go on with what it owes.
 
         Returns:
             The fork's state: its start, or where it rests then.
 
         Raises:
+            ValidationError: the title is empty.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             IntegrityError: a parent is missing or cut.
             StoreUnavailable: the store was not reached; a fork may stand there all the same.
         """
-        return await self.engine.fork(self, progress=progress)
+        return await self.engine.fork(self, title=title, progress=progress, detached=detached)
 
     async def resolve(
         self,

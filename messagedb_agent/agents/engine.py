@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import Command, Redefine, Say, Start
+from messagedb_agent.agent.commands import Command, Redefine, Say, Start, Title
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.defining import (
     DEFAULT_PROMPT,
@@ -302,16 +302,26 @@ class Engine(Reading):
         )
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
-    async def fork(self, agent: Agent, *, progress: Progress = SILENT) -> Agent:
+    async def fork(
+        self,
+        agent: Agent,
+        *,
+        title: str | None = None,
+        progress: Progress = SILENT,
+        detached: bool = False,
+    ) -> Agent:
         """Begin a thread that shares an agent's past, and see it through; see `Agent.fork`.
 
         Raises:
+            ValidationError: the title is empty.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             IntegrityError: a parent is missing or cut.
             StoreUnavailable: the store was not reached; a fork may stand there all the same.
         """
-        return self._settled(await self.turns.fork(agent, (), None, {}, progress))
+        said = () if title is None else (Title(title),)
+        rest = await self.turns.fork(agent, said, None, {}, progress, detached=detached)
+        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
     @cached_property
     def turns(self) -> Turns:

@@ -48,6 +48,13 @@ class Advancing(Protocol):
         """Ask something of an agent's thread, see it through, and return the new state."""
         ...
 
-    async def fork(self, agent: "Agent", *, progress: Progress = SILENT) -> "Agent":
+    async def fork(
+        self,
+        agent: "Agent",
+        *,
+        title: str | None = None,
+        progress: Progress = SILENT,
+        detached: bool = False,
+    ) -> "Agent":
         """Begin a thread that shares an agent's past, and see it through."""
         ...

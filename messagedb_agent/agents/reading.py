@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+from messagedb_agent.agents.family import Family, family
 from messagedb_agent.agents.finding import (
     Listed,
     find_thread,
@@ -87,6 +88,22 @@ class Reading:
             StoreUnavailable: the store was not reached.
         """
         return await waiting_calls(self.store, self._stream_category, limit)
+
+    async def family(self, thread_id: str) -> Family:
+        """Return the tree of forks that a thread stands in, from the thread that is no fork on.
+
+        Args:
+            thread_id: its id, in full.
+
+        Returns:
+            The thread, its ancestors, and up to 100 of all that were forked from these.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        return await family(self.store, self._stream_category, self._stream(thread_id))
 
     async def fold(self, thread_id: str, projection: Projection[S], *, at: int | None = None) -> S:
         """Fold a thread, a fork's ancestors first.

@@ -250,7 +250,8 @@ class Turns:
         at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            goes_on = commands or status(shown.state) in (*WITH_WORK, "approval")
+            works = not detached and status(shown.state) in (*WITH_WORK, "approval")
+            goes_on = works or any(moves(shown.state, command) for command in commands)
             before = self._redefinition(agent, shown, changes) if goes_on else ()
             said = (*before, *commands)
             if shown.state.stream == stream:  # it has begun

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.naming import no_position, state_at
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Turn
 from messagedb_agent.cli.viewing import print_transcript
@@ -103,10 +104,5 @@ def _telling(agent: "Agent", progress: "Progress") -> "Progress":
 
 async def _at(chat: "Chat", agent: "Agent", value: str) -> "Agent":
     if value.isascii() and value.isdigit() and len(value) < _DIGITS:
-        position = int(value)
-        rows = chat.engine.messages(agent.thread_id, position=position, until=position)
-        async for message in rows:
-            return await chat.engine.load_agent(message.id)
-    raise ValidationError(
-        f"{value} is no position of this thread; the last is {agent.position}", field="POSITION"
-    )
+        return await state_at(chat.engine, agent, int(value), field="POSITION")
+    raise no_position(agent, value, field="POSITION")

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from messagedb_agent.errors import NotFound
+from messagedb_agent.errors import NotFound, ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Engine
+    from messagedb_agent import Agent, Engine
     from messagedb_agent.projections.lineage import Lineage
 
 
@@ -21,6 +21,30 @@ async def state_names(engine: "Engine", states: "Lineage") -> Mapping[str, str]:
         if state.parent_id and state.parent_id not in names:
             names[state.parent_id] = await _elsewhere(engine, short, state.parent_id)
     return names
+
+
+async def state_at(engine: "Engine", head: "Agent", position: int, *, field: str) -> "Agent":
+    """Return the state of a thread at a position.
+
+    Args:
+        engine: what reads it.
+        head: the thread's newest state.
+        position: position in the thread's own stream.
+        field: what gives the position.
+
+    Raises:
+        ValidationError: no event stands there.
+    """
+    async for message in engine.messages(head.thread_id, position=position, until=position):
+        return await engine.load_agent(message.id)
+    raise no_position(head, str(position), field=field)
+
+
+def no_position(head: "Agent", value: str, *, field: str) -> ValidationError:
+    """Return the refusal of what is no position of a thread."""
+    return ValidationError(
+        f"{value} is no position of this thread; the last is {head.position}", field=field
+    )
 
 
 async def _elsewhere(engine: "Engine", short: "_ShortThreads", id: str) -> str:

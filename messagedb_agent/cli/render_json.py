@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Listed, Message, WaitingCall
+    from messagedb_agent import Agent, Engine, Family, Listed, Message, WaitingCall
     from messagedb_agent.consumers import Parked
     from messagedb_agent.projections.usage import ThreadUsage
 
@@ -83,6 +83,20 @@ def listed_json(listed: "Listed") -> Mapping[str, Any]:
         "startedAt": _time(found.started_at_ms),
         "updatedAt": _time(found.updated_at_ms),
     }
+
+
+def family_json(found: "Family") -> Mapping[str, Any]:
+    """Return the threads of a tree of forks, each behind its parent."""
+    threads = [
+        {
+            "threadId": branch.thread_id,
+            "title": branch.title,
+            "parentId": branch.parent_id,
+            "forkedAt": branch.forked_at,
+        }
+        for branch in found.threads
+    ]
+    return {"threads": threads, "isWhole": found.is_whole}
 
 
 def waiting_json(call: "WaitingCall") -> Mapping[str, Any]:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.render_events import cut, here
-from messagedb_agent.cli.terminal import harmless, styled
+from messagedb_agent.cli.terminal import harmless, one_line, styled
 
 if TYPE_CHECKING:
+    from messagedb_agent import Branch, Family
     from messagedb_agent.projections.items import Item, ShownCall
     from messagedb_agent.projections.lineage import Lineage
     from messagedb_agent.projections.usage import ThreadUsage
@@ -126,6 +127,22 @@ def lineage_rows(states: "Lineage", names: Mapping[str, str]) -> Sequence[Sequen
         (str(s.turn), s.kind, names[s.id], names[s.parent_id] if s.parent_id else "")
         for s in states.states
     ]
+
+
+def family_lines(found: "Family", thread_id: str) -> Iterator[str]:
+    """Give a tree of forks: each thread with where it branched off, the one shown marked by `*`."""
+    open_branches: list[tuple[Branch, str, str]] = [(found.threads[0], "", "")]
+    while open_branches:
+        branch, lead, below = open_branches.pop()
+        mark = "* " if branch.thread_id == thread_id else ""
+        where = "" if branch.forked_at is None else f" from {branch.forked_at}"
+        yield lead + one_line(f"{mark}{branch.prefix}{where}: {branch.title}")
+        ends = ("└─ ", "   ")
+        for fork in reversed(found.forks(branch.thread_id)):
+            open_branches.append((fork, below + ends[0], below + ends[1]))
+            ends = ("├─ ", "│  ")
+    if not found.is_whole:
+        yield f"(and more; {len(found.threads)} threads are shown)"
 
 
 def conversation_lines(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -137,6 +137,25 @@ def _deny(
     return decide(common, thread, decision, form)
 
 
+@command(group, "fork", "Talk")
+def _fork(
+    common: Common,
+    thread: Thread,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=_MAX_POSITION, metavar="POSITION", help="The last event that is shared."
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The new thread's title.")] = None,
+    form: Form = "text",
+) -> int:
+    """Begin a thread that shares another one's past; nothing is copied, and nothing runs yet."""
+    from messagedb_agent.cli import forking
+
+    return forking.fork(common, thread, at, title, form)
+
+
 @command(group, "cancel", "Talk")
 def _cancel(
     common: Common,

@@ -9,11 +9,12 @@ from messagedb_agent.cli.naming import state_names
 from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_json import listed_json, message_json, text_of
+from messagedb_agent.cli.render_json import family_json, listed_json, message_json, text_of
 from messagedb_agent.cli.render_text import (
     LINEAGE_HEADINGS,
     USAGE_HEADINGS,
     conversation_lines,
+    family_lines,
     lineage_rows,
     local_time,
     transcript_lines,
@@ -68,15 +69,14 @@ def show(common: Common, thread: str, showing: Showing) -> int:
                 await _print_events(engine, thread_id, showing)
             elif showing.view == "effects":
                 await _print_effects(engine, thread_id, showing)
+            elif showing.view == "lineage":
+                await _print_lineage(engine, thread_id, showing)
             elif showing.view is None:
                 await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
             else:
                 value = await _folded(engine, thread_id, showing)
                 if showing.form == "json":
                     _print_json(value, showing.view)
-                elif showing.view == "lineage":
-                    names = await state_names(engine, value)
-                    print_table(LINEAGE_HEADINGS, lineage_rows(value, names))
                 else:
                     _print_text(value, showing.view)
 
@@ -139,16 +139,30 @@ async def _print_effects(engine: "Engine", thread_id: str, showing: Showing) -> 
         note("no call of unknown outcome" if showing.unresolved else "no tool call")
 
 
+async def _print_lineage(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    """Print the states of a thread, and the tree of forks that it stands in."""
+    from messagedb_agent.cli.render_plain import plain
+    from messagedb_agent.projections.lineage import lineage
+
+    states = await engine.fold(thread_id, lineage, at=showing.at)
+    found = await engine.family(thread_id)
+    if showing.form == "json":
+        out(text_of({"states": plain(states.states), **family_json(found)}))
+        return
+    print_table(LINEAGE_HEADINGS, lineage_rows(states, await state_names(engine, states)))
+    if len(found.threads) > 1:
+        out("")
+        for line in family_lines(found, thread_id):
+            write(line)
+
+
 async def _folded(engine: "Engine", thread_id: str, showing: Showing) -> Any:
     from messagedb_agent.projections.conversation import conversation
-    from messagedb_agent.projections.lineage import lineage
     from messagedb_agent.projections.usage import usage
 
     match showing.view:
         case "usage":
             return await engine.fold(thread_id, usage, at=showing.at)
-        case "lineage":
-            return await engine.fold(thread_id, lineage, at=showing.at)
         case _:
             return await engine.fold(thread_id, conversation, at=showing.at)
 
@@ -160,8 +174,6 @@ def _print_json(value: Any, view: str) -> None:
         case "usage":
             shown = plain(value)
             out(text_of({key: shown[key] for key in ("models", "tools", "byModel", "byTool")}))
-        case "lineage":
-            out(text_of(plain(value.states)))
         case "state":
             out(text_of(plain(value.state)))
         case _:

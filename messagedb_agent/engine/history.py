@@ -34,7 +34,7 @@ async def segments(reader: Reader, stream: str, until: int | None = None) -> tup
         IntegrityError: a fork's parent is missing, or forks lead in a circle.
     """
     found = [Segment(stream, until)]
-    while (parent := await _parent(reader, found[0].stream)) is not None:
+    while (parent := await parent_of(reader, found[0].stream)) is not None:
         if len(found) > MAX_ANCESTORS or any(parent.stream == s.stream for s in found):
             raise IntegrityError(f"the ancestors of {stream} do not end")
         if await _version(reader, parent.stream) < (parent.until or 0):
@@ -50,7 +50,8 @@ async def _version(reader: Reader, parent: str) -> int:
         raise IntegrityError(f"a fork of {parent!r}, which is no stream") from error
 
 
-async def _parent(reader: Reader, stream: str) -> Segment | None:
+async def parent_of(reader: Reader, stream: str) -> Segment | None:
+    """Return what a fork shares of its parent's stream; None for a thread that is no fork."""
     async for message in reader.read(stream, until=0):
         event = decode(message).recorded.event
         if isinstance(event, SessionStarted) and event.forked_from:

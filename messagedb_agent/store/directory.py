@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.rows import SELECT_OF_TABLE
-from messagedb_agent.store.store import Question, StreamHead, TypeRows
+from messagedb_agent.store.store import Beginning, Question, StreamHead, TypeRows
 
 Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -92,6 +92,17 @@ LIMIT %(limit)s
 """
 _UNANSWERED = SELECT_OF_TABLE + _WITHOUT_ANSWER
 
+# All rows of the category are gone through in its index; those of other types and places cost no
+# more than that. What a first message says is unpacked for first messages alone.
+_BEGUN_WITH = """
+SELECT stream_name FROM messages
+WHERE category(stream_name) = %(category)s
+  AND CASE WHEN position = 0 AND type = %(type)s
+      THEN jsonb_typeof(data #> %(path)s) = 'string' AND data #>> %(path)s = ANY(%(texts)s) END
+ORDER BY global_position DESC
+LIMIT %(limit)s
+"""
+
 _MAX_POSITION = 2**63 - 1
 
 
@@ -156,3 +167,18 @@ async def unanswered(
         },
     )
     return [Message(*row) for row in found]
+
+
+async def begun_with(fetch: Fetch, category: str, beginning: Beginning, limit: int) -> list[str]:
+    """Return the names of the streams of a category that begin so, the newest first."""
+    found = await fetch(
+        _BEGUN_WITH,
+        {
+            "category": category,
+            "type": beginning.type,
+            "path": list(beginning.path),
+            "texts": list(beginning.texts),
+            "limit": max(0, limit),
+        },
+    )
+    return [name for (name,) in found]

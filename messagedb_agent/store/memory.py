@@ -21,7 +21,7 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uui
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Appended, Message, NewMessage
-from messagedb_agent.store.store import Question, StreamHead, TypeRows
+from messagedb_agent.store.store import Beginning, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
     check_category,
@@ -232,6 +232,17 @@ class MemoryStore:
         )
         return list(islice(asking, max(0, limit)))
 
+    async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
+        """Return the names of the streams that begin so; see `Directory.begun_with`."""
+        self._check_open()
+        check_category(category)
+        begun = (
+            message.stream_name
+            for message in reversed(self._categories.get(category, []))
+            if message.position == 0 and _begins(message, beginning)
+        )
+        return list(islice(begun, max(0, limit)))
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -313,6 +324,13 @@ def _is_answered(asked: Message, later: Message, question: Question) -> bool:
         return False
     one, other = (_values(message).get(question.key, _ABSENT) for message in (asked, later))
     return _ABSENT not in (one, other) and jsonb.is_equal(one, other)
+
+
+def _begins(first: Message, beginning: Beginning) -> bool:
+    value: Any = _values(first) if first.type == beginning.type else None
+    for key in beginning.path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return isinstance(value, str) and value in beginning.texts
 
 
 def _values(message: Message) -> Mapping[str, Any]:

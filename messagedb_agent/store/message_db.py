@@ -31,7 +31,7 @@ from messagedb_agent.store.server_errors import (
     refused_connection,
     translated,
 )
-from messagedb_agent.store.store import BATCH_SIZE, News, Question, StreamHead, TypeRows
+from messagedb_agent.store.store import BATCH_SIZE, Beginning, News, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
     check_category,
@@ -275,6 +275,11 @@ class MessageDbStore:
         """Return the messages that no later one answers; see `Directory.unanswered`."""
         check_category(category)
         return await directory.unanswered(self._rows, category, question, limit, before)
+
+    async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
+        """Return the names of the streams that begin so; see `Directory.begun_with`."""
+        check_category(category)
+        return await directory.begun_with(self._rows, category, beginning, limit)
 
     async def _writing(
         self, category: str, work: Callable[[Connection], Awaitable[list[Appended]]]

@@ -63,6 +63,21 @@ class Question:
     ends: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the first message of a stream says.
+
+    Attributes:
+        type: its type.
+        path: keys that lead to a text in its data, from the outermost on.
+        texts: what the text may be.
+    """
+
+    type: str
+    path: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
 class Reader(Protocol):
     """Reads messages; pages by itself, so that no caller sees a batch size."""
 
@@ -258,6 +273,18 @@ class Directory(Protocol):
             question: what asks and what answers. One without its key is answered by `ends` alone.
             limit: how many at the most, newest first.
             before: only messages with a global position below this one.
+        """
+        ...
+
+    async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
+        """Return the names of the streams of a category that begin so, the newest first.
+
+        The server goes through all messages of the category.
+
+        Args:
+            category: such as `agent:v0`.
+            beginning: what the first message of a stream says.
+            limit: how many at the most.
         """
         ...
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from messagedb_agent.errors import RefusedName, StoreUnavailable
-from messagedb_agent.store.store import Question, Store, StreamHead, TypeRows
+from messagedb_agent.store.store import Beginning, Question, Store, StreamHead, TypeRows
 from tests.contract.messages import new
 
 
@@ -222,6 +222,36 @@ async def test_what_no_later_message_of_its_stream_answers_is_found(
     assert await store.unanswered(f"{category}x", ASKED, limit=9) == []
     with pytest.raises(RefusedName):
         await store.unanswered(f"{category}-half", ASKED, limit=9)
+
+
+async def test_streams_are_found_by_what_their_first_message_says(
+    store: Store, category: str
+) -> None:
+    from_one, from_two = ('{"from": {"stream": "one"}}', '{"from": {"stream": "two"}}')
+    for name, *told in (
+        ("a", ("Begun", from_one), ("Begun", from_two)),
+        ("b", ("Other", from_one)),
+        ("c", ("Other", None), ("Begun", from_one)),
+        ("d", ("Begun", from_two)),
+        ("e", ("Begun", '{"from": "one"}')),
+        ("f", ("Begun", '{"from": {"stream": ["one"]}}')),
+        ("g", ("Begun", None)),
+        ("h", ("Begun", from_one)),
+    ):
+        await store.append(f"{category}-{name}", *(new(type, data) for type, data in told))
+    await store.append(f"{category}:v0-a", new("Begun", from_one))
+
+    async def found(*texts: str, limit: int = 9) -> list[str]:
+        begun = Beginning("Begun", ("from", "stream"), texts)
+        names = await store.begun_with(category, begun, limit=limit)
+        return [name.removeprefix(f"{category}-") for name in names]
+
+    assert await found("one") == ["h", "a"]
+    assert await found("one", "two") == ["h", "d", "a"]
+    assert await found("one", "two", limit=2) == ["h", "d"]
+    assert await found("one", limit=0) == await found() == await found("on") == []
+    with pytest.raises(RefusedName):
+        await store.begun_with(f"{category}-a", Beginning("Begun", ("from",), ("one",)), limit=1)
 
 
 async def test_it_is_known_which_streams_are_owned_without_trying_to_own_them(

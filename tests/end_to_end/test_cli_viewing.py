@@ -78,7 +78,7 @@ def test_views_say_what_they_are_named_for(cli: CommandLine) -> None:
 
     roles = [message["role"] for message in shown("conversation")]
     assert roles == ["system", "user", "assistant", "tool", "assistant"]
-    assert [state["kind"] for state in shown("lineage")] == ["start", "answered"]
+    assert [state["kind"] for state in shown("lineage")["states"]] == ["start", "answered"]
     state = shown("state")
     assert (state["started"], state["owed"], state["limits"]) == (True, None, {"callsPerTurn": 100})
     assert shown("usage")["byTool"]["calculate"]["completed"] == 1
@@ -102,6 +102,11 @@ def test_the_conversation_begins_at_once_and_names_calls_beside_who_makes_them(
     ]
 
 
+def rows_of(cli: CommandLine, thread: str) -> list[str]:
+    """Return the states of a thread as lineage shows them."""
+    return cli("show", thread, "--as", "lineage").out.partition("\n\n")[0].splitlines()[1:]
+
+
 def test_lineage_names_states_by_short_thread_and_position(
     cli: CommandLine, store_url: str, category: str
 ) -> None:
@@ -115,9 +120,9 @@ def test_lineage_names_states_by_short_thread_and_position(
 
     fork = asyncio.run(forked())
     short, of_fork = parent[:6], fork[:6]
-    rows = [line.split() for line in cli("show", parent, "--as", "lineage").out.splitlines()[1:]]
+    rows = [line.split() for line in rows_of(cli, parent)]
     assert rows == [["0", "start", f"{short}/0"], ["1", "answered", f"{short}/7", f"{short}/0"]]
-    rows = [line.split() for line in cli("show", fork, "--as", "lineage").out.splitlines()[1:]]
+    rows = [line.split() for line in rows_of(cli, fork)]
     assert rows[0] == ["0", "start", f"{short}/0"]
     assert rows[1][1:] == ["start", f"{of_fork}/0", f"{short}/3"]
     assert rows[2][2].startswith(f"{of_fork}/")

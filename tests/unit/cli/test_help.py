@@ -11,7 +11,8 @@ from messagedb_agent.cli.app import main
 from messagedb_agent.cli.exits import MEANINGS, ExitCode
 
 COMMANDS = (
-    *("start", "message", "continue", "chat", "approve", "deny", "cancel", "end", "resolve"),
+    *("start", "message", "continue", "chat", "approve", "deny", "fork", "cancel", "end"),
+    "resolve",
     *("show", "list", "approvals", "tail", "verify", "worker", "consume", "config", "db"),
 )
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
