@@ -14,6 +14,7 @@ from messagedb_agent.agents.finding import (
 from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.verify import Verification, verify
+from messagedb_agent.events.anchor import Head
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import News, Store
@@ -177,23 +178,26 @@ class Reading:
         """
         return await self.store.last(self._stream(thread_id))
 
-    async def verify(self, thread_id: str) -> Verification:
+    async def verify(self, thread_id: str, anchored: Head | None = None) -> Verification:
         """Check that a thread's log says what was written; no model and no tool is called.
 
         Positions, the hash chain, ids, causes, outcomes and where a fork branched off are checked,
         a fork's ancestors' too, and every model request is folded again and compared with its
-        digest. What is wrong is a finding and no error. What no chain can show: a tail that was
-        cut off or, behind the last hash, changed; a chain that was made anew as a whole; another
-        `time` or global position.
+        digest. What is wrong is a finding and no error. What no chain can show by itself: a tail
+        that was cut off or, behind the last hash, changed; a chain that was made anew as a whole.
+        A head that was kept elsewhere shows that too. `time` and global positions are covered by
+        nothing.
 
         Args:
-            thread_id: its id, in full; a thread without events has nothing wrong with it.
+            thread_id: its id, in full; a thread without events has nothing wrong with it, if no
+                head of it is known.
+            anchored: a head that the thread had earlier (`messagedb_agent.audit`).
 
         Raises:
             RefusedName: no thread can have this id.
             StoreUnavailable: the store was not reached.
         """
-        return await verify(self.store, self._stream(thread_id))
+        return await verify(self.store, self._stream(thread_id), anchored)
 
     @property
     def _stream_category(self) -> str:

@@ -23,6 +23,7 @@ from messagedb_agent.cli.shape import (
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
 _MAX_CONCURRENCY = 10_000
+_MAX_PROCESSES = 256
 _MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
 
 WorkersGroup = Annotated[
@@ -278,11 +279,29 @@ def _tail(
 
 
 @command(group, "verify", "Look")
-def _verify(common: Common, thread: Thread, form: Form = "text") -> int:
-    """Check that a thread's log is what was written."""
+def _verify(
+    common: Common,
+    thread: Annotated[
+        str | None,
+        typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
+    ] = None,
+    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=_MAX_PROCESSES,
+            metavar="N",
+            help="With --all: how many processes check; as many as pay where it is left out.",
+        ),
+    ] = None,
+    form: Form = "text",
+) -> int:
+    """Check that a thread's log, or every thread's, is what was written."""
     from messagedb_agent.cli import verifying
 
-    return verifying.verify(common, thread, form)
+    asked = verifying.Verifying(thread, take_all, form, processes)
+    return verifying.verify(common, asked)
 
 
 @command(group, "worker", "Work")

@@ -8,8 +8,9 @@ Requests of a projection that this code does not know are named, too, and not co
 
 Rows of other writers carry no hash. They are named and not condemned: nobody said what they must
 be, and the next row with a hash covers them. What a chain cannot show: a tail that was cut
-off or, behind the last hash, changed; a chain that was made anew as a whole; another `time` or
-global position. That takes a hash kept elsewhere.
+off or, behind the last hash, changed; a chain that was made anew as a whole. That takes a head
+kept elsewhere (`events/anchor.py`). Another `time` or global position, and the global position of a
+cause, are covered by nothing: the server gives them, and gives others where a thread is imported.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.engine.history import Segment, read_events, segments
 from messagedb_agent.errors import IntegrityError, RefusedName
+from messagedb_agent.events.anchor import Head
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
@@ -89,6 +91,7 @@ class Verification:
         finding: the first row that does not follow; None where all do.
         unchecked: model requests of projections that are not known here, in order; their digests
             were not looked at, all else about their rows was.
+        head: the last row of the thread's own stream that follows; None where there is none.
     """
 
     events: int
@@ -96,16 +99,19 @@ class Verification:
     foreign: tuple[ForeignRow, ...]
     finding: Finding | None
     unchecked: tuple[UncheckedRequest, ...] = ()
+    head: Head | None = None
 
 
-async def verify(reader: Reader, stream: str) -> Verification:
+async def verify(reader: Reader, stream: str, anchored: Head | None = None) -> Verification:
     """Check all that stands in a thread, up to its present end.
 
-    A stream without any rows has nothing wrong with it.
+    A stream without any rows has nothing wrong with it, if none was anchored.
 
     Args:
         reader: where the thread is kept.
         stream: full name of the thread's stream.
+        anchored: a head that the thread had earlier, and must have gone on from; None where none
+            is known.
 
     Raises:
         RefusedName: `stream` is a category.
@@ -116,18 +122,30 @@ async def verify(reader: Reader, stream: str) -> Verification:
         parts = await segments(reader, stream, version)
     except (IntegrityError, RefusedName) as error:
         return Verification(0, 0, (), Finding(stream, 0, "", str(error)))
-    check = _Check(reader)
+    check = _Check(reader, stream, anchored)
     for part in parts:
         if finding := await check.segment(part):
             return check.result(finding)
-    return check.result(None)
+    return check.result(_cut(anchored, version))
+
+
+def _cut(anchored: Head | None, version: int) -> Finding | None:
+    """Say whether a thread ends before what was once its head."""
+    if anchored is None or anchored.position <= version:
+        return None
+    what = f"the thread is cut: it was anchored at {anchored.position}, and ends at {version}"
+    if version < 0:
+        what = f"the thread is gone: it was anchored at {anchored.position}"
+    return Finding(anchored.stream, version + 1, "", what, recorded=anchored.hash)
 
 
 class _Check:
     """A walk over the rows of a history, in order."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, stream: str, anchored: Head | None) -> None:
         self._reader = reader
+        self._stream = stream
+        self._anchored = anchored
         self._hash = GENESIS
         self._ids: set[str] = set()
         self._shown = conversation.initial
@@ -141,7 +159,12 @@ class _Check:
 
     def result(self, finding: Finding | None) -> Verification:
         foreign, unchecked = tuple(self._foreign), tuple(self._unchecked)
-        return Verification(self._events, self._requests, foreign, finding, unchecked)
+        return Verification(self._events, self._requests, foreign, finding, unchecked, self._head())
+
+    def _head(self) -> Head | None:
+        if self._last is None or self._last.stream_name != self._stream:
+            return None
+        return Head(self._stream, self._last.position, hash_text(self._hash))
 
     async def segment(self, part: Segment) -> Finding | None:
         """Check the rows of one stream, on from what was checked before it."""
@@ -177,6 +200,8 @@ class _Check:
             return finding
         else:
             self._unproven = None
+        if finding := self._of_anchor(row, hash_text(computed)):
+            return finding
         self._hash, self._last = computed, row
         self._ids.add(row.id)
         self._shown = conversation.evolve(self._shown, decoded.recorded)
@@ -191,6 +216,16 @@ class _Check:
             what += f", or a row of another writer before it, from {self._unproven} on"
         return _finding(row, what, recorded, computed)
 
+    def _of_anchor(self, row: Message, computed: str) -> Finding | None:
+        """Compare the chain with the head that was kept elsewhere."""
+        anchored = self._anchored
+        if anchored is None or (row.stream_name, row.position) != (self._stream, anchored.position):
+            return None
+        if anchored.hash == computed:
+            return None
+        what = "the chain up to here is another than the one that was anchored"
+        return _finding(row, what, anchored.hash, computed)
+
     def _written(self, row: Message, decoded: Decoded) -> Finding | None:
         """Check what a row of ours says by itself."""
         event, cause = decoded.recorded.event, decoded.metadata.cause
@@ -204,7 +239,7 @@ class _Check:
             and key not in self._closed_by_others  # which its performer could not know of
             and not counts(self._shown.state, decoded.recorded)
         ):
-            return _finding(row, "the outcome of a call that was not open")
+            return _finding(row, "the outcome of a call that was not open", key)
         if isinstance(event, SessionStarted) and event.forked_from and row.position == 0:
             recorded, last = event.forked_from.event_id, self._last
             if last is None or recorded != last.id:

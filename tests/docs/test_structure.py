@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"engine"}
 MAY_IMPORT["consumers"] = MAY_IMPORT["agents"] | {"agents"}
+MAY_IMPORT["audit"] = MAY_IMPORT["agents"] | {"agents"}
 PURE = ("events", "agent", "projections")
 # Of models and tools the engine knows the ports alone.
 ENGINE_PORTS = frozenset(
@@ -140,7 +141,7 @@ def test_the_command_line_stands_on_public_names_and_a_few_named_modules() -> No
     # Beside what spec.md names: the entry point's own, and rules that must stand once.
     own = {"config", "observability.logging"}
     rules = {"containing", "store.address", "store.encoding"}
-    asked = {"errors", "agent.commands", "consumers"}
+    asked = {"errors", "agent.commands", "audit", "consumers"}
     public = {NAME, *(f"{NAME}.{module}" for module in own | rules | asked)}
     rooms = (f"{NAME}.cli", f"{NAME}.events", f"{NAME}.projections")
     wrong = [

@@ -1,0 +1,175 @@
+"""Anchors: how far chains had come at a time, to be kept elsewhere, and signed.
+
+An anchor is a file of canonical JSON lines: a header with format, version, category and time; a
+line {hash, position, streamName} for the last row of each thread, in order of the names; and an end
+with the number of heads and the SHA-256 of all lines before it, and with a key their HMAC-SHA256
+too. The hash of a head covers all rows up to it, those of other writers and a fork's ancestors'
+included.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from messagedb_agent.errors import ConfigurationError, IntegrityError, ValidationError
+from messagedb_agent.events.canonical import Json, Number, canonical_text, read
+from messagedb_agent.events.chain import hash_bytes, hash_text
+
+FORMAT = "messagedb-agent anchor"
+VERSION = 1
+KEY_SETTING = "ANCHOR_KEY"
+"""The setting that holds the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last row of a thread, and the hash that covers all up to it.
+
+    Attributes:
+        stream: full name of the thread's stream.
+        position: position of its last row.
+        hash: the row's hash, computed again, base64url without padding.
+    """
+
+    stream: str
+    position: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The heads of threads at a time.
+
+    Attributes:
+        category: category of the threads, such as `agent:v0`.
+        made_at: when, ISO 8601, UTC; by the clock of who made it.
+        heads: the heads by the stream's name.
+        is_signed: whether the file carried a signature, which was checked.
+    """
+
+    category: str
+    made_at: str
+    heads: Mapping[str, Head]
+    is_signed: bool = False
+
+
+def anchor_text(category: str, made_at: str, heads: Iterable[Head], key: str | None) -> str:
+    """Return an anchor as it stands in a file.
+
+    Args:
+        category: category of the threads.
+        made_at: when, ISO 8601, UTC.
+        heads: the heads, in any order.
+        key: what it is signed with; None leaves it unsigned.
+    """
+    header: dict[str, Json] = {
+        "category": category,
+        "format": FORMAT,
+        "formatVersion": Number(VERSION),
+        "madeAt": made_at,
+    }
+    ordered = sorted(heads, key=lambda head: head.stream)
+    lines: list[dict[str, Json]] = [
+        {"hash": head.hash, "position": Number(head.position), "streamName": head.stream}
+        for head in ordered
+    ]
+    body = "".join(f"{canonical_text(line)}\n" for line in [header, *lines])
+    end: dict[str, Json] = {"heads": Number(len(lines)), "sha256": _digest(body.encode())}
+    if key is not None:
+        end["hmacSha256"] = _signature(body.encode(), key)
+    return f"{body}{canonical_text(end)}\n"
+
+
+def read_anchor(text: bytes, category: str, key: str | None) -> Anchor:
+    """Read an anchor, and check that it is whole, of this category and signed with this key.
+
+    Args:
+        text: the file.
+        category: the category it must be of.
+        key: what it must be signed with; None where there is no key.
+
+    Raises:
+        ValidationError: it is no anchor, of another version or category, or cut off.
+        ConfigurationError: it is signed, and there is no key to check that with.
+        IntegrityError: it was changed, is signed with another key, or is unsigned despite a key.
+    """
+    body, newline, last = text.removesuffix(b"\n").rpartition(b"\n")
+    header, *lines = (body + newline).splitlines() or [last]
+    _check_header(_object(header, 1), category)
+    end = _object(last, len(lines) + 2)
+    if not text.endswith(b"\n") or "sha256" not in end:
+        raise _refused("it is cut off: its last line is missing")
+    _check_end(end, body + newline, key)
+    heads = [_head(_object(line, number), number) for number, line in enumerate(lines, 2)]
+    by_stream = {head.stream: head for head in heads}
+    if not len(by_stream) == len(heads) == end.get("heads"):
+        raise _refused("the number of its heads is another than its last line says")
+    made_at = str(_object(header, 1).get("madeAt", ""))
+    return Anchor(category, made_at, by_stream, "hmacSha256" in end)
+
+
+def _check_header(header: Mapping[str, Any], category: str) -> None:
+    if header.get("format") != FORMAT:
+        raise _refused("it is no anchor")
+    if header.get("formatVersion") != VERSION:
+        raise _refused(
+            f"it is of version {header.get('formatVersion')!r}; this program reads {VERSION}"
+        )
+    if header.get("category") != category:
+        raise _refused(f"it is of the category {header.get('category')!r}, not {category!r}")
+
+
+def _check_end(end: Mapping[str, Any], body: bytes, key: str | None) -> None:
+    signature = end.get("hmacSha256")
+    if signature is not None and key is None:
+        raise ConfigurationError(
+            f"the anchor is signed; set {KEY_SETTING} to the key it was signed with",
+            field=KEY_SETTING,
+        )
+    if signature is None and key is not None:
+        raise IntegrityError(
+            f"the anchor is not signed, though {KEY_SETTING} is set: it may be anybody's"
+        )
+    if not _is_same(end["sha256"], _digest(body)):
+        raise IntegrityError("the anchor was changed since it was made")
+    if key is not None and not _is_same(signature, _signature(body, key)):
+        raise IntegrityError(f"the anchor was not signed with this {KEY_SETTING}, or was changed")
+
+
+def _is_same(written: object, computed: str) -> bool:
+    return hmac.compare_digest(str(written).encode(), computed.encode())
+
+
+def _digest(body: bytes) -> str:
+    return hash_text(hashlib.sha256(body).digest())
+
+
+def _signature(body: bytes, key: str) -> str:
+    return hash_text(hmac.digest(key.encode(), body, "sha256"))
+
+
+def _head(line: Mapping[str, Any], number: int) -> Head:
+    try:
+        position, name = line["position"], line["streamName"]
+        hash_bytes(line["hash"])
+        if type(position) is not int or not isinstance(name, str) or position < 0:
+            raise ValueError("no head")
+    except (KeyError, TypeError, ValueError) as error:
+        raise _refused(f"line {number} is no head of a thread") from error
+    return Head(name, position, line["hash"])
+
+
+def _object(line: bytes, number: int) -> Mapping[str, Any]:
+    try:
+        value = read(line.decode())
+    except ValueError as error:
+        raise _refused(f"line {number} is no JSON") from error
+    if not isinstance(value, dict):
+        raise _refused(f"line {number} is no JSON object")
+    return value
+
+
+def _refused(why: str) -> ValidationError:
+    return ValidationError(f"the anchor cannot be used: {why}", field="anchor")
