@@ -1,5 +1,6 @@
 """The embedded server ends by itself when nobody needs it, and by hand when nobody uses it."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -145,6 +146,15 @@ async def test_a_stop_is_refused_while_others_are_connected(
         with pytest.raises(Refused, match="2 other clients are connected"):
             await stop(settings)
         assert one.execute("SELECT 1").fetchone() == (1,)
+
+
+async def test_a_client_that_is_just_leaving_keeps_no_server_from_being_stopped(
+    server: EmbeddedServer, settings: EmbeddedSettings
+) -> None:
+    with psycopg.connect(server.url):
+        stopping = asyncio.create_task(stop(settings))
+        await asyncio.sleep(0.3)  # in which it has looked
+    assert await stopping is True
 
 
 async def test_a_forced_stop_ends_the_server_under_a_client(

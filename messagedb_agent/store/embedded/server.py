@@ -1,5 +1,6 @@
 """The one door to the embedded server: find it or start it, look at it, end it."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from messagedb_agent.store.embedded.values import (
 )
 
 _STOP_TIMEOUT_S = 30.0
+_LOOKS = 10  # at clients, before they keep a server from being stopped
+_BETWEEN_LOOKS_S = 0.1
 
 _CLIENTS = """
 SELECT count(*) FROM pg_stat_activity
@@ -113,7 +116,7 @@ async def stop(settings: EmbeddedSettings, *, force: bool = False) -> bool:
         if not is_alive(where):
             return False
         async with locks.exclusive(where.lock, timeout_s=starting.LOCK_TIMEOUT_S):
-            if not force and (clients := await _clients(where)):
+            if not force and (clients := await _clients_that_stay(where)):
                 raise Refused(
                     f"{clients} other client{'s are' if clients > 1 else ' is'} connected to the "
                     "embedded server; --force ends it all the same"
@@ -154,6 +157,18 @@ def _found(where: Places, settings: EmbeddedSettings) -> EmbeddedServer | None:
             touch(lock, settings.idle_s)
             return server
     return None
+
+
+async def _clients_that_stay(where: Places) -> int:
+    """Return how many clients are connected, but for those that are just leaving.
+
+    The server ends the session of a client that has closed it, or ended, a moment later.
+    """
+    for _ in range(_LOOKS):
+        if not (clients := await _clients(where)):
+            break
+        await asyncio.sleep(_BETWEEN_LOOKS_S)
+    return clients
 
 
 async def _clients(where: Places) -> int:
