@@ -51,12 +51,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ[_HOME_VARIABLE]
 
 
+# Which of the modules need litellm: importing it takes as long as dozens of tests.
+_OF_LITELLM = ("tests/end_to_end/llm/", "tests/end_to_end/test_cli_sessions.py")
+
+
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
     """Keeps the tests of a module together, but those that are shares of one large work."""
 
     def _split_scope(self, nodeid: str) -> str:
-        is_share = nodeid.startswith("tests/simulation/test_simulation.py")
-        return nodeid if is_share else str(super()._split_scope(nodeid))
+        if nodeid.startswith("tests/simulation/test_simulation.py"):
+            return nodeid
+        if nodeid.startswith(_OF_LITELLM):
+            return "litellm"
+        return str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 from messagedb_agent import Agent, Engine
-from messagedb_agent.errors import ModelError
+from messagedb_agent.errors import ModelError, StoreUnavailable
 from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.pool import PoolLimits
@@ -23,7 +23,7 @@ _THREADS = 8
 _LEAST_AMBIGUOUS = 10
 _WRITES = (b"write_message(message", b"COMMIT")
 _LOCKS = (b"pg_try_advisory_lock", b"pg_advisory_unlock")
-_TROUBLES: tuple[Trouble, ...] = ("after", "after", "after", "before", 0.02)
+_TROUBLES: tuple[Trouble, ...] = (*("after",) * 6, "before", 0.02)
 
 
 async def cuts(server: Server, *, count: int, seed: int) -> Report:
@@ -97,9 +97,12 @@ async def _talk(
 
 
 async def _said(engine: Engine, agent: Agent | None, message: Said) -> Agent:
-    try:
-        if agent is None:
-            return await engine.start(message.text, message_id=message.id)
-        return await agent.advance(message.text, message_id=message.id, at_head=True)
-    except ModelError as error:  # interrupted too often, each time its lock was cut off
-        return error.agent
+    while True:
+        try:
+            if agent is None:
+                return await engine.start(message.text, message_id=message.id)
+            return await agent.advance(message.text, message_id=message.id, at_head=True)
+        except ModelError as error:  # interrupted too often, each time its lock was cut off
+            return error.agent
+        except StoreUnavailable:  # cut off at each of its tries: with the same id it stands once
+            continue

@@ -15,9 +15,9 @@ _WORKERS = 6
 _SETTING = Setting(threads=64, workers=_WORKERS, busy_ms=120)
 _AT_POINTS = 0.6  # how many are to come to a point; some of them are killed before they do
 _EARLY = 0.2  # how many of those that are killed at any time are killed while they start
-_STARTS_S = 0.5
-_WORKS_S = 1.5
-_PATIENCE_S = 5.0  # with workers that do not come to their point
+_STARTS_S = 0.4
+_WORKS_S = 1.0
+_PATIENCE_S = 2.5  # with workers that do not come to their point
 _LOOK_S = 0.02
 
 

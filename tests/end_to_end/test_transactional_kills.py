@@ -69,13 +69,11 @@ async def test_a_process_that_is_killed_has_written_once_or_not_at_all(
         assert (ended.code, proxy.cuts) == (-signal.SIGKILL, 1)
     assert ledger.lines == (["a"] if attempt == 1 else [])
 
-    ended = await asyncio.to_thread(
-        finished, cli.process("continue", "last", "--tools", "paying_tools")
-    )
+    ended = await asyncio.to_thread(cli, "continue", "last", "--tools", "paying_tools")
     assert (ended.code, ended.out) == (0, f"pay: paid a in attempt {attempt}\n")
     assert ledger.lines == ["a"]
     assert ledger.transactions[0][0] == ledger.transactions[0][1]
-    verified = await asyncio.to_thread(finished, cli.process("verify", "last"))
+    verified = await asyncio.to_thread(cli, "verify", "last")
     assert verified.code == 0
 
 
@@ -105,7 +103,7 @@ async def test_what_a_frozen_process_holds_is_given_up_by_the_server(
 
     async def is_left() -> bool:
         """Its lock ends with its session, soon after it."""
-        listed = await asyncio.to_thread(finished, cli.process("list", "--format", "json"))
+        listed = await asyncio.to_thread(cli, "list", "--format", "json")
         return [one["status"] for one in json.loads(listed.out)].count("interrupted") == 1
 
     await until(is_left)

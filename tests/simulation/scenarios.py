@@ -29,7 +29,7 @@ class Scenario:
 SCENARIOS: dict[str, Scenario] = {}
 
 COSTLY = frozenset({"forks", "many-threads", "workers"})
-"""Scripts that take several times as long as others, and so are drawn half as often."""
+"""Scripts that take several times as long as others."""
 
 
 def _scenario(*shows: str) -> Callable[[Script], Script]:
