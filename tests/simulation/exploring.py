@@ -5,6 +5,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -117,7 +118,25 @@ def explore(
 
 
 def _done(job: Job) -> Tally:
-    return job()
+    with few_collections():
+        return job()
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Let garbage be looked for between many runs alone, and among what they leave behind.
+
+    Each run leaves its world behind as cycles. Looking for them at every few hundred new objects
+    would take a third of the time; so would looking through all that was imported.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
@@ -144,18 +163,9 @@ def _second_crashes(name: str, first: Fault) -> Iterator[Run]:
 
 
 def _counted(runs: Iterator[Run]) -> Tally:
-    # Each run leaves its world behind as cycles. Looking for them at every few hundred new objects
-    # would take a third of the time; so would looking through all that was imported.
-    gc.collect()
-    gc.freeze()
-    gc.disable()
     tally = Tally()
-    try:
-        for number, done in enumerate(runs):
-            tally.add(done)
-            if number % _RUNS_A_COLLECTION == 0:
-                gc.collect()
-    finally:
-        gc.enable()
-        gc.unfreeze()
+    for number, done in enumerate(runs):
+        tally.add(done)
+        if number % _RUNS_A_COLLECTION == 0:
+            gc.collect()
     return tally

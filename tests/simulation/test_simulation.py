@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.exploring import Job, Tally, seeds, single_crashes
+from tests.simulation.exploring import Job, Tally, few_collections, seeds, single_crashes
 from tests.simulation.faults import KINDS
 from tests.simulation.scenarios import COSTLY, SCENARIOS
 
@@ -52,8 +52,9 @@ def test_whatever_a_seed_brings_nothing_is_lost_and_nothing_is_done_twice(first:
 def done(jobs: list[Job]) -> Tally:
     """Do the work; a run that fails is shown with its seed and the command that repeats it."""
     tally = Tally()
-    for job in jobs:
-        tally.merge(job())
+    with few_collections():  # once: this process has imported far more than the simulator
+        for job in jobs:
+            tally.merge(job())
     print(tally)
     assert not tally.failures, str(tally)
     return tally
