@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.FINDING: "a check found something wrong in the log",
+    ExitCode.FINDING: "a check found something wrong in the log; diff: not the same",
     ExitCode.USAGE: "wrong usage, or a value that is refused",
     ExitCode.NOT_FOUND: "no such thread or call, or more than one fits",
     ExitCode.CONFIGURATION: "a setting, a key or a tool module is missing or wrong",

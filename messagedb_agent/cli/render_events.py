@@ -85,12 +85,17 @@ def _told(message: "Message") -> str:
         return "(its data cannot be read)"
     if not isinstance(data, Mapping):
         return "(its data is not an object)"
-    value = data.get(_TELLING.get(message.type, ""))
+    return told_of(message.type, data)
+
+
+def told_of(type: str, data: Mapping[str, Any]) -> str:
+    """Return what an event says most of all, by its type and its data."""
+    value = data.get(_TELLING.get(type, ""))
     tool = data.get("toolName")
     text = _short(value)
-    if message.type == "ToolExecutionApproved" and isinstance(data.get("arguments"), str):
+    if type == "ToolExecutionApproved" and isinstance(data.get("arguments"), str):
         text = f"with changed arguments {data['arguments']} {text}"
-    if message.type == "LlmResponseReceived" and not text:
+    if type == "LlmResponseReceived" and not text:
         calls = data.get("toolCalls")
         names = _short(calls)
         text = f"calls {names}" if names else ""

@@ -228,6 +228,33 @@ def _show(
     return viewing.show(common, thread, viewing.Showing(view, form, full, at, unresolved))
 
 
+@command(group, "diff", "Look")
+def _diff(
+    common: Common,
+    one: Annotated[
+        str, typer.Argument(metavar="THREAD[@N]", help="A thread, as it was at event N.")
+    ],
+    other: Annotated[
+        str | None, typer.Argument(metavar="[THREAD[@N]]", help="What it is compared with.")
+    ] = None,
+    at: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            max=_MAX_POSITION,
+            metavar="POSITION",
+            help="Of one thread: its position, or two; one is compared with its end.",
+        ),
+    ] = None,
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Compare two threads, or two positions of one; ends with 0 where they say the same, else 1."""
+    from messagedb_agent.cli import diffing
+
+    return diffing.diff(common, one, other, at or (), form, full=full)
+
+
 @command(group, "list", "Look")
 def _list(
     common: Common,
