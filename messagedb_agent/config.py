@@ -22,6 +22,7 @@ from messagedb_agent.store import address
 DEFAULT_FILE = Path(".env")
 
 _MAX_CALLS = 2**53  # what an event can hold
+_SHORTEST_KEY = 16
 _MAX_IDLE_S = 10 * 365 * 86_400.0
 
 
@@ -47,6 +48,12 @@ def _web_address(value: str) -> str:
         is_one = False
     if not is_one or any(character.isspace() for character in value):
         raise ValueError("it is no address of the form http://host:port/path, or https")
+    return value
+
+
+def _long_key(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < _SHORTEST_KEY:
+        raise ValueError(f"it has fewer than {_SHORTEST_KEY} characters")
     return value
 
 
@@ -80,6 +87,8 @@ class Settings(BaseSettings):
         embedded_idle_s: the embedded server ends after this many seconds without a client.
         messagedb_agent_home: folder of the embedded server; None for the user's data folder.
         postgres_bin: `bin` folder of an installed PostgreSQL to embed.
+        anchor_key: what anchors are signed with, of at least 16 characters; None leaves them
+            unsigned.
     """
 
     model_config = SettingsConfigDict(
@@ -110,6 +119,7 @@ class Settings(BaseSettings):
     embedded_idle_s: Annotated[float, Field(gt=0, le=_MAX_IDLE_S)] = 600
     messagedb_agent_home: Path | None = None
     postgres_bin: Path | None = None
+    anchor_key: Annotated[SecretStr | None, AfterValidator(_long_key)] = None
 
     @classmethod
     def settings_customise_sources(

@@ -1,5 +1,6 @@
 """The commands on threads, and `config`: how they are called. What they do stands beside this."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -26,6 +27,15 @@ _MAX_CONCURRENCY = 10_000
 _MAX_PROCESSES = 256
 _MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
 
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=_MAX_PROCESSES,
+        metavar="N",
+        help="How many processes check all threads; as many as pay where it is left out.",
+    ),
+]
 WorkersGroup = Annotated[
     str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
 ]
@@ -313,22 +323,30 @@ def _verify(
         typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
     ] = None,
     take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=_MAX_PROCESSES,
-            metavar="N",
-            help="With --all: how many processes check; as many as pay where it is left out.",
-        ),
+    anchor: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare with the heads that `anchor` wrote earlier."),
     ] = None,
+    processes: Processes = None,
     form: Form = "text",
 ) -> int:
     """Check that a thread's log, or every thread's, is what was written."""
     from messagedb_agent.cli import verifying
 
-    asked = verifying.Verifying(thread, take_all, form, processes)
+    asked = verifying.Verifying(thread, take_all, form, anchor, processes)
     return verifying.verify(common, asked)
+
+
+@command(group, "anchor", "Look")
+def _anchor(
+    common: Common,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    processes: Processes = None,
+) -> int:
+    """Write the heads of all threads to a file, signed, for `verify --anchor` to compare."""
+    from messagedb_agent.cli import anchoring
+
+    return anchoring.anchor(common, file, processes)
 
 
 @command(group, "worker", "Work")

@@ -98,11 +98,11 @@ def read_anchor(text: bytes, category: str, key: str | None) -> Anchor:
     body, newline, last = text.removesuffix(b"\n").rpartition(b"\n")
     header, *lines = (body + newline).splitlines() or [last]
     _check_header(_object(header, 1), category)
-    end = _object(last, len(lines) + 2)
-    if not text.endswith(b"\n") or "sha256" not in end:
+    end = _object(last, len(lines) + 2) if text.endswith(b"\n") else {}
+    if "sha256" not in end:
         raise _refused("it is cut off: its last line is missing")
     _check_end(end, body + newline, key)
-    heads = [_head(_object(line, number), number) for number, line in enumerate(lines, 2)]
+    heads = [_head(_object(line, n), n, category) for n, line in enumerate(lines, 2)]
     by_stream = {head.stream: head for head in heads}
     if not len(by_stream) == len(heads) == end.get("heads"):
         raise _refused("the number of its heads is another than its last line says")
@@ -150,15 +150,16 @@ def _signature(body: bytes, key: str) -> str:
     return hash_text(hmac.digest(key.encode(), body, "sha256"))
 
 
-def _head(line: Mapping[str, Any], number: int) -> Head:
+def _head(line: Mapping[str, Any], number: int, category: str) -> Head:
     try:
-        position, name = line["position"], line["streamName"]
-        hash_bytes(line["hash"])
-        if type(position) is not int or not isinstance(name, str) or position < 0:
-            raise ValueError("no head")
-    except (KeyError, TypeError, ValueError) as error:
-        raise _refused(f"line {number} is no head of a thread") from error
-    return Head(name, position, line["hash"])
+        position, name, written = line["position"], line["streamName"], line["hash"]
+        hash_bytes(written)
+        is_head = type(position) is int and position >= 0 and name.startswith(f"{category}-")
+    except (AttributeError, KeyError, TypeError, ValueError):
+        is_head = False
+    if not is_head:
+        raise _refused(f"line {number} is no head of a thread")
+    return Head(name, position, written)
 
 
 def _object(line: bytes, number: int) -> Mapping[str, Any]:

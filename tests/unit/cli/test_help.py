@@ -13,7 +13,8 @@ from messagedb_agent.cli.exits import MEANINGS, ExitCode
 COMMANDS = (
     *("start", "message", "continue", "chat", "approve", "deny", "fork", "cancel", "end"),
     "resolve",
-    *("show", "diff", "list", "approvals", "tail", "verify", "worker", "consume", "config", "db"),
+    *("show", "diff", "list", "approvals", "tail", "verify", "anchor", "worker", "consume"),
+    *("config", "db"),
 )
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
 

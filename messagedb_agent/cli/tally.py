@@ -1,0 +1,84 @@
+"""What checking many threads has found so far: printed on the way, and summed up."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from messagedb_agent.cli.counter import Counter
+from messagedb_agent.cli.render_verified import finding_line, named_lines, verification_json
+from messagedb_agent.cli.terminal import one_line, write
+
+if TYPE_CHECKING:
+    from messagedb_agent.audit import Checked
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found so far in many threads; what is wrong is printed as it is found.
+
+    Attributes:
+        is_quiet: nothing is printed on the way; for output that a program reads.
+        names_others: what could not be checked is named too.
+        of: how many threads there are to check.
+        threads: how many were checked.
+        events: their events, without those of other writers; those of a fork's ancestors each time.
+        requests: model requests folded again and found the same.
+        wrong: how many threads do not verify.
+        named: the threads in which there was something to name, where nothing is printed.
+        counter: shows how far it has come.
+    """
+
+    is_quiet: bool = False
+    names_others: bool = True
+    of: int = 0
+    threads: int = 0
+    events: int = 0
+    requests: int = 0
+    wrong: int = 0
+    named: list["Checked"] = field(default_factory=list)
+    counter: Counter = field(default_factory=Counter)
+
+    def add(self, checked: "Checked") -> None:
+        """Take in what was found in a thread."""
+        found = checked.found
+        self.threads += 1
+        self.events += found.events - len(found.foreign)
+        self.requests += found.requests
+        self.wrong += found.finding is not None
+        if found.finding or found.foreign or found.unchecked:
+            self._name(checked)
+        self.counter.show(f"{self.threads:,} of {threads_text(self.of)}, {self.events:,} events")
+
+    def _name(self, checked: "Checked") -> None:
+        if self.is_quiet:
+            self.named.append(checked)
+            return
+        self.counter.clear()
+        if self.names_others:
+            for line in named_lines(checked.found, brief=True):
+                write(one_line(line))
+        if checked.found.finding:
+            write(one_line(finding_line(checked.found.finding)), flush=True)
+
+    @property
+    def summary(self) -> str:
+        """All in one line."""
+        checked = (
+            f"{threads_text(self.threads)}, {self.events} events, {self.requests} model requests"
+        )
+        return f"not verified: {self.wrong} of {checked}" if self.wrong else f"verified: {checked}"
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """All for a program; of the threads those alone in which there is something to name."""
+        return {
+            "threads": self.threads,
+            "events": self.events,
+            "requests": self.requests,
+            "wrong": self.wrong,
+            "named": [verification_json(one.thread_id, one.found) for one in self.named],
+        }
+
+
+def threads_text(count: int) -> str:
+    """Return how many threads there are."""
+    return "1 thread" if count == 1 else f"{count:,} threads"
