@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.finding import Listed
     from messagedb_agent.agents.progress import Progress
     from messagedb_agent.agents.waiting import WaitingCall
+    from messagedb_agent.consumers.subscription import Subscription
     from messagedb_agent.engine.verify import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
@@ -57,6 +58,7 @@ _HOMES = {
     "Projection": "projections.projection",
     "Reconciled": "tools.reconciling",
     "Recorded": "events.recorded",
+    "Subscription": "consumers.subscription",
     "Tool": "tools.tool",
     "ToolContext": "tools.tool",
     "ToolError": "errors",
@@ -90,6 +92,7 @@ __all__ = [
     "Projection",
     "Reconciled",
     "Recorded",
+    "Subscription",
     "Tool",
     "ToolContext",
     "ToolError",

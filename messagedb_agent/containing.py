@@ -27,7 +27,12 @@ class Overtime(Exception):
     """The work did not end in its time."""
 
 
-async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None = None) -> T:
+async def contained(
+    work: Callable[[], Awaitable[T]],
+    *,
+    timeout_s: float | None = None,
+    since: Callable[[], float] | None = None,
+) -> T:
     """Await work in a task of its own, and return or raise what it does.
 
     Work that swallows its cancellation is left behind after `GRACE_S`. Work that answers it with
@@ -36,6 +41,8 @@ async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None
     Args:
         work: makes what is awaited.
         timeout_s: seconds until it is cancelled; None for no bound.
+        since: for work of several steps, says when the one under way began, by the loop's clock;
+            each has `timeout_s`.
 
     Raises:
         CancelledError: the caller was cancelled.
@@ -45,6 +52,11 @@ async def contained(work: Callable[[], Awaitable[T]], *, timeout_s: float | None
     task = asyncio.create_task(_held(work))
     try:
         done = await _has_ended(task, timeout_s)
+        while not done and since is not None and timeout_s is not None:
+            left_s = since() + timeout_s - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            done = await _has_ended(task, left_s)
     except asyncio.CancelledError:
         if await _ends_with_result(task):
             return task.result()

@@ -20,6 +20,7 @@
     ├── ModelError                   a model call that failed for good
     ├── ToolError                    a tool that says plainly why it failed
     ├── LimitReached                 the thread stopped at one of its limits
+    ├── HandlerFailed                a message that a consumer cannot handle, nor put aside
     └── IntegrityError               the log does not say what it must
 
 Callers branch on the class and its attributes, never on the text.
@@ -203,6 +204,21 @@ class LimitReached(AgentError):
         super().__init__(f"limit reached: {', '.join(limits)}")
         self.limits = limits
         self.agent = agent
+
+
+class HandlerFailed(AgentError):
+    """A handler kept failing at a message, and the consumer has no store to park it in.
+
+    Args:
+        stream: full name of the message's stream.
+        position: its position there.
+        reason: what went wrong the last time.
+    """
+
+    def __init__(self, stream: str, position: int, reason: str) -> None:
+        super().__init__(f"{stream}/{position} is not handled: {reason}")
+        self.stream = stream
+        self.position = position
 
 
 class IntegrityError(AgentError):

@@ -16,7 +16,7 @@ from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
-from messagedb_agent.store.stream_name import id_of, thread_category
+from messagedb_agent.store.stream_name import category_of, id_of, thread_category
 
 _MOST_TOGETHER = 100  # of the threads that are noted in one append
 _MOST_GROUPS = 100  # that are asked what they have put aside
@@ -56,17 +56,26 @@ class Parking:
     Its messages are `ThreadParked`, and `ThreadReplayed` or `ThreadDropped` for those that are
     parked no more. `ThreadRested` says of one that was replayed that it has come to rest since.
 
+    Where the group handles messages, one by one, a thread is parked from the message on that
+    failed: replayed, it goes on with that; dropped, with the one behind it. `ThreadAdvanced` says
+    how far that has come.
+
     Args:
         store: where it is kept.
         group: whose it is.
         ids: makes ids of messages.
+        of_messages: whether the group handles messages, of any streams of its category.
     """
 
-    def __init__(self, store: ParkingStore, group: Group, ids: Ids) -> None:
+    def __init__(
+        self, store: ParkingStore, group: Group, ids: Ids, *, of_messages: bool = False
+    ) -> None:
         self.stream = beside(group.category, "parked", group.name)
         self._group = group
         self._store = store
         self._ids = ids
+        self._of_messages = of_messages
+        self._resumes: dict[str, int] = {}  # of those that are replayed, the position to go on at
         self._version = -1
         self._parked: dict[str, Parked] = {}
         self._replayed: dict[str, int] = {}  # at which position of the stream here that stands
@@ -94,6 +103,15 @@ class Parking:
         """
         return tuple(self._replayed)
 
+    @property
+    def version(self) -> int:
+        """Position, in the stream here, of the last message that was read."""
+        return self._version
+
+    def resumes_at(self, stream: str) -> int:
+        """Return the position that a thread which is replayed goes on at, message by message."""
+        return self._resumes.get(stream, 0)
+
     async def catch_up(self) -> Mapping[str, bool]:
         """Read on.
 
@@ -108,24 +126,39 @@ class Parking:
                 continue  # it was read beside this
             self._version = message.position
             parked = _parked(message)
-            if parked is None or not self._group.is_thread(parked.stream):
-                continue
-            match message.type:
-                case "ThreadParked":
-                    self._parked[parked.stream] = parked
-                    self._replayed.pop(parked.stream, None)
-                    self._news[parked.stream] = False
-                case "ThreadReplayed":
-                    self._parked.pop(parked.stream, None)
-                    self._replayed[parked.stream] = message.position
-                    self._news[parked.stream] = True
-                case "ThreadDropped":
-                    self._parked.pop(parked.stream, None)
-                case "ThreadRested":
-                    replayed = whole_number(fields_of(message.data), "replayed", -1)
-                    self._tried(parked.stream, replayed)
+            if parked is not None and self._is_ours(parked.stream):
+                self._fold(message, parked)
         news, self._news = self._news, {}
         return news
+
+    def _is_ours(self, stream: str) -> bool:
+        if self._of_messages:
+            return category_of(stream) == self._group.category and bool(id_of(stream))
+        return self._group.is_thread(stream)
+
+    def _fold(self, message: Message, parked: Parked) -> None:
+        stream = parked.stream
+        match message.type:
+            case "ThreadParked":
+                self._parked[stream] = parked
+                self._replayed.pop(stream, None)
+                self._news[stream] = False
+            case "ThreadReplayed" | "ThreadDropped" if self._of_messages:
+                if aside := self._parked.pop(stream, None):  # once: else it is under way already
+                    skipped = int(message.type == "ThreadDropped")
+                    self._resumes[stream] = aside.position + skipped
+                    self._replayed[stream] = message.position
+                    self._news[stream] = True
+            case "ThreadReplayed":
+                self._parked.pop(stream, None)
+                self._replayed[stream] = message.position
+                self._news[stream] = True
+            case "ThreadDropped":
+                self._parked.pop(stream, None)
+            case "ThreadAdvanced" if stream in self._replayed:
+                self._resumes[stream] = max(self.resumes_at(stream), parked.position + 1)
+            case "ThreadRested":
+                self._tried(stream, whole_number(fields_of(message.data), "replayed", -1))
 
     def rests(self, stream: str) -> None:
         """Hear that a thread rests: if it was replayed, who takes its slot need not try it."""
@@ -170,6 +203,11 @@ class Parking:
     async def drop(self, parked: Parked) -> None:
         """Forget that a thread is parked; it is tried again when it has news."""
         await self._note("ThreadDropped", parked)
+
+    def advanced(self, stream: str, position: int) -> NewMessage:
+        """Return the message that says how far a thread has come since it was replayed."""
+        data = {"streamName": stream, "position": position}
+        return NewMessage(self._ids.new(), "ThreadAdvanced", orjson.dumps(data).decode())
 
     async def _note(self, type: str, parked: Parked) -> int:
         """Return the position of what was noted."""

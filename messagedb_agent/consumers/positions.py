@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import orjson
 
 from messagedb_agent.consumers.fields import fields_of, whole_number
 from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.newest import newest_position
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import NewMessage
@@ -22,8 +23,14 @@ _TOGETHER = 8  # positions that are read at once
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 
-class PositionStore(Reader, Writer, Directory, Protocol):
+@runtime_checkable
+class Keeper(Reader, Writer, Protocol):
     """A store as positions are kept in it."""
+
+
+@runtime_checkable
+class PositionStore(Keeper, Directory, Protocol):
+    """A store that also tells which positions there are."""
 
 
 class Positions:
@@ -41,7 +48,7 @@ class Positions:
     Source: Eventide's `consumer-postgres`, `PositionStore`.
     """
 
-    def __init__(self, store: PositionStore, category: str, identifier: str, ids: Ids) -> None:
+    def __init__(self, store: Keeper, category: str, identifier: str, ids: Ids) -> None:
         self.stream = beside(category, "position", identifier)
         self._category = category
         self._store = store
@@ -60,7 +67,7 @@ class Positions:
         if last is None:
             return None
         position = whole_number(fields_of(last.data), "position", -1)
-        if position < 0 or position > await self._newest():
+        if position < 0 or position > await newest_position(self._store, self._category):
             _logger.warning("%s holds no position of this category; it is ignored", self.stream)
             return None
         return position
@@ -71,12 +78,12 @@ class Positions:
         Raises:
             StoreUnavailable: the store was not reached; it may be noted all the same.
         """
-        data = orjson.dumps({"position": position}).decode()
-        await self._store.append(self.stream, NewMessage(self._ids.new(), _TYPE, data))
+        await self._store.append(self.stream, self.note(position))
 
-    async def _newest(self) -> int:
-        heads = await self._store.newest_streams(self._category, limit=1)
-        return heads[0].global_position if heads else 0
+    def note(self, position: int) -> NewMessage:
+        """Return the message that notes a position."""
+        data = orjson.dumps({"position": position}).decode()
+        return NewMessage(self._ids.new(), _TYPE, data)
 
 
 async def starts_of(

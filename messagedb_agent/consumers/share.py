@@ -11,6 +11,7 @@ from messagedb_agent.agents.resting import rests_behind
 from messagedb_agent.consumers.attendance import Attendance
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.caution import Caution
+from messagedb_agent.consumers.cursor import Cursor
 from messagedb_agent.consumers.interrupted import deaths_told
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
@@ -19,7 +20,6 @@ from messagedb_agent.consumers.positions import Positions
 from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.strangers import Strangers
-from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.containing import error_text
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
@@ -72,7 +72,7 @@ class WorkersShare:
         self._parking = shared.parking
         identifier = group.identifier(member)
         self._positions = Positions(self._store, group.category, identifier, self._ids)
-        self._subscription = self._subscribed(1)
+        self._cursor = self._subscribed(1)
         self._backlog = Backlog(0)
         self._noted = 0
         self._log = SlotLog(
@@ -98,7 +98,7 @@ class WorkersShare:
     @property
     def read_through(self) -> int:
         """Global position up to which all was read."""
-        return self._subscription.position
+        return self._cursor.position
 
     def newest_of(self, stream: str) -> int:
         """Return the position of a thread's newest event that is not handled; -1 for none."""
@@ -118,7 +118,7 @@ class WorkersShare:
             StoreUnavailable: the store was not reached.
         """
         found = await self._log.take()
-        self._subscription = self._subscribed(max(1, start))
+        self._cursor = self._subscribed(max(1, start))
         self._backlog = Backlog(max(0, start - 1))
         self._noted = start
         self._deaths = dict(found.deaths)
@@ -127,8 +127,8 @@ class WorkersShare:
             self.try_again(stream)
         return found
 
-    def _subscribed(self, start: int) -> Subscription:
-        return Subscription(
+    def _subscribed(self, start: int) -> Cursor:
+        return Cursor(
             self._store, self._group.category, start=start, member=self._member, longest=_LONGEST
         )
 
@@ -164,17 +164,17 @@ class WorkersShare:
         """
         read: list[Message] = []
         try:
-            async with aclosing(self._subscription.news()) as news:
+            async with aclosing(self._cursor.news()) as news:
                 async for message in news:
                     read.append(message)
                     if len(read) >= most:
                         break
-        finally:  # the subscription is past them, also where it failed behind them
+        finally:  # the cursor is past them, also where it failed behind them
             self._take(read)
         await self._park_condemned()
         if len(read) >= most:
             return True
-        self._subscription.passed(newest)
+        self._cursor.passed(newest)
         self._backlog.passed(newest)
         return False
 

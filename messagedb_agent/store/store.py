@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
@@ -144,6 +144,7 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
 class Writer(Protocol):
     """Writes messages."""
 
@@ -208,6 +209,7 @@ class News(Protocol):
         ...
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Hears of news."""
 
@@ -226,6 +228,7 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
 class Directory(Protocol):
     """Finds streams of a category without reading their messages."""
 

@@ -129,6 +129,11 @@ class OpenTransaction:
         """Whether the connection is gone, and the transaction with it."""
         return self.connection.closed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can go on: no statement has failed, and nobody has ended it."""
+        return self.connection.info.transaction_status == TransactionStatus.INTRANS
+
     async def begin(self) -> None:
         """Begin it.
 

@@ -23,6 +23,11 @@ class Transaction(Protocol):
         """Whether the connection is gone, and the transaction with it."""
         ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can go on: no statement has failed, and nobody has ended it."""
+        ...
+
     async def locked(self, stream: str, position: int) -> Sequence[Message]:
         """Wait until nobody else writes to the stream's category, and read on in the stream.
 

@@ -35,8 +35,8 @@ def load_tools(reference: str) -> tuple[AnyTool, ...]:
     module_name, colon, attribute = reference.partition(":")
     if colon and not attribute.strip():
         raise _refused(f"{reference!r} names nothing after the colon: write module or module:name")
-    module = _imported(module_name.strip())
-    found = _attribute(module, attribute) if attribute else _usual(module)
+    module = imported(module_name.strip(), field="tools")
+    found = attribute_of(module, attribute, field="tools") if attribute else _usual(module)
     tools = _as_tools(found)
     if not tools:
         raise _refused(f"{reference!r} holds no tools: mark functions with @tool")
@@ -53,9 +53,20 @@ def _sourced(tool: AnyTool, reference: str) -> AnyTool:
     return sourced
 
 
-def _imported(name: str) -> ModuleType:
+def imported(name: str, *, field: str) -> ModuleType:
+    """Import a module that a person names, from the current directory too.
+
+    Args:
+        name: its dotted name.
+        field: what it was named by, for the error.
+
+    Raises:
+        ConfigurationError: there is no such module, or its import fails.
+    """
     if not name or not all(part.isidentifier() for part in name.split(".")):
-        raise _refused(f"{name!r} is no module: write package.module or package.module:attribute")
+        raise _refused(
+            f"{name!r} is no module: write package.module or package.module:attribute", field
+        )
     here = os.getcwd()
     if here not in sys.path and name.partition(".")[0] != _PACKAGE:
         sys.path.insert(0, here)
@@ -63,21 +74,27 @@ def _imported(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise _refused(f"there is no module {name!r}, here or installed") from error
-        raise _not_importable(name, error) from error
+            raise _refused(f"there is no module {name!r}, here or installed", field) from error
+        raise _not_importable(name, error, field) from error
     except (Exception, SystemExit) as error:  # importing runs whatever stands in the module
-        raise _not_importable(name, error) from error
+        raise _not_importable(name, error, field) from error
 
 
-def _not_importable(name: str, error: BaseException) -> ConfigurationError:
-    return _refused(f"module {name!r} does not import: {type(error).__name__}: {first_line(error)}")
+def _not_importable(name: str, error: BaseException, field: str) -> ConfigurationError:
+    why = f"{type(error).__name__}: {first_line(error)}"
+    return _refused(f"module {name!r} does not import: {why}", field)
 
 
-def _attribute(module: ModuleType, name: str) -> object:
+def attribute_of(module: ModuleType, name: str, *, field: str) -> object:
+    """Return what stands in a module under a name, which may have dots.
+
+    Raises:
+        ConfigurationError: nothing does.
+    """
     try:
         found: object = attrgetter(name)(module)
     except AttributeError as error:
-        raise _refused(f"module {module.__name__!r} has no {name!r}") from error
+        raise _refused(f"module {module.__name__!r} has no {name!r}", field) from error
     return found
 
 
@@ -98,5 +115,5 @@ def _as_tools(found: object) -> tuple[AnyTool, ...]:
     return (found,)  # type: ignore[return-value]  # the toolbox says so where it is none
 
 
-def _refused(message: str) -> ConfigurationError:
-    return ConfigurationError(message, field="tools")
+def _refused(message: str, field: str = "tools") -> ConfigurationError:
+    return ConfigurationError(message, field=field)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from messagedb_agent.clock import SystemClock
+from messagedb_agent.consumers.cursor import Cursor
 from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.positions import Positions, starts_of
-from messagedb_agent.consumers.subscription import Subscription
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.memory import MemoryStore
@@ -116,18 +116,16 @@ async def test_positions_are_read_once_for_all_members_that_start(category: str)
     assert store.asked == 5
 
 
-async def test_a_subscription_gives_each_message_once_on_and_on(
-    store: Store, category: str
-) -> None:
+async def test_a_cursor_gives_each_message_once_on_and_on(store: Store, category: str) -> None:
     places = await written(store, category, 3)
-    subscription = Subscription(store, category, start=places[1])
-    assert [m.global_position async for m in subscription.news()] == places[1:]
-    assert [m async for m in subscription.news()] == []
+    cursor = Cursor(store, category, start=places[1])
+    assert [m.global_position async for m in cursor.news()] == places[1:]
+    assert [m async for m in cursor.news()] == []
     more = await written(store, category, 2)
-    async for message in subscription.news():
+    async for message in cursor.news():
         assert message.global_position == more[0]
         break
-    assert [m.global_position async for m in subscription.news()] == more[1:]
+    assert [m.global_position async for m in cursor.news()] == more[1:]
 
 
 async def test_members_of_a_group_share_the_streams_as_the_server_shares_them(
@@ -136,6 +134,6 @@ async def test_members_of_a_group_share_the_streams_as_the_server_shares_them(
     names = {f"{category}-{n}" for n in range(30)}
     await written(store, category, 30)
     for member in (Member(n, 3) for n in range(3)):
-        read = {m.stream_name async for m in Subscription(store, category, member=member).news()}
+        read = {m.stream_name async for m in Cursor(store, category, member=member).news()}
         assert read == {name for name in names if member.has(name)}
         assert 0 < len(read) < 30
