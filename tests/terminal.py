@@ -45,11 +45,14 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type a line."""
-        os.write(self._terminal, text.encode() + b"\n")
+        self._write(text.encode() + b"\n")
 
     def press(self, key: str) -> None:
         """Press a key together with Ctrl."""
-        os.write(self._terminal, bytes([ord(key.upper()) - 64]))
+        self._write(bytes([ord(key.upper()) - 64]))
+
+    def _write(self, keys: bytes) -> None:
+        os.write(self._terminal, keys)
 
     def wait(self, seconds: float) -> None:
         """Read on for a while, as a person does who looks at what comes."""
@@ -64,11 +67,21 @@ class Terminal:
         Ctrl-D is lost where readline sets the terminal up: a person would press again, too. Nobody
         presses so fast that the answer to one is cut short by the next.
         """
+        self._again(lambda: self.press(key), text)
+
+    def strike_until(self, key: str, text: str) -> None:
+        """Strike a key, as often as it takes until a text is shown.
+
+        What is typed before a program reads single keys, it throws away.
+        """
+        self._again(lambda: self._write(key.encode()), text)
+
+    def _again(self, act: Callable[[], None], text: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while text not in self.shown[self._seen :]:
             assert time.monotonic() < deadline, self.shown
             with suppress(OSError):  # it has ended
-                self.press(key)
+                act()
             again = time.monotonic() + _PRESS_AGAIN_S
             while text not in self.shown[self._seen :] and time.monotonic() < again:
                 if not self._read():

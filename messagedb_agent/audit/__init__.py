@@ -7,6 +7,7 @@ from messagedb_agent.audit.checking import (
     thread_ids,
     together,
 )
+from messagedb_agent.audit.replaying import Moment, replay
 from messagedb_agent.engine.verify import (
     Finding,
     ForeignRow,
@@ -21,12 +22,14 @@ __all__ = [
     "Finding",
     "ForeignRow",
     "Head",
+    "Moment",
     "UncheckedRequest",
     "Verification",
     "anchor_text",
     "anchored_ids",
     "check_threads",
     "read_anchor",
+    "replay",
     "thread_ids",
     "together",
 ]

@@ -42,10 +42,11 @@ def conversation_values(shown: "Conversation") -> Sequence[Mapping[str, Any]]:
     """Return what the model is shown: the prompt first, then message by message."""
     prompt = shown.definition.system_prompt if shown.definition else ""
     first = [{"role": "system", "text": prompt}] if prompt else []
-    return [*first, *(_message(entry.message) for entry in shown.entries)]
+    return [*first, *(message_values(entry.message) for entry in shown.entries)]
 
 
-def _message(message: RequestMessage) -> Mapping[str, Any]:
+def message_values(message: RequestMessage) -> Mapping[str, Any]:
+    """Return a message of the conversation."""
     match message:
         case UserText(text=text):
             return {"role": "user", "text": text}

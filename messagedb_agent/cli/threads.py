@@ -265,6 +265,31 @@ def _diff(
     return diffing.diff(common, one, other, at or (), form, full=full)
 
 
+@command(group, "replay", "Look")
+def _replay(
+    common: Common,
+    thread: Thread,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=_MAX_POSITION,
+            metavar="POSITION",
+            help="Up to this event; with --step, from it.",
+        ),
+    ] = None,
+    step: Annotated[
+        bool, typer.Option("--step", help="One event at a time, by keys, on a terminal.")
+    ] = False,
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Walk a thread event by event: what each changed, and what was to be done next."""
+    from messagedb_agent.cli import replaying
+
+    return replaying.replay(common, replaying.Replaying(thread, at, step, form, full))
+
+
 @command(group, "list", "Look")
 def _list(
     common: Common,

@@ -64,7 +64,7 @@ def show(common: Common, thread: str, showing: Showing) -> int:
     async def work() -> None:
         async with opened(setup) as engine:
             thread_id = await engine.find_thread(thread)
-            await _check_position(engine, thread_id, showing.at)
+            await check_position(engine, thread_id, showing.at)
             if showing.view == "events" or (showing.view is None and showing.form == "json"):
                 await _print_events(engine, thread_id, showing)
             elif showing.view == "effects":
@@ -84,7 +84,7 @@ def show(common: Common, thread: str, showing: Showing) -> int:
     return ExitCode.OK
 
 
-async def _check_position(engine: "Engine", thread_id: str, at: int | None) -> None:
+async def check_position(engine: "Engine", thread_id: str, at: int | None) -> None:
     """Refuse a position that the thread does not have yet.
 
     Raises:

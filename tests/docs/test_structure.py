@@ -141,7 +141,7 @@ def test_the_command_line_stands_on_public_names_and_a_few_named_modules() -> No
     # Beside what spec.md names: the entry point's own, and rules that must stand once.
     own = {"config", "observability.logging"}
     rules = {"containing", "store.address", "store.encoding"}
-    asked = {"errors", "agent.commands", "audit", "consumers"}
+    asked = {"errors", "agent.commands", "agent.steps", "audit", "consumers"}
     public = {NAME, *(f"{NAME}.{module}" for module in own | rules | asked)}
     rooms = (f"{NAME}.cli", f"{NAME}.events", f"{NAME}.projections")
     wrong = [
@@ -184,8 +184,9 @@ def test_the_pure_rooms_have_no_effects() -> None:
 
 def test_there_is_one_loop() -> None:
     """What `decide` says becomes claims in one place, which one loop uses."""
-    folds = {"projections.lineage", "projections.summary"}  # they name the step, and take none
-    assert importers("agent.decider", "decide") - folds == {
+    # These name the step, and take none.
+    named = {"projections.lineage", "projections.summary", "audit.replaying"}
+    assert importers("agent.decider", "decide") - named == {
         "engine.plan",
         "engine.loop",
         "engine.thread",  # asks only whether the thread rests
