@@ -1,5 +1,6 @@
 """Audit: all threads checked, and what is known of them taken elsewhere."""
 
+from messagedb_agent.audit.archive import Archive, archive_lines, missing_parents, open_archive
 from messagedb_agent.audit.checking import (
     Checked,
     anchored_ids,
@@ -7,6 +8,7 @@ from messagedb_agent.audit.checking import (
     thread_ids,
     together,
 )
+from messagedb_agent.audit.importing import Imported, check_import, import_threads
 from messagedb_agent.audit.replaying import Moment, replay
 from messagedb_agent.engine.verify import (
     Finding,
@@ -18,16 +20,23 @@ from messagedb_agent.events.anchor import Anchor, Head, anchor_text, read_anchor
 
 __all__ = [
     "Anchor",
+    "Archive",
     "Checked",
     "Finding",
     "ForeignRow",
     "Head",
+    "Imported",
     "Moment",
     "UncheckedRequest",
     "Verification",
     "anchor_text",
     "anchored_ids",
+    "archive_lines",
+    "check_import",
     "check_threads",
+    "import_threads",
+    "missing_parents",
+    "open_archive",
     "read_anchor",
     "replay",
     "thread_ids",

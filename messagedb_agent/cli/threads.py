@@ -374,6 +374,35 @@ def _anchor(
     return anchoring.anchor(common, file, processes)
 
 
+@command(group, "export", "Work")
+def _export(
+    common: Common,
+    threads: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[THREAD]...", help="Ids, unique beginnings of them, or `last`."),
+    ] = None,
+    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+) -> int:
+    """Print threads as JSON Lines, without loss, for `import`."""
+    from messagedb_agent.cli import archiving
+
+    return archiving.export(common, threads or (), take_all=take_all)
+
+
+@command(group, "import", "Work")
+def _import(
+    common: Common,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="What `export` printed; `-` is standard input.")
+    ],
+    form: Form = "text",
+) -> int:
+    """Write exported threads, with their ids, positions and hashes; each whole or not at all."""
+    from messagedb_agent.cli import archiving
+
+    return archiving.import_(common, file, form)
+
+
 @command(group, "worker", "Work")
 def _worker(
     common: Common,

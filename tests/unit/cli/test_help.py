@@ -14,7 +14,7 @@ COMMANDS = (
     *("start", "message", "continue", "chat", "approve", "deny", "fork", "cancel", "end"),
     "resolve",
     *("show", "diff", "list", "approvals", "tail", "verify", "anchor", "worker", "consume"),
-    *("config", "db"),
+    *("export", "import", "config", "db"),
 )
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
 

@@ -1,0 +1,128 @@
+"""`export` and `import`: threads as JSON Lines, and back."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import IO, TYPE_CHECKING, Any
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.counter import Counter
+from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.next_steps import command
+from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.running import run
+from messagedb_agent.cli.tally import threads_text
+from messagedb_agent.cli.terminal import note, out, write
+from messagedb_agent.errors import ValidationError
+
+if TYPE_CHECKING:
+    from messagedb_agent import Engine
+    from messagedb_agent.audit import Archive, Imported
+
+
+def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
+    """Print threads."""
+    if bool(threads) is take_all:
+        raise ValidationError("name threads, or say --all", field="threads")
+    setup = set_up(common)
+
+    async def work() -> None:
+        from messagedb_agent.audit import archive_lines, missing_parents, thread_ids
+
+        async with opened(setup) as engine:
+            ids = await thread_ids(engine) if take_all else await _named(engine, threads)
+            async for line in archive_lines(engine, ids):
+                write(line)
+            note(f"exported: {threads_text(len(ids))}")
+            for thread, parent in await missing_parents(engine, ids):
+                note(f"thread {thread} needs thread {parent}, which it was forked from: not here")
+
+    run(work())
+    return ExitCode.OK
+
+
+async def _named(engine: "Engine", threads: Sequence[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys([await engine.find_thread(name) for name in threads]))
+
+
+def import_(common: Common, file: str, form: str) -> int:
+    """Write the threads of a file."""
+    setup = set_up(common)
+    imported: list[Imported] = []
+
+    async def work(archive: "Archive") -> None:
+        from messagedb_agent.audit import check_import, import_threads
+
+        counter, checked, of = Counter(), count(1), threads_text(len(archive.parts))
+        async with opened(setup) as engine:
+            try:
+                plans = await check_import(
+                    engine, archive, lambda _: counter.show(f"{next(checked):,} of {of} checked")
+                )
+            finally:
+                counter.clear()
+            async for one in import_threads(engine, archive, plans):
+                imported.append(one)
+                if form == "text":
+                    write(_line(one))
+
+    with _readable(file) as opened_file:
+        from messagedb_agent.audit import open_archive
+
+        category = f"{setup.common.category}:{setup.common.version}"
+        run(work(open_archive(opened_file, category)))
+    if form == "json":
+        out(text_of([_json(one) for one in imported]))
+    _tell(setup, imported)
+    return ExitCode.OK
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[IO[bytes]]:
+    """Open a file that can be read more than once; what comes in a pipe is kept in one meanwhile.
+
+    Raises:
+        ValidationError: it cannot be read.
+    """
+    try:
+        file = _kept(sys.stdin) if name == "-" else open(name, "rb")  # noqa: SIM115 - closed below
+        if not file.seekable():
+            file = _kept(file)
+    except OSError as error:
+        raise ValidationError(f"{name!r} cannot be read: {error.strerror}", field="file") from error
+    with file:
+        yield file
+
+
+def _kept(source: IO[Any] | None) -> IO[bytes]:
+    """Return a file of our own with all that comes from a pipe, at its beginning."""
+    if source is None:
+        raise ValidationError("standard input is closed", field="file")
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - its user closes it
+    shutil.copyfileobj(getattr(source, "buffer", source), kept)
+    kept.seek(0)
+    return kept
+
+
+def _line(one: "Imported") -> str:
+    if not one.written:
+        return f"there already: thread {one.thread_id}"
+    beside = f"; {one.there} were there already" if one.there else ""
+    return f"imported: thread {one.thread_id}, {one.written} messages{beside}"
+
+
+def _json(one: "Imported") -> dict[str, object]:
+    return {"threadId": one.thread_id, "written": one.written, "there": one.there}
+
+
+def _tell(setup: Setup, imported: "Sequence[Imported]") -> None:
+    written = sum(one.written for one in imported)
+    if written:
+        note(f"{written} messages were written; their global positions and times are new here")
+    else:
+        note("nothing was written: all of it is there already")
+    note(f"check with: {command(setup.common, 'verify', '--all')}")

@@ -1,0 +1,131 @@
+"""`export` and `import`: threads leave one database and stand in another as they were."""
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli import CommandLine, finished
+
+DELETE = "DELETE FROM message_store.messages WHERE message_store.category(stream_name) = %s"
+# What jsonb has printed of these is what must come back.
+PAID = '{"amount": 1.50, "a key": [1e3, "Grüß dich", null]}'
+
+
+@pytest.fixture
+def category_of_threads(category: str) -> str:
+    return f"{category}:v0"
+
+
+def started(cli: CommandLine) -> str:
+    ended = cli("start", "What is 42 * 7?", "--format", "json")
+    assert ended.code == 0
+    return str(ended.json["threadId"])
+
+
+def removed(admin_url: str, category: str) -> None:
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(DELETE, (category,))
+
+
+def pay(admin_url: str, stream: str) -> None:
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "SELECT message_store.write_message(gen_random_uuid()::text, %s, 'Paid', %s)",
+            (stream, PAID),
+        )
+
+
+def shown(cli: CommandLine, thread: str) -> list[dict[str, object]]:
+    rows = cli("show", thread, "--format", "json").json
+    return [{k: v for k, v in row.items() if k not in ("globalPosition", "time")} for row in rows]
+
+
+def test_threads_leave_a_database_and_come_back_as_they_were(
+    cli: CommandLine, admin_url: str, category_of_threads: str
+) -> None:
+    first, second = started(cli), started(cli)
+    pay(admin_url, f"{category_of_threads}-{first}")
+    assert cli("message", first, "Thanks!").code == 0
+    before = [shown(cli, first), shown(cli, second)]
+    ended = cli("export", "--all")
+    assert (ended.code, ended.notes[-1]) == (0, "exported: 2 threads")
+    Path("threads.jsonl").write_text(ended.out)
+    assert json.loads(ended.out.splitlines()[-1])["messages"] == sum(map(len, before))
+
+    removed(admin_url, category_of_threads)
+    assert cli("show", first).code == 3
+    ended = cli("import", "threads.jsonl")
+    assert ended.code == 0
+    counts = {first: len(before[0]), second: len(before[1])}
+    assert sorted(ended.out.splitlines()) == sorted(
+        f"imported: thread {thread}, {count} messages" for thread, count in counts.items()
+    )
+    assert "their global positions and times are new here" in ended.notes[-2]
+    assert ended.notes[-1] == f"check with: {cli.line('verify', '--all')}"
+    assert [shown(cli, first), shown(cli, second)] == before
+    assert cli("verify", "--all").out.endswith("verified: 2 threads, 19 events, 5 model requests\n")
+
+    again = cli("import", "-", stdin=Path("threads.jsonl").read_bytes())
+    assert again.code == 0
+    assert again.out.count("there already: thread ") == 2
+    assert again.notes[-2] == "nothing was written: all of it is there already"
+    found = cli("import", "threads.jsonl", "--format", "json").json
+    assert {one["threadId"]: one["there"] for one in found} == counts
+    assert cli("message", first, "What is 42 * 8?").out == "42 * 8 = 336.\n"
+
+
+def test_an_export_of_a_fork_says_what_it_needs(cli: CommandLine) -> None:
+    thread = started(cli)
+    fork = cli("fork", thread).out.split()[0]
+    ended = cli("export", fork, fork[:12])
+    assert ended.notes[-2:] == [
+        "exported: 1 thread",
+        f"thread {fork} needs thread {thread}, which it was forked from: not here",
+    ]
+
+
+def test_what_cannot_be_imported_is_refused_in_one_line(
+    cli: CommandLine, admin_url: str, category_of_threads: str
+) -> None:
+    started(cli)
+    text = cli("export", "last").out
+    Path("whole").write_text(text)
+    Path("cut").write_text("\n".join(text.splitlines()[:-1]) + "\n")
+    Path("forged").write_text(text.replace("42 * 7", "42 * 8"))
+    Path("folder").mkdir()
+    assert "is cut off" in cli.refused("import", "cut", code=2)
+    assert "its SHA-256 is another" in cli.refused("import", "forged", code=2)
+    assert "is no JSON" in cli.refused("import", "-", code=2, stdin=b"hello\n")
+    assert "it is empty" in cli.refused("import", "-", code=2)
+    assert "cannot be read: No such file" in cli.refused("import", "none", code=2)
+    assert "cannot be read: Is a directory" in cli.refused("import", "folder", code=2)
+    line = cli.refused("--version", "v1", "import", "whole", code=2)
+    assert "it is of the category" in line
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "UPDATE message_store.messages SET type = 'Other'"
+            " WHERE message_store.category(stream_name) = %s AND position = 2",
+            (category_of_threads,),
+        )
+    line = cli.refused("import", "whole", code=9)
+    assert line.endswith(
+        "is there already and differs at position 2: another type "
+        "(there a Other, in the file a LlmCallStarted)"
+    )
+
+
+def test_threads_or_all_must_be_asked_for(cli: CommandLine) -> None:
+    line = cli.refused("export", code=2)
+    assert line == "error: name threads, or say --all"
+    assert cli.refused("export", "last", "--all", code=2) == line
+    assert cli.refused("export", "nobody", code=3).startswith("error: no thread 'nobody'")
+
+
+def test_an_export_goes_through_a_pipe(cli: CommandLine) -> None:
+    started(cli)
+    exported = finished(cli.process("export", "--all", environment={"PYTHONIOENCODING": "ascii"}))
+    assert exported.code == 0
+    imported = cli("import", "-", stdin=exported.out.encode())
+    assert (imported.code, imported.out.count("there already")) == (0, 1)
