@@ -19,11 +19,14 @@ from messagedb_agent.agents.defining import (
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
+from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View, view
+from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, RefusedName
 from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.words import Answering
 from messagedb_agent.llm.model import Connected, Models
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import id_of
@@ -322,6 +325,53 @@ class Engine(Reading):
         said = () if title is None else (Title(title),)
         rest = await self.turns.fork(agent, said, None, {}, progress, detached=detached)
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+
+    async def what_if(
+        self,
+        agent: Agent,
+        *,
+        results: Mapping[str, str] | None = None,
+        tools: Answering = "recorded",
+        ask: AskResult | None = None,
+        progress: Progress = SILENT,
+        **changes: Any,
+    ) -> Agent:
+        """Fork a state and run the turn on, with something other than it was.
+
+        Calls of the fork are answered by what the same calls (tool and arguments) gave in the
+        thread, also behind the state. A call that the record does not know is treated as `tools`
+        says: `recorded` stops the turn there; `ask` asks for a result; `live` runs the tool, by
+        its policy. By the first two no tool ever runs in the fork.
+
+        Args:
+            agent: the state, in the middle of a turn.
+            results: results for calls in place of those recorded, by call id. The fork begins
+                before the first of their outcomes.
+            tools: what answers calls that the record does not know.
+            ask: asks a person for a result, by tool and arguments; None where none is given.
+            progress: told of the run while it goes on.
+            changes: fields of `AgentDefinition` that are other in the fork.
+
+        Returns:
+            The fork's state where it rests. Where it was stopped as the record lacks a call,
+            `view.outcome.cancelled` says so.
+
+        Raises:
+            NotFound: a result is given for a call that the thread never made.
+            Refused: nothing is to be done at the state, a call that is open there has no result,
+                or one has its outcome in a past that the thread shares with its parent.
+            ValidationError: a change is wrong.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            RefusedPayload: the results are larger than the store takes.
+            IntegrityError: a parent is missing or cut.
+            StoreUnavailable: the store was not reached; a fork may stand there all the same.
+        """
+        check_strategy(changes.get("context_strategy"))
+        supposing = Supposing(results or {}, tools, ask, changes)
+        agent, differing = await branching(self, agent, self.tools.specs(), supposing)
+        rest = await self.turns.fork(agent, (), None, {}, progress, branching=differing)
+        return self._settled(rest)
 
     @cached_property
     def turns(self) -> Turns:

@@ -14,6 +14,12 @@ from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
+from messagedb_agent.agents.recorded_tools import (
+    Answers,
+    AskResult,
+    ThreadTools,
+    silent_mode,
+)
 from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import View
@@ -22,7 +28,8 @@ from messagedb_agent.engine.journal import Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import Refused
-from messagedb_agent.events.values import ForkPoint
+from messagedb_agent.events.values import AgentDefinition, ForkPoint
+from messagedb_agent.events.words import Answering
 from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
@@ -63,6 +70,25 @@ class Attended:
     version: int
     rests: bool
     is_blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """How a fork is to differ from what it branches off.
+
+    Attributes:
+        definition: its agent; None goes on with the recorded one.
+        results: results for calls, JSON text; see `ForkPoint`.
+        recorded: ids of the calls among them whose result is the parent's own.
+        tools: what answers calls that the parent's record does not know.
+        ask: asks a person for the result of such a call.
+    """
+
+    definition: AgentDefinition | None = None
+    results: str | None = None
+    recorded: tuple[str, ...] = ()
+    tools: Answering | None = None
+    ask: AskResult | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +195,7 @@ class Turns:
                 if isinstance(command, ApproveTool):
                     check_approval(command, run.view, self.tools)
             goes_on = any(moves(shown.state, command) for command in commands)
-            before = self._redefinition(agent, shown, changes) if goes_on else ()
+            before = self._redefinition(run, shown, changes) if goes_on else ()
             return (*before, *commands)
 
         def asked_at_head(shown: Conversation) -> Sequence[Command]:
@@ -192,23 +218,31 @@ class Turns:
         kept = self._kept.take(thread_id)
         return kept or Run(self.store, self.stream(thread_id), thread_id, self.writing)
 
-    async def _say(self, run: Run, saying: Saying, progress: Progress, detached: bool) -> Rest:
+    async def _say(
+        self,
+        run: Run,
+        saying: Saying,
+        progress: Progress,
+        detached: bool,
+        ask: AskResult | None = None,
+    ) -> Rest:
         """Say something to a thread, and see it through unless that is left to workers."""
         if detached:
             seen = await run.say(saying, progress.on_event)
         else:
-            seen = await run.take_on(saying, self._effects(run, progress), progress.on_event)
+            effects = self._effects(run, progress, ask)
+            seen = await run.take_on(saying, effects, progress.on_event)
         self._kept.keep(run)  # not after an error, which may have left it between two events
         return Rest(run.thread_id, seen)
 
-    def _effects(self, run: Run, progress: Progress) -> Effects:
+    def _effects(self, run: Run, progress: Progress, ask: AskResult | None = None) -> Effects:
         store = self._transactional
         within = Within(store, run.journal) if store else None
         return Effects(
             run.journal.stream,
             run.thread_id,
             self.models,
-            self.tools,
+            ThreadTools(self.tools, Answers(self.store, run), ask),
             self.writing.clock,
             progress.on_delta,
             within,
@@ -219,9 +253,12 @@ class Turns:
         return self.store if isinstance(self.store, Transactional) else None
 
     def _redefinition(
-        self, agent: Agent, shown: Conversation, changes: Mapping[str, Any]
+        self, run: Run, shown: Conversation, changes: Mapping[str, Any]
     ) -> Sequence[Command]:
-        return redefinition(agent.thread_id, shown, self.tools.specs(), changes)
+        # Where no tool runs, the model is offered those that were recorded.
+        recorded = shown.definition.tools if shown.definition and silent_mode(run.view) else None
+        tools = self.tools.specs() if recorded is None else recorded
+        return redefinition(run.thread_id, shown, tools, changes)
 
     async def _was_said(self, agent: Agent, message_id: str | None) -> bool:
         message = await self.store.by_id(message_id) if message_id else None
@@ -236,23 +273,35 @@ class Turns:
         progress: Progress,
         *,
         detached: bool = False,
+        branching: Branching | None = None,
     ) -> Rest:
         """Begin a new thread that shares the agent's past, and ask something of it.
 
         The thread's start stands in one append with what is said, so that what is refused leaves
         no thread behind; with a message id there is one such fork, however often it is asked for.
+        A fork of a thread in which no tool runs is such a thread too.
         """
+        branching = branching or Branching(tools=silent_mode(agent.view))
         thread_id = (
             ids.derived_id(agent.id, message_id, "thread") if message_id else ids.thread_id()
         )
         stream, parent = self.stream(thread_id), self.stream(agent.thread_id)
-        definition = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
-        at = ForkPoint(stream_name=parent, position=agent.position, event_id=agent.id)
+        recorded = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
+        definition = branching.definition or recorded
+        at = ForkPoint(
+            stream_name=parent,
+            position=agent.position,
+            event_id=agent.id,
+            results=branching.results,
+            recorded=branching.recorded,
+            tools=branching.tools,
+        )
 
         def asked(shown: Conversation) -> Sequence[Command]:
             works = not detached and status(shown.state) in (*WITH_WORK, "approval")
             goes_on = works or any(moves(shown.state, command) for command in commands)
-            before = self._redefinition(agent, shown, changes) if goes_on else ()
+            as_it_is = branching.definition is not None or not goes_on
+            before = () if as_it_is else self._redefinition(run, shown, changes)
             said = (*before, *commands)
             if shown.state.stream == stream:  # it has begun
                 return said
@@ -263,7 +312,7 @@ class Turns:
 
         run = Run(self.store, stream, thread_id, self.writing)
         await run.journal.branch_off(parent, agent.position)
-        return await self._say(run, Saying(asked, message_id), progress, detached)
+        return await self._say(run, Saying(asked, message_id), progress, detached, branching.ask)
 
 
 class _MovedOn(Exception):

@@ -1,7 +1,7 @@
 """The global options: taken by every command, and before the command's name as well."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
@@ -81,7 +81,7 @@ def taking_common(function: Callable[Concatenate[Common, P], int]) -> Callable[.
     own = list(signature.parameters.values())[1:]
 
     def command(ctx: typer.Context, **given: Any) -> int:
-        common = _merged(ctx, given)
+        common = _merged(ctx, given, {parameter.name for parameter in own})
         # Here too: typer would end the process on what a broken pipe or Ctrl-C raises.
         return guarded(lambda: _with_remedy(function, common, given))
 
@@ -114,10 +114,10 @@ def group_callback(doc: str) -> Callable[..., None]:
     return _with_options(callback, [], callback)
 
 
-def _merged(ctx: typer.Context, given: dict[str, Any]) -> Common:
-    """Take the global options out of what was given."""
+def _merged(ctx: typer.Context, given: dict[str, Any], own: Collection[str] = ()) -> Common:
+    """Take the global options out of what was given, but those that a command takes by itself."""
     before = ctx.obj if isinstance(ctx.obj, Common) else Common()
-    return before.with_given({name: given.pop(name) for name in _OPTIONS})
+    return before.with_given({name: given.pop(name) for name in _OPTIONS if name not in own})
 
 
 def _with_options(
@@ -127,6 +127,7 @@ def _with_options(
     options = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for name, annotation in _OPTIONS.items()
+        if name not in {parameter.name for parameter in own}
     ]
     parameters = [
         context,

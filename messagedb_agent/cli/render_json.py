@@ -19,21 +19,24 @@ def text_of(value: Any) -> str:
 
 async def turn_json(engine: "Engine", agent: "Agent") -> str:
     """Return how a turn ended, and what waits for a person; usage is the whole thread's."""
+    return text_of(await turn_values(engine, agent))
+
+
+async def turn_values(engine: "Engine", agent: "Agent") -> Mapping[str, Any]:
+    """Return the same as a value."""
     from messagedb_agent.projections.usage import usage
 
-    return text_of(
-        {
-            "threadId": agent.thread_id,
-            "status": agent.status,
-            "answer": agent.answer,
-            "usage": usage_totals(await engine.fold(agent.thread_id, usage)),
-            "position": agent.position,
-            "approvals": [
-                {"callId": a.call_id, "toolName": a.tool_name, "arguments": a.arguments}
-                for a in agent.approvals
-            ],
-        }
-    )
+    return {
+        "threadId": agent.thread_id,
+        "status": agent.status,
+        "answer": agent.answer,
+        "usage": usage_totals(await engine.fold(agent.thread_id, usage)),
+        "position": agent.position,
+        "approvals": [
+            {"callId": a.call_id, "toolName": a.tool_name, "arguments": a.arguments}
+            for a in agent.approvals
+        ],
+    }
 
 
 def usage_totals(used: "ThreadUsage") -> Mapping[str, Any]:

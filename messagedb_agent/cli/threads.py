@@ -167,6 +167,47 @@ def _fork(
     return forking.fork(common, thread, at, title, form)
 
 
+@command(group, "what-if", "Talk")
+def _what_if(
+    common: Common,
+    thread: Thread,
+    at: Annotated[
+        int,
+        typer.Option(
+            min=0, max=_MAX_POSITION, metavar="POSITION", help="The last event that is shared."
+        ),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another model; several make several forks."),
+    ] = None,
+    system_prompt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another system prompt.")
+    ] = None,
+    temperature: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Another temperature.")
+    ] = None,
+    tool_result: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CALL=JSON",
+            help="Another result of a call: by its id or a part of it, its tool, or a position.",
+        ),
+    ] = None,
+    form: Form = "text",
+) -> int:
+    """Fork a thread in the past and run the turn on, with something other than it was.
+
+    Calls that the thread has made too are answered from its record. A call that is not in it:
+    with --tools recorded, which is the default, the turn stops there; with --tools ask you are
+    asked for its result; with --tools live the tool runs. Any other --tools adds tools.
+    """
+    from messagedb_agent.cli import supposing
+
+    supposed = supposing.Supposed(model or (), system_prompt, temperature, tool_result or ())
+    return supposing.what_if(common, thread, at, supposed, form)
+
+
 @command(group, "cancel", "Talk")
 def _cancel(
     common: Common,

@@ -10,7 +10,7 @@ from messagedb_agent.containing import to_the_end
 from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.ended import Ended, Stands, facts_of
 from messagedb_agent.engine.journal import Journal, Plan
-from messagedb_agent.engine.plan import Effect, plan
+from messagedb_agent.engine.plan import Effect, plan, stop_unrecorded
 from messagedb_agent.engine.running import Running
 from messagedb_agent.engine.takeover import begin_again, close_abandoned, lacking
 from messagedb_agent.errors import ConfigurationError
@@ -114,7 +114,12 @@ async def run(
 
 def _following(ended: Sequence[Ended]) -> Plan[tuple[Effect, ...]]:
     """Return the plan of what follows when effects have ended."""
-    return lambda batch: (*begin_again(batch, ended), *plan(batch))
+
+    def follow(batch: Batch) -> tuple[Effect, ...]:
+        stop_unrecorded(batch)
+        return (*begin_again(batch, ended), *plan(batch))
+
+    return follow
 
 
 async def _record_known(journal: Journal, running: Running) -> None:

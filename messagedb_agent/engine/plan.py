@@ -1,6 +1,7 @@
 """From steps to claims: what `decide` says, written down before anything is done."""
 
-from messagedb_agent.agent.decider import decide
+from messagedb_agent.agent.commands import Cancel
+from messagedb_agent.agent.decider import accept, decide
 from messagedb_agent.agent.state import NO_RULE
 from messagedb_agent.agent.steps import (
     CallModel,
@@ -122,6 +123,18 @@ def plan(batch: Batch) -> tuple[Effect, ...]:
                 effects.append(_start_call(batch, "summary", summary_request(batch.shown)))
             case CallModel():
                 effects.append(_start_call(batch, "answer", answer_request(batch.shown)))
+
+
+def stop_unrecorded(batch: Batch) -> None:
+    """Stop the turn behind a call that the record of the thread does not know.
+
+    It stands in one append with the call's outcome, so that nobody asks the model in between.
+    """
+    for recorded, _ in tuple(batch.folded):
+        event = recorded.event
+        if isinstance(event, ToolExecutionFailed) and event.kind == "not_recorded":
+            for stop in accept(batch.shown.state, Cancel(reason=event.message)):
+                batch.claim(stop, recorded.position)
 
 
 def start_tool(batch: Batch, call_id: str) -> RunTool:

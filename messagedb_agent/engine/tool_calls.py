@@ -133,9 +133,17 @@ class ToolCalls:
             )
 
         if isinstance(answer, ToolFailure):
-            return failed(answer.kind, answer.message)
+            failure = failed(answer.kind, answer.message)
+            if answer.taken_from is not None:
+                return failure.model_copy(update={"taken_from": answer.taken_from})
+            return failure
         completed = ToolExecutionCompleted(
-            call_id=call.call_id, attempt=call.attempt, result=answer.text, elapsed_ms=elapsed_ms
+            call_id=call.call_id,
+            attempt=call.attempt,
+            result=answer.text,
+            elapsed_ms=elapsed_ms,
+            taken_from=answer.taken_from,
+            given_by=answer.given_by,
         )
         # Only a long text is encoded to see how long it is: what is written is cleaned first.
         if is_too_large(answer.text) and len(encode(completed).data) > MAX_TEXT_BYTES:

@@ -10,6 +10,7 @@ from messagedb_agent.events.values import (
     Attempt,
     Count,
     DecimalText,
+    EventPlace,
     ForkPoint,
     JsonText,
     Limits,
@@ -141,22 +142,32 @@ class ToolExecutionStarted(Fact):
 
 
 class ToolExecutionCompleted(Fact):
-    """A tool gave a result, as the model is shown it."""
+    """A call has a result, as the model is shown it.
+
+    The tool gave it, but where `taken_from` names the event whose result it is, in a record, or
+    `given_by` the person who gave it: then no tool ran.
+    """
 
     call_id: str
     attempt: PositiveCount = 1
     result: str
     elapsed_ms: Count
+    taken_from: EventPlace | None = None
+    given_by: str | None = None
 
 
 class ToolExecutionFailed(Fact):
-    """A call ended without a result; attempt 0 never ran."""
+    """A call ended without a result; attempt 0 never ran.
+
+    Where `taken_from` names the event whose failure it is, in a record, no tool ran.
+    """
 
     call_id: str
     attempt: Count
     kind: ReadToolFailureKind
     message: str
     elapsed_ms: Count
+    taken_from: EventPlace | None = None
 
 
 class ToolOutcomeResolved(Fact):

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from messagedb_agent.events.words import (
+    ReadAnswering,
     ReadAttemptKind,
     ReadCallProblem,
     ReadEffectPolicy,
@@ -171,14 +172,32 @@ class ForkPoint(Value):
         stream_name: the parent's stream.
         position: position of the last event that is shared.
         event_id: id of that event.
-        results: results given to calls that the prefix left open, a JSON object as text:
-            call id to result.
+        results: results given to calls that the prefix left open, and to calls like those that
+            the parent has made since, a JSON object as text: call id to result.
+        recorded: ids of the calls among them whose result is the parent's own.
+        tools: what answers calls that are not in the parent's record; None for an ordinary
+            fork, whose tools run. By the first two no tool runs in the thread, whoever takes it
+            up.
     """
 
     stream_name: str
     position: Count
     event_id: str
     results: JsonText | None = None
+    recorded: tuple[str, ...] = ()
+    tools: ReadAnswering | None = None
+
+
+class EventPlace(Value):
+    """An event of any stream.
+
+    Attributes:
+        stream_name: full name of the stream.
+        position: its position there.
+    """
+
+    stream_name: str
+    position: Count
 
 
 class ToolCall(Value):

@@ -40,14 +40,20 @@ ToolFailureKind = Literal[
     "timed_out",
     "cancelled",
     "outcome_unknown",
+    "not_recorded",
 ]
-"""Why a tool call gave no result."""
+"""Why a tool call gave no result. `not_recorded`: the thread is answered from another one's record,
+which does not know this call; the turn stops there."""
 
 Ending = Literal["done", "error", "timeout", "user"]
 """How a session ended."""
 
 ResolvedStatus = Literal["completed", "failed"]
 """What became of a call of unknown outcome."""
+
+Answering = Literal["recorded", "ask", "live"]
+"""What answers the tool calls of a fork that its parent's record does not know: nothing (the turn
+stops), a person, or the tool."""
 
 AttemptKind = Literal["answered"] | FailureKind
 """How one try of a model call ended."""
@@ -74,3 +80,4 @@ ReadPurpose = Annotated[Purpose, _read_as("judge", *get_args(Purpose))]
 ReadResolvedStatus = Annotated[ResolvedStatus, _read_as("failed", *get_args(ResolvedStatus))]
 ReadEnding = Annotated[Ending, _read_as("done", *get_args(Ending))]
 ReadAttemptKind = Annotated[AttemptKind, _read_as("internal", "answered", *get_args(FailureKind))]
+ReadAnswering = Annotated[Answering, _read_as("recorded", *get_args(Answering))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from messagedb_agent.errors import ToolError
-from messagedb_agent.events.values import JsonText, ToolSpec
+from messagedb_agent.events.values import EventPlace, JsonText, ToolSpec
 from messagedb_agent.events.words import CallProblem, ToolFailureKind
 
 if TYPE_CHECKING:  # a type that tools are given; nothing is imported at run time
@@ -113,17 +113,32 @@ class Tool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave back, as text for the model."""
+    """What a tool gave back, as text for the model.
+
+    Attributes:
+        text: what the model is shown.
+        taken_from: the event whose result it is, where no tool ran.
+        given_by: who gave it in the tool's place; None where nobody did.
+    """
 
     text: str
+    taken_from: EventPlace | None = None
+    given_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolFailure:
-    """Why a tool gave nothing back."""
+    """Why a tool gave nothing back.
+
+    Attributes:
+        kind: what went wrong.
+        message: the same for a reader.
+        taken_from: the event whose failure it is, where no tool ran.
+    """
 
     kind: ToolFailureKind
     message: str
+    taken_from: EventPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     # These stand within the keys that hold them.
     "forkedFrom": values.ForkPoint,
     "limits": values.ReachedLimit,
+    "takenFrom": values.EventPlace,
 }
 # Published kinds: added to, never edited. Readers of old streams meet them for ever.
 MODEL_FAILURES = [
@@ -56,6 +57,7 @@ TOOL_FAILURES = [
     "timed_out",
     "cancelled",
     "outcome_unknown",
+    "not_recorded",
 ]
 
 

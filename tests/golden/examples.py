@@ -37,6 +37,7 @@ from messagedb_agent.events.schema import (
 from messagedb_agent.events.values import (
     AgentDefinition,
     Attempt,
+    EventPlace,
     ForkPoint,
     Limits,
     ModelParameters,
@@ -112,6 +113,8 @@ _COST_USD = Decimal("0.000295")
 _PRICE = Price.model_validate(
     {"inputUsd": "1", "outputUsd": "5.00", "cachedInputUsd": "0.10", "cacheWriteUsd": "1.25"}
 )
+
+_PLACE = EventPlace(stream_name="agent:v0-parent", position=12)
 
 _EVENTS: tuple[Event, ...] = (
     SessionStarted(
@@ -214,8 +217,32 @@ _EVENTS: tuple[Event, ...] = (
     SessionDeleted(by="ada", reason="private"),
 )
 
-EXAMPLES: dict[str, Event] = {type(event).__name__: event for event in _EVENTS}
-"""By type."""
+_FURTHER: dict[str, Event] = {  # with keys that came later, by what they are for
+    "SessionStarted.answered": SessionStarted(
+        thread_id="0f8fad5b-d9cb-469f-a165-70867728950e",
+        definition=_DEFINITION,
+        forked_from=ForkPoint(
+            stream_name="agent:v0-parent",
+            position=11,
+            event_id=_CLAIM,
+            results=f'{{"{_CALL}": "294"}}',
+            recorded=(_CALL,),
+            tools="ask",
+        ),
+    ),
+    "ToolExecutionCompleted.given": ToolExecutionCompleted(
+        call_id=_CALL, result="295", elapsed_ms=3, given_by="ada"
+    ),
+    "ToolExecutionCompleted.taken": ToolExecutionCompleted(
+        call_id=_CALL, result="294", elapsed_ms=0, taken_from=_PLACE
+    ),
+    "ToolExecutionFailed.taken": ToolExecutionFailed(
+        call_id=_CALL, attempt=1, kind="raised", message="no", elapsed_ms=0, taken_from=_PLACE
+    ),
+}
+
+EXAMPLES: dict[str, Event] = {type(event).__name__: event for event in _EVENTS} | _FURTHER
+"""By type, and by what further ones are for."""
 
 
 def sealed(event: Event) -> Sealed:
@@ -224,7 +251,7 @@ def sealed(event: Event) -> Sealed:
 
 
 def write_missing() -> None:
-    """Write the file of every type that has none."""
+    """Write the file of every example that has none."""
     FOLDER.mkdir(exist_ok=True)
     for type_name, event in EXAMPLES.items():
         path = FOLDER / f"{type_name}.json"

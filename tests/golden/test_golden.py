@@ -21,11 +21,11 @@ VERIFIER = Path(__file__).parent / "verify_chain.mjs"
 
 def golden(type: str) -> Row:
     stored: dict[str, Any] = json.loads((FOLDER / f"{type}.json").read_text(encoding="utf-8"))
-    assert stored["type"] == type
+    assert stored["type"] == type.partition(".")[0]
     return Row(
         id=ID,
         stream_name=STREAM,
-        type=type,
+        type=stored["type"],
         position=POSITION,
         data=json.dumps(stored["data"]),
         metadata=json.dumps(stored["metadata"]),
@@ -34,12 +34,15 @@ def golden(type: str) -> Row:
 
 def test_every_event_type_has_a_file_and_an_example() -> None:
     files = {path.stem for path in FOLDER.glob("*.json")}
-    assert files == set(EVENT_TYPES) == set(EXAMPLES)
+    assert files == set(EXAMPLES)
+    assert {name.partition(".")[0] for name in files} == set(EVENT_TYPES)
 
 
 def test_the_examples_leave_no_field_out() -> None:
-    for type, event in EXAMPLES.items():
-        empty = [name for name, value in event if value in (None, ())]
+    for type in EVENT_TYPES:
+        examples = [one for name, one in EXAMPLES.items() if name.partition(".")[0] == type]
+        given = {name for one in examples for name, value in one if value not in (None, ())}
+        empty = EVENT_TYPES[type].model_fields.keys() - given
         assert not empty, f"{type}: {empty}"
 
 

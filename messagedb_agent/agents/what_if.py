@@ -1,0 +1,163 @@
+"""What if: a fork that runs on with another model, prompt or result."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from messagedb_agent.agent.state import Stage, State
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.defining import defined
+from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.turns import Branching
+from messagedb_agent.errors import NotFound, Refused, ValidationError
+from messagedb_agent.events.values import AgentDefinition, ToolSpec
+from messagedb_agent.events.words import Answering
+from messagedb_agent.projections.projection import Projection
+from messagedb_agent.projections.record import RecordedCall, record
+from messagedb_agent.store.message import Message
+
+S = TypeVar("S")
+
+
+class Threads(Protocol):
+    """What is read of threads."""
+
+    async def fold(
+        self, thread_id: str, projection: Projection[S], *, at: int | None = None
+    ) -> S: ...
+    def messages(
+        self, thread_id: str, *, position: int = 0, until: int | None = None
+    ) -> AsyncIterator[Message]: ...
+    async def load_agent(self, id: str) -> Agent: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Supposing:
+    """What is to be other than it was.
+
+    Attributes:
+        results: results in place of those recorded, by call id.
+        tools: what answers calls that the record does not know.
+        ask: asks a person for the result of such a call.
+        changes: fields of `AgentDefinition`.
+    """
+
+    results: Mapping[str, str]
+    tools: Answering
+    ask: AskResult | None
+    changes: Mapping[str, Any]
+
+
+async def branching(
+    threads: Threads, agent: Agent, here: tuple[ToolSpec, ...], supposing: Supposing
+) -> tuple[Agent, Branching]:
+    """Return where a fork begins, and how it differs.
+
+    A call that is given another result must not have one yet: then the fork begins before it.
+
+    Args:
+        threads: what reads threads.
+        agent: the state that it is to branch off.
+        here: the tools that are here.
+        supposing: what is to be other than it was.
+
+    Raises:
+        NotFound: a result is given for a call that the thread never made.
+        Refused: a call has its outcome in the thread's past before it was forked itself, an open
+            call has no result, or nothing is to be done where the fork would begin.
+        ValidationError: a change is wrong.
+    """
+    known = (await threads.fold(agent.thread_id, record)).calls()
+    agent = await _before(threads, agent, known, supposing.results)
+    state = agent.view.conversation.state
+    if not _owes(state):
+        raise Refused(
+            f"nothing is to be done at position {agent.position}: name one inside of a turn, such"
+            " as that of a user's message"
+        )
+    results, recorded = await _results(state, known, supposing)
+    text = orjson.dumps(results).decode() if results else None
+    definition = _definition(agent, here, supposing)
+    return agent, Branching(definition, text, recorded, supposing.tools, supposing.ask)
+
+
+async def _before(
+    threads: Threads, agent: Agent, known: Mapping[str, RecordedCall], given: Mapping[str, str]
+) -> Agent:
+    """Return the newest state, up to this one, in which none of some calls has an outcome."""
+    stream = _stream(agent)
+    position = agent.position
+    for id in given:
+        call = known.get(id)
+        if call is None:
+            raise NotFound("tool call", id)
+        if call.told is None:
+            continue
+        if call.asked[0] != stream or call.told[0] != stream:
+            was = f"{call.told[0].partition('-')[2]}, at position {call.told[1]}"
+            raise Refused(f"call {id} has its outcome in the past that is shared, in thread {was}")
+        position = min(position, call.told[1] - 1)
+    if position == agent.position:
+        return agent
+    async for message in threads.messages(agent.thread_id, position=position, until=position):
+        return await threads.load_agent(message.id)
+    raise NotFound("event", f"{agent.thread_id}/{position}")
+
+
+def _stream(agent: Agent) -> str:
+    current = agent.view.lineage.current
+    return current.stream if current else ""
+
+
+def _owes(state: State) -> bool:
+    call = state.model_call
+    return (
+        state.owed is not None
+        or (call is not None and call.purpose == "answer" and not call.cancelled)
+        or (bool(state.calls) and not state.dropped)
+    )
+
+
+async def _results(
+    state: State, known: Mapping[str, RecordedCall], supposing: Supposing
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the results that the fork is given, and which of them are the record's own."""
+    results, recorded = dict(supposing.results), list[str]()
+    for id, open_call in state.calls.items():
+        if id in results or open_call.stage is Stage.DONE or state.dropped:
+            continue
+        call = known[id]
+        if call.kind is not None:
+            results[id] = call.shown
+            recorded.append(id)
+        elif supposing.tools == "ask" and supposing.ask:
+            given = await supposing.ask(call.tool, call.arguments)
+            if given is None:
+                raise _lacking(call)
+            results[id] = given
+        elif supposing.tools != "live":
+            raise _lacking(call)
+    return results, tuple(recorded)
+
+
+def _lacking(call: RecordedCall) -> Refused:
+    return Refused(
+        f"the record has no result of {call.tool} {call.arguments}, which is open there: give one"
+        f" for call {call.call_id}"
+    )
+
+
+def _definition(agent: Agent, here: tuple[ToolSpec, ...], supposing: Supposing) -> AgentDefinition:
+    recorded = agent.definition
+    if recorded is None:
+        raise ValidationError("the thread was never started", field="thread")
+    if supposing.tools == "live":
+        tools = here
+    else:  # nothing runs: no person need allow it, and it is harmless to repeat
+        harmless = {"needs_approval": False, "effect": "retry"}
+        tools = tuple(tool.model_copy(update=harmless) for tool in recorded.tools)
+    limits = agent.view.conversation.state.limits
+    given = {name: value for name, value in supposing.changes.items() if value is not None}
+    return defined({**dict(recorded), "limits": limits, "tools": tools, **given})
