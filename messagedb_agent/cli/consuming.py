@@ -1,5 +1,6 @@
-"""`consume`: what workers have put aside, and what is to become of it."""
+"""`consume --parked`: what a group has put aside, and what is to become of it."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
@@ -23,19 +24,41 @@ _HEADINGS = ("thread", "position", "tries", "reason")
 _SHOWN_CANDIDATES = 5
 
 
-def consume(common: Common, action: Action, group: str, thread: str | None, form: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Which threads are meant.
+
+    Attributes:
+        named: name of the group that has put them aside; None for the workers' usual one.
+        category: of what it consumes; None for threads.
+        thread: one of them; None for all.
+    """
+
+    named: str | None
+    category: str | None
+    thread: str | None
+
+    @property
+    def group(self) -> str:
+        """Name of the group."""
+        from messagedb_agent.consumers import DEFAULT_GROUP
+
+        return self.named or DEFAULT_GROUP
+
+
+def consume(common: Common, action: Action, aside: Aside, form: str) -> int:
     """Show what is parked, let it be tried again, or forget it."""
-    setup = set_up(common)
+    setup, thread = set_up(common), aside.thread
 
     async def work() -> int:
-        from messagedb_agent.consumers import parking_of
+        from messagedb_agent.consumers import parking_in
 
         async with opened(setup) as engine:
-            parking = parking_of(engine, group)
+            parking = parking_in(engine, aside.category, aside.group)
             await parking.catch_up()
-            found = parking.parked if thread is None else (_meant(setup, group, parking, thread),)
+            found = parking.parked if thread is None else (_meant(setup, aside, parking, thread),)
             if action == "list":
-                _show(setup, group, found, form)
+                _show(setup, aside, found, form)
             else:
                 await _decide(setup, parking, action, found)
         return ExitCode.OK
@@ -43,7 +66,7 @@ def consume(common: Common, action: Action, group: str, thread: str | None, form
     return run(work())
 
 
-def _meant(setup: Setup, group: str, parking: "Parking", name: str) -> "Parked":
+def _meant(setup: Setup, aside: Aside, parking: "Parking", name: str) -> "Parked":
     """Return the one thread that a person means: its id, or a beginning that no other has.
 
     Raises:
@@ -57,7 +80,7 @@ def _meant(setup: Setup, group: str, parking: "Parking", name: str) -> "Parked":
     found = [one for one in parked if name and one.thread_id.startswith(name)]
     if not found:
         none = NotFound("parked thread", name)
-        none.args = (f"{none}; see: {_command(setup, group, 'list')}",)
+        none.args = (f"{none}; see: {_command(setup, aside, 'list')}",)
         raise none
     if len(found) > 1:
         ids = tuple(one.thread_id for one in found[:_SHOWN_CANDIDATES])
@@ -65,13 +88,13 @@ def _meant(setup: Setup, group: str, parking: "Parking", name: str) -> "Parked":
     return found[0]
 
 
-def _show(setup: Setup, group: str, parked: "Sequence[Parked]", form: str) -> None:
+def _show(setup: Setup, aside: Aside, parked: "Sequence[Parked]", form: str) -> None:
     if form == "json":
         out(text_of([parked_json(one) for one in parked]))
     elif parked:
         rows = [(one.thread_id, str(one.position), str(one.tries), one.reason) for one in parked]
         print_table(_HEADINGS, rows)
-        replay = _command(setup, group, "replay")
+        replay = _command(setup, aside, "replay")
         note(f"try again: {replay} [THREAD]; drop forgets it until it has news")
     else:
         note("nothing is parked")
@@ -82,15 +105,14 @@ async def _decide(
 ) -> None:
     for one in parked:
         await (parking.replay(one) if action == "replay" else parking.drop(one))
-        said = "is tried again by a worker" if action == "replay" else "is forgotten"
+        said = "is tried again" if action == "replay" else "is forgotten"
         note(f"thread {one.thread_id} {said}")
     if not parked:
         note("nothing is parked")
 
 
-def _command(setup: Setup, group: str, action: Action) -> str:
+def _command(setup: Setup, aside: Aside, action: Action) -> str:
     """Return this command for the same group, to be typed."""
-    from messagedb_agent.consumers import DEFAULT_GROUP
-
-    named = () if group == DEFAULT_GROUP else ("--group", group)
-    return command(setup.common, "consume", "--parked", action, *named)
+    named = ("--group", aside.named) if aside.named else ()
+    of = ("--of", aside.category) if aside.category else ()
+    return command(setup.common, "consume", "--parked", action, *named, *of)

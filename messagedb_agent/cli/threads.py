@@ -20,6 +20,7 @@ from messagedb_agent.cli.shape import (
     command,
     new_group,
 )
+from messagedb_agent.errors import ValidationError
 
 _MAX_POSITION = 2**63 - 1
 _MAX_LISTED = 10_000  # each of them is read
@@ -473,20 +474,80 @@ def _worker(
 @command(group, "consume", "Work")
 def _consume(
     common: Common,
-    parked: Annotated[
-        Literal["list", "replay", "drop"],
-        typer.Option(help="Show what workers have put aside, let it be tried again, forget it."),
-    ],
-    thread: Annotated[
-        str | None, typer.Argument(metavar="THREAD", help="All that is parked, if left out.")
+    handler: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[HANDLER|THREAD]",
+            help="`module:function` that is given each message, and a connection if it takes two;"
+            " with --parked a thread, all if left out.",
+        ),
     ] = None,
-    name: WorkersGroup = "workers",
+    parked: Annotated[
+        Literal["list", "replay", "drop"] | None,
+        typer.Option(help="Show what a group has put aside, let it be tried again, forget it."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="NAME",
+            help="What the position is kept under [consumer]; with --parked also a group of"
+            " workers [workers].",
+        ),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option("--of", metavar="CATEGORY", help="Any category, in place of the threads'."),
+    ] = None,
+    group_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=_MAX_GROUP_SIZE, metavar="N", help="Members that share the streams."
+        ),
+    ] = None,
+    member: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Which of them this is, from 0.")
+    ] = 0,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="POSITION",
+            help="Where it starts the first time: start, now or a global position.",
+        ),
+    ] = "start",
+    types: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only messages of these types.")
+    ] = None,
+    correlation: Annotated[
+        str | None,
+        typer.Option(metavar="CATEGORY", help="Only messages that are correlated with this."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all is handled that there is.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="How long a message may take.")
+    ] = 60.0,
+    tries: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="How often a message may fail until it is parked."),
+    ] = 5,
     form: Form = "text",
 ) -> int:
-    """See to the threads that workers have put aside, as they kept failing."""
-    from messagedb_agent.cli import consuming
+    """Hand messages to a function of yours; see to what is parked."""
+    from messagedb_agent.cli import consuming, handling
 
-    return consuming.consume(common, parked, name, thread, form)
+    if parked is not None:
+        aside = consuming.Aside(name, of, handler)
+        return consuming.consume(common, parked, aside, form)
+    if handler is None:
+        raise ValidationError("consume takes MODULE:FUNCTION, or --parked", field="handler")
+    given = handling.Given(
+        *(handler, name or handling.DEFAULT_NAME, of, group_size, member, start),
+        *(types, correlation, once, timeout, tries),
+    )
+    return handling.handle(common, given)
 
 
 @command(group, "config", "Set up")

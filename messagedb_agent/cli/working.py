@@ -1,26 +1,19 @@
 """`worker`: answers what is said to threads, until it is stopped."""
 
-import asyncio
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.leaving import leave_now
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
+from messagedb_agent.cli.stopping import stopped_by_signals
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Progress
-    from messagedb_agent.consumers import Worker
-
-_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ def work(common: Common, working: Working) -> int:
                 f"working on {engine.category}:{engine.version}, up to {working.concurrency}"
                 f" threads at once, process {os.getpid()}; Ctrl-C or SIGTERM ends it"
             )
-            with _stopped_by_signals(worker, working.grace_s):
+            with stopped_by_signals(worker.stop, f"threads under way have {working.grace_s:g} s"):
                 await worker.run()
         return ExitCode.OK
 
@@ -87,25 +80,3 @@ def _progress() -> "Progress":
     from messagedb_agent.observability.logging import EventLog
 
     return Progress(on_event=EventLog())
-
-
-@contextmanager
-def _stopped_by_signals(worker: "Worker", grace_s: float) -> Iterator[None]:
-    """Let the first signal stop a worker, and the second end the process at once."""
-    loop, asked = asyncio.get_running_loop(), list[signal.Signals]()
-
-    def hear(signum: signal.Signals) -> None:
-        if asked:
-            note("ended at once; whoever takes the threads up finds them as they stand")
-            leave_now(_SIGNALS[signum])
-        asked.append(signum)
-        note(f"stopping: threads under way have {grace_s:g} s; once more ends it at once")
-        worker.stop()
-
-    for signum in _SIGNALS:
-        loop.add_signal_handler(signum, hear, signum)
-    try:
-        yield
-    finally:
-        for signum in _SIGNALS:
-            loop.remove_signal_handler(signum)

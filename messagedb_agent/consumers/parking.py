@@ -16,7 +16,7 @@ from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
-from messagedb_agent.store.stream_name import category_of, id_of, thread_category
+from messagedb_agent.store.stream_name import category_of, check_category, id_of, thread_category
 
 _MOST_TOGETHER = 100  # of the threads that are noted in one append
 _MOST_GROUPS = 100  # that are asked what they have put aside
@@ -234,6 +234,22 @@ def parking_of(engine: Engine, group: str) -> Parking:
     """
     category = thread_category(engine.category, engine.version)
     return Parking(engine.store, Group(category, group), engine.writing.ids)
+
+
+def parking_in(engine: Engine, category: str | None, group: str) -> Parking:
+    """Return what a group, of workers or of consumers, has put aside; `catch_up` reads it.
+
+    Args:
+        engine: whose store it is in.
+        category: of what is consumed; None for the engine's threads.
+        group: name of the group.
+
+    Raises:
+        RefusedName: no group can have this name, or no category that.
+    """
+    category = category or thread_category(engine.category, engine.version)
+    check_category(category)
+    return Parking(engine.store, Group(category, group), engine.writing.ids, of_messages=True)
 
 
 async def all_parkings(engine: Engine) -> Sequence[Parking]:

@@ -140,6 +140,12 @@ class Subscription:
         """How many messages were handled."""
         return self._delivery.done if self._delivery else 0
 
+    @property
+    def parked(self) -> int:
+        """How many threads are parked, as far as it was heard."""
+        kept = self._consuming.kept
+        return len(kept.parking.parked) if kept else 0
+
     def stop(self) -> None:
         """Begin nothing more; `run` returns once what is under way has ended."""
         self._stopping.set()
@@ -302,7 +308,7 @@ class Subscription:
             yield Bell()  # which nobody rings
 
     def _report(self, what: str) -> None:
-        kept, delivery = self._consuming.kept, self._delivery
+        delivery = self._delivery
         _logger.info(
             "%s",
             what,
@@ -310,7 +316,7 @@ class Subscription:
                 "category": self.category,
                 "done": self.done,
                 "under_way": delivery.under_way if delivery else 0,
-                "parked": len(kept.parking.parked) if kept else 0,
+                "parked": self.parked,
                 "position": self.position,
                 "lag": self.lag,
             },

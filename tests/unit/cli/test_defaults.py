@@ -3,7 +3,7 @@
 import typer
 
 from messagedb_agent import consumers
-from messagedb_agent.cli import threads
+from messagedb_agent.cli import handling, threads
 
 
 def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:
@@ -19,7 +19,11 @@ def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:
     assert (defaults["grace"], defaults["tries"]) == (worker.grace_s, consumers.Patience().tries)
 
 
-def test_what_is_parked_is_looked_up_in_the_group_that_workers_have_by_default() -> None:
+def test_a_consumer_of_the_command_line_is_one_of_the_package() -> None:
     group = typer.main.get_command(threads.group)
-    (name,) = (p for p in group.commands["consume"].params if p.name == "name")  # type: ignore[attr-defined]  # as above
-    assert name.default == consumers.DEFAULT_GROUP
+    defaults = {p.name: p.default for p in group.commands["consume"].params}  # type: ignore[attr-defined]  # as above
+    subscription = consumers.Subscription
+    assert defaults["timeout"] == subscription.timeout_s
+    assert defaults["tries"] == consumers.Patience().tries
+    assert (defaults["start"], defaults["member"]) == (subscription.start, subscription.member)
+    assert subscription.name == handling.DEFAULT_NAME

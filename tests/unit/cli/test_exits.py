@@ -29,6 +29,7 @@ CODES = {
     errors.LimitReached: ExitCode.LIMIT,
     errors.IntegrityError: ExitCode.FINDING,
     errors.ToolError: ExitCode.INTERNAL,
+    errors.HandlerFailed: ExitCode.INTERNAL,
     errors.AgentError: ExitCode.INTERNAL,
 }
 
