@@ -332,6 +332,26 @@ def _replay(
     return replaying.replay(common, replaying.Replaying(thread, at, step, form, full))
 
 
+@command(group, "explain", "Look")
+def _explain(
+    common: Common,
+    thread: Thread,
+    call: Annotated[
+        str,
+        typer.Argument(
+            metavar="CALL",
+            help="A model call: the position of its start or outcome, or its id or a part of that.",
+        ),
+    ],
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Show what a model was asked with, and from which event each part of it came."""
+    from messagedb_agent.cli import explaining
+
+    return explaining.explain(common, thread, call, form, full=full)
+
+
 @command(group, "list", "Look")
 def _list(
     common: Common,

@@ -25,12 +25,9 @@ from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.schema import LlmCallStarted, SessionStarted
 from messagedb_agent.projections.conversation import Conversation, conversation
-from messagedb_agent.projections.requests import answer_request, summary_request
+from messagedb_agent.projections.requests import REQUESTS
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Reader
-
-_REQUESTS = {("conversation", 1): answer_request, ("summary", 1): summary_request}
-"""How requests are folded, by the name and the version of their projection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +252,7 @@ class _Check:
         if not counts(self._shown.state, decoded.recorded):
             return None
         name, version = event.projection_name, event.projection_version
-        if (fold_request := _REQUESTS.get((name, version))) is None:
+        if (fold_request := REQUESTS.get((name, version))) is None:
             self._unchecked.append(UncheckedRequest(row.stream_name, row.position, name, version))
             return None
         if event.context_position >= row.position:

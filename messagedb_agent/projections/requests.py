@@ -1,6 +1,6 @@
 """Requests to a model, folded from a conversation; each with its digest and a name for ever."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
@@ -102,3 +102,10 @@ def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request
         tools=shown.definition.tools,
         parameters=shown.definition.parameters,
     )
+
+
+REQUESTS: Mapping[tuple[str, int], Callable[[Conversation], FoldedRequest]] = {
+    ("conversation", 1): answer_request,
+    ("summary", 1): summary_request,
+}
+"""How requests are folded, by the name and the version of their projection."""

@@ -12,7 +12,7 @@ from messagedb_agent.cli.exits import MEANINGS, ExitCode
 
 COMMANDS = (
     *("start", "message", "continue", "chat", "approve", "deny", "fork", "cancel", "end"),
-    "what-if",
+    *("what-if", "explain"),
     "resolve",
     *("show", "diff", "list", "approvals", "tail", "verify", "anchor", "worker", "consume"),
     *("export", "import", "config", "db"),

@@ -1,0 +1,61 @@
+"""What a model was asked with, and where each part of it came from."""
+
+import psycopg
+import pytest
+
+from tests.cli import CommandLine
+from tests.end_to_end.test_cli_sessions import started
+
+
+@pytest.mark.parametrize("call", ["6", "7", "id"])
+def test_each_part_of_a_request_names_its_event(cli: CommandLine, call: str) -> None:
+    thread = started(cli)
+    events = cli("show", thread, "--format", "json").json
+    name = events[6]["id"] if call == "id" else call
+    ended = cli("explain", thread, name)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[0] == f"request of {events[0]['streamName']}/6"
+    assert lines[1] == "   0  model offline {}"
+    assert lines[-4:-1] == [
+        "   1  user: What is 42 * 7?",
+        '   3  assistant calls calculate {"expression": "42 * 7"}',
+        "   5  tool calculate: 294",
+    ]
+    digest = events[6]["data"]["requestDigest"]
+    assert lines[-1] == f"digest {digest}, as recorded"
+    found = cli("explain", thread, name, "--format", "json").json
+    assert found["digest"] == {"recorded": digest, "computed": digest}
+    assert [m["from"]["position"] for m in found["messages"]] == [1, 3, 5]
+    assert found["definedBy"]["position"] == 0
+
+
+def test_a_call_of_a_fork_names_its_parents_events(cli: CommandLine) -> None:
+    parent = started(cli)
+    fork = cli("fork", parent, "--at", "7").out.strip()
+    cli("message", fork, "Thanks!")
+    lines = cli("explain", fork, "2").out.splitlines()
+    assert f"{parent}/1  user: What is 42 * 7?" in lines
+    assert "   1  user: Thanks!" in lines
+    shared = cli("show", parent, "--format", "json").json[2]["id"]
+    assert cli("explain", fork, shared).out == cli("explain", parent, "2").out
+
+
+def test_a_request_that_is_not_the_one_recorded_is_a_finding(
+    cli: CommandLine, admin_url: str, category: str
+) -> None:
+    thread = started(cli)
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "UPDATE message_store.messages SET data = %s WHERE stream_name = %s AND position = 1",
+            ('{"text": "What is 42 * 8?"}', f"{category}:v0-{thread}"),
+        )
+    ended = cli("explain", thread, "2")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1].startswith("not the request that was recorded: digest ")
+
+
+@pytest.mark.parametrize("call", ["1", "99", "zzz", ""])
+def test_what_is_no_model_call_is_not_found(cli: CommandLine, call: str) -> None:
+    started(cli)
+    assert "model call" in cli.refused("explain", "last", call, code=3)
