@@ -44,7 +44,8 @@ def diff(
         from messagedb_agent.projections.comparison import compare, side
 
         async with opened(setup) as engine:
-            found = [await _found(engine, end) for end in given]
+            both = await _with_parent(engine, given) if isinstance(given, End) else given
+            found = [await _found(engine, end) for end in both]
             histories = [await _events(engine, end) for end in found]
         compared = compare(*map(side, histories))
         if form == "json":
@@ -57,8 +58,8 @@ def diff(
     return run(work())
 
 
-def ends(one: str, other: str | None, at: Sequence[int]) -> tuple[End, End]:
-    """Return what is compared with what.
+def ends(one: str, other: str | None, at: Sequence[int]) -> tuple[End, End] | End:
+    """Return what is compared with what; one end alone is compared with its parent.
 
     Raises:
         ValidationError: it takes two threads, or positions of one.
@@ -69,10 +70,10 @@ def ends(one: str, other: str | None, at: Sequence[int]) -> tuple[End, End]:
             raise ValidationError("with two threads, a position is written THREAD@N", field="at")
         return first, _end(other)
     positions = [first.position, *at] if first.position is not None else [*at]
-    if len(positions) not in (1, 2):
-        raise ValidationError(
-            "give a second thread, or one or two positions of this one, by --at", field="at"
-        )
+    if not positions:
+        return first
+    if len(positions) > 2:
+        raise ValidationError("one or two positions of a thread can be compared", field="at")
     second = positions[1] if len(positions) == 2 else None
     return End(first.thread, positions[0]), End(first.thread, second)
 
@@ -84,6 +85,23 @@ def _end(text: str) -> End:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise ValidationError(f"{digits!r} is no position; say THREAD@N", field="at")
     return End(thread, int(digits))
+
+
+async def _with_parent(engine: "Engine", fork: End) -> tuple[End, End]:
+    """Return a fork behind the thread that it was forked from.
+
+    Raises:
+        ValidationError: it is no fork.
+    """
+    head = await engine.latest(fork.thread)
+    started = head.view.started
+    if started is None or started.forked_from is None:
+        raise ValidationError(
+            "the thread is no fork: give a second thread, or positions of this one, by --at",
+            field="at",
+        )
+    parent = started.forked_from.stream_name.partition("-")[2]
+    return End(parent), End(head.thread_id)
 
 
 async def _found(engine: "Engine", end: End) -> End:

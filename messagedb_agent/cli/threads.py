@@ -287,7 +287,10 @@ def _diff(
         str, typer.Argument(metavar="THREAD[@N]", help="A thread, as it was at event N.")
     ],
     other: Annotated[
-        str | None, typer.Argument(metavar="[THREAD[@N]]", help="What it is compared with.")
+        str | None,
+        typer.Argument(
+            metavar="[THREAD[@N]]", help="What it is compared with; a fork, with its parent."
+        ),
     ] = None,
     at: Annotated[
         list[int] | None,

@@ -55,6 +55,7 @@ def _scratch(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     # As a person at a terminal has it, where logs are text from WARNING on.
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
     monkeypatch.setenv("LOG_FORMAT", "text")
+    monkeypatch.setenv("COLUMNS", "120")
     # The program of this environment first, the psql that comes with the package last.
     psql = embedded.psql(EmbeddedSettings(tmp_path))
     folders = [Path(sys.executable).parent, os.environ["PATH"], psql.parent if psql else ""]

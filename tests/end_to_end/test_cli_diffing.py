@@ -27,6 +27,7 @@ def test_a_fork_and_its_parent_have_a_common_history_which_is_said_in_one_line(
     assert ended.code == 1
     lines = ended.out.splitlines()
     assert lines[0].split("|") == [f"{parent[:6]} at 14".ljust(59), f" {fork[:6]} at 3"]
+    assert cli("diff", fork).out == ended.out, "a fork alone is compared with its parent"
     assert lines[1] == f"common history: 8 events, up to {parent}/7"
     assert not any("What is 42" in line for line in lines), "far from any difference"
     answers = [line for line in lines if "5 + 3 = 8." in line and line.startswith("assistant")]
@@ -88,7 +89,7 @@ def test_a_difference_in_json_has_both_sides(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["last"], 2, "a second thread"),
+        (["last"], 2, "no fork: give a second thread"),
         (["last", "last", "--at", "1"], 2, "THREAD@N"),
         (["last", "--at", "1", "--at", "2", "--at", "3"], 2, "one or two positions"),
         (["last@x", "last"], 2, "'x' is no position"),
