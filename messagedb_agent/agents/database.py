@@ -168,6 +168,18 @@ class Database:
             return True
         return False
 
+    async def install_views(self) -> None:
+        """Put views of threads into the database, as its owner; newer ones replace older ones.
+
+        Raises:
+            ConfigurationError: the URL is none, or its role may not install.
+            StoreUnavailable: the database was not reached.
+            StoreError: something else is in the way.
+        """
+        from messagedb_agent.store.views import install_views
+
+        await install_views(await self.url(admin=self.address is None))
+
     async def stop(self, *, force: bool = False) -> bool:
         """End the embedded server at once; False where none ran.
 

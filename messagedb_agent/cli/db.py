@@ -21,11 +21,16 @@ def _status(common: Common) -> int:
 
 
 @command(group, "install")
-def _install(common: Common) -> int:
+def _install(
+    common: Common,
+    views: Annotated[
+        bool, typer.Option("--views", help="Also SQL views of threads; as the owner.")
+    ] = False,
+) -> int:
     """Put Message DB into the database that the settings name."""
     from messagedb_agent.cli import operations
 
-    return operations.install(common)
+    return operations.install(common, views=views)
 
 
 @command(group, "url")

@@ -22,10 +22,14 @@ def status(common: Common) -> int:
     return exit_code_of(found.problem)
 
 
-def install(common: Common) -> int:
-    """Put Message DB into the database."""
-    was_missing = run(set_up(common).database.install())
+def install(common: Common, *, views: bool) -> int:
+    """Put Message DB into the database, and views of threads where they are asked for."""
+    database = set_up(common).database
+    was_missing = run(database.install())
     note("Message DB is installed" if was_missing else "Message DB was there; nothing is changed")
+    if views:
+        run(database.install_views())
+        note("the views are installed, in the schema messagedb_agent")
     return ExitCode.OK
 
 

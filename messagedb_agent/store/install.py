@@ -28,7 +28,7 @@ from messagedb_agent.store.sql import SqlFile, sql_files
 
 __all__ = ["REMEDY", "StoreReport", "check", "install"]
 
-_INSTALL_LOCK = (0x6D646261, 1)  # "mdba"; Message DB's own locks use the one-number key space
+INSTALL_LOCK = (0x6D646261, 1)  # "mdba"; Message DB's own locks use the one-number key space
 
 
 async def install(dsn: str) -> None:
@@ -46,7 +46,7 @@ async def install(dsn: str) -> None:
         UnsupportedMessageDb: another version is installed.
         NotMessageDb: a table of that name is there, and is not Message DB's.
     """
-    async with await _connect(dsn) as connection:
+    async with await connect_to(dsn) as connection:
         try:
             async with connection.transaction():
                 await _install(connection)
@@ -62,7 +62,13 @@ async def install(dsn: str) -> None:
             raise StoreError(f"installing Message DB failed: {first_line(error)}") from error
 
 
-async def _connect(dsn: str) -> AsyncConnection[object]:
+async def connect_to(dsn: str) -> AsyncConnection[object]:
+    """Connect as whoever installs.
+
+    Raises:
+        StoreUnavailable: the database was not reached, or does not exist.
+        ConfigurationError: the URL is none.
+    """
     try:
         return await AsyncConnection[object].connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
@@ -74,7 +80,7 @@ async def _connect(dsn: str) -> AsyncConnection[object]:
 
 
 async def _install(connection: AsyncConnection[object]) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _INSTALL_LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
     await connection.execute("SET LOCAL client_min_messages = warning")
     found = await look(connection)
     if found.has_another_table():
