@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli import CommandLine
 from tests.end_to_end.test_cli_sessions import started
+from tests.terminal import Opens
 
 
 def newest(cli: CommandLine) -> str:
@@ -119,3 +120,26 @@ def test_results_are_texts_or_json(cli: CommandLine) -> None:
     for given, shown in (('"hi"', "hi"), ('{"a": [1]}', '{"a": [1]}'), ('""', "(no output)")):
         ended = cli("what-if", thread, "--at", "5", "--tool-result", f"echo={given}")
         assert ended.out == f"echo: {shown}\n"
+
+
+def test_at_a_terminal_a_person_is_asked_for_what_the_record_does_not_know(
+    cli: CommandLine, terminal: Opens
+) -> None:
+    thread = started(cli)
+    cli("message", "--detach", thread, "What is 7 + 3?")
+    asking = terminal("what-if", thread, "--at", "8", "--tools", "ask")
+    asking.expect('not in the record: calculate {"expression": "7 + 3"}')
+    asking.expect("its result, as JSON (nothing stops here):")
+    asking.type("eleven")
+    asking.expect("is no JSON")
+    asking.expect("its result, as JSON (nothing stops here):")
+    asking.type("11")
+    asking.expect("7 + 3 = 11.")
+    asking.expect('calculate {"expression": "7 + 3"} -> 11 [given]')
+    assert asking.ended() == 0
+    stopping = terminal("what-if", thread, "--at", "8", "--tools", "ask")
+    stopping.expect("its result, as JSON (nothing stops here):")
+    stopping.type("")
+    stopping.expect("the turn was cancelled: the record has no result of calculate")
+    assert stopping.ended() == 12
+    assert cli("verify", "last").code == 0

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from messagedb_agent import Agent, Engine, tool
+from messagedb_agent.agents.progress import SILENT
+from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.errors import NotFound, Refused
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -159,7 +161,7 @@ async def test_several_calls_that_are_the_same_are_answered_in_their_order() -> 
 
 async def test_nothing_waits_for_approval_where_no_tool_runs() -> None:
     pays = call("pay", to="ada")
-    model = ScriptedModel(pays, "paid", pays, "paid again", "out")
+    model = ScriptedModel(pays, "paid", pays, "paid again", pays, "and again")
     engine = engine_on(MemoryStore(), model, pay)
     agent = await (await engine.start("pay")).approve()
     assert RUNS == ["ada"]
@@ -167,6 +169,10 @@ async def test_nothing_waits_for_approval_where_no_tool_runs() -> None:
     asked = await engine.load_agent(rows[1].id)
     fork = await engine.what_if(asked)
     assert (fork.answer, given(model)[-1], RUNS) == ("paid again", "paid ada, 1", ["ada"])
+    later = await fork.advance("again")
+    assert (later.answer, RUNS) == ("and again", ["ada"])
+    assert "AgentRedefined" not in await types(engine, fork.thread_id)
+    assert "ToolApprovalRequested" not in await types(engine, fork.thread_id)
     await assert_sound(engine, fork.thread_id)
 
 
@@ -263,3 +269,21 @@ async def test_a_failure_is_recorded_too_and_a_tool_need_not_be_here() -> None:
     assert fork.answer == "sad again"
     assert given(model)[-1] == "Error (raised): ValueError: a"
     await assert_sound(engine, fork.thread_id)
+
+
+async def test_a_worker_that_takes_such_a_thread_up_runs_no_tool_and_needs_none() -> None:
+    engine, _, agent = await thread(call("weigh", what="tea"), "light")
+    rows = await events(engine, agent.thread_id)
+    asked = await engine.load_agent(rows[1].id)
+    supposing = Supposing({}, "recorded", None, {})
+    asked, differing = await branching(engine, asked, engine.tools.specs(), supposing)
+    left = await engine.turns.fork(asked, (), None, {}, SILENT, detached=True, branching=differing)
+    weighs = ScriptedModel(call("weigh", what="tea"), call("weigh", what="iron"))
+    worker = engine_on(engine.store, weighs)  # without the tool
+    attended = await worker.turns.attend(left.thread_id, SILENT)
+    assert attended.rests
+    assert given(weighs)[-1] == "tea: 1"
+    fork = await engine.latest(left.thread_id)
+    assert fork.view.outcome.cancelled is not None
+    assert RUNS == ["tea"]
+    await assert_sound(engine, left.thread_id)
