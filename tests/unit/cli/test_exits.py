@@ -20,6 +20,7 @@ CODES = {
     errors.DuplicateMessage: ExitCode.REFUSED,
     errors.Refused: ExitCode.REFUSED,
     errors.TurnUnderWay: ExitCode.REFUSED,
+    errors.HandlerFailed: ExitCode.INTERNAL,
     errors.StoreError: ExitCode.DATABASE,
     errors.StoreUnavailable: ExitCode.DATABASE,
     errors.TransactionRefused: ExitCode.DATABASE,
