@@ -1,4 +1,4 @@
-"""Whether a thread's log is what was written: positions, hashes, ids, causes, requests, outcomes.
+"""Whether a thread's log is what was written: positions, hashes, ids, causes, steps, requests.
 
 Rows are read again from the first, a fork's ancestors' before its own, and everything that can be
 computed is computed again; no model and no tool is called. The first row that does not
@@ -16,6 +16,7 @@ cause, are covered by nothing: the server gives them, and gives others where a t
 from dataclasses import dataclass
 
 from messagedb_agent.agent.counting import counts
+from messagedb_agent.agent.following import step_instead
 from messagedb_agent.engine.history import Segment, read_events, segments
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.anchor import Head
@@ -23,7 +24,7 @@ from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import UnknownEvent
-from messagedb_agent.events.schema import LlmCallStarted, SessionStarted
+from messagedb_agent.events.schema import SCHEMA_VERSION, LlmCallStarted, SessionStarted
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.requests import REQUESTS
 from messagedb_agent.store.message import Message
@@ -237,6 +238,10 @@ class _Check:
             and not counts(self._shown.state, decoded.recorded)
         ):
             return _finding(row, "the outcome of a call that was not open", key)
+        is_newer = decoded.metadata.schema_version > SCHEMA_VERSION  # by rules of its own
+        step = None if is_newer else step_instead(self._shown.state, decoded.recorded)
+        if step is not None:
+            return _finding(row, "another step than the one that follows here", row.type, str(step))
         if isinstance(event, SessionStarted) and event.forked_from and row.position == 0:
             recorded, last = event.forked_from.event_id, self._last
             if last is None or recorded != last.id:

@@ -185,7 +185,7 @@ def test_the_pure_rooms_have_no_effects() -> None:
 def test_there_is_one_loop() -> None:
     """What `decide` says becomes claims in one place, which one loop uses."""
     # These name the step, and take none.
-    named = {"projections.lineage", "projections.summary", "audit.replaying"}
+    named = {"projections.lineage", "projections.summary", "audit.replaying", "agent.following"}
     assert importers("agent.decider", "decide") - named == {
         "engine.plan",
         "engine.loop",
