@@ -32,6 +32,7 @@ _WORDS = {
     "foreign": "not an event of ours",
     "unreadable": "cannot be read",
 }
+_SOURCES = {"record": " (from the record; no tool ran)", "given": " (given; no tool ran)"}
 _OUTCOMES = {"not_run": "not run", "unknown": "outcome unknown", "asked": "waits for approval"}
 
 
@@ -69,7 +70,7 @@ def _call_line(call: "ShownCall", *, full: bool) -> str:
     is_unknown = call.outcome == "unknown"
     # Who closes the call of a dead worker cannot know how long it ran, and says 0.
     has_time = call.elapsed_ms is not None and not (is_unknown and call.elapsed_ms == 0)
-    time = f" ({call.elapsed_ms} ms)" if has_time else ""
+    time = f" ({call.elapsed_ms} ms)" if has_time else _SOURCES.get(call.source, "")
     result = call.result.removeprefix("outcome_unknown: ") if is_unknown else call.result
     said = result if full else cut(" ".join(result.split()), _SHOWN_CHARACTERS)
     arguments = _cut(call.arguments, full=full)

@@ -48,6 +48,10 @@ CallOutcome = Literal[
 `unknown` one nobody knows whether it has taken effect."""
 
 
+OutcomeSource = Literal["tool", "record", "given"]
+"""What a call's outcome came from."""
+
+
 @dataclass(frozen=True)
 class ShownCall:
     """A tool call, and what came of it by now.
@@ -59,6 +63,8 @@ class ShownCall:
         outcome: how far it has come.
         result: what the tool gave, why it failed, or why it was denied; empty before that.
         elapsed_ms: milliseconds it ran; None before its end, and where it never ran.
+        source: what its outcome came from: the tool; in a fork, the record of another thread, or
+            whoever gave a result in the tool's place.
     """
 
     call_id: str
@@ -67,6 +73,7 @@ class ShownCall:
     outcome: CallOutcome = "requested"
     result: str = ""
     elapsed_ms: int | None = None
+    source: OutcomeSource = "tool"
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition, Limits, ToolCall
+from messagedb_agent.events.values import AgentDefinition, EventPlace, Limits, ToolCall
 from messagedb_agent.projections.dropped import given_results, left_out
 from messagedb_agent.projections.grown import Grown
-from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, ShownCall
+from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, OutcomeSource, ShownCall
 from messagedb_agent.projections.projection import Projection
 
 
@@ -157,13 +157,17 @@ def _with_call(after: Transcript, event: Event) -> Transcript:
             return _called(after, id, outcome="allowed", arguments=arguments)
         case ToolExecutionStarted(call_id=id, arguments=arguments):
             return _called(after, id, outcome="running", arguments=arguments)
-        case ToolExecutionCompleted(call_id=id, result=text, elapsed_ms=ms):
-            return _called(after, id, outcome="completed", result=text, elapsed_ms=ms)
-        case ToolExecutionFailed(call_id=id, kind=kind, message=message, elapsed_ms=ms, attempt=n):
+        case ToolExecutionCompleted(call_id=id, result=text, elapsed_ms=ms) as done:
+            source = "given" if done.given_by is not None else _source(done.taken_from)
+            took = ms if source == "tool" else None
+            changes = {"result": text, "elapsed_ms": took, "source": source}
+            return _called(after, id, outcome="completed", **changes)
+        case ToolExecutionFailed(call_id=id, kind=kind, message=message) as failed:
             outcome: CallOutcome = "unknown" if id in after.state.unknown else "failed"
-            ran = ms if n else None
-            text = f"{kind}: {message}"
-            return _called(after, id, outcome=outcome, result=text, elapsed_ms=ran)
+            source = _source(failed.taken_from)
+            ran = failed.elapsed_ms if failed.attempt and source == "tool" else None
+            changes = {"result": f"{kind}: {message}", "elapsed_ms": ran, "source": source}
+            return _called(after, id, outcome=outcome, **changes)
         case ToolExecutionDenied(call_id=id, reason=reason):
             return _called(after, id, outcome="denied", result=reason or "")
         case _:
@@ -216,6 +220,13 @@ def _shown(call: ToolCall, outcome: CallOutcome) -> ShownCall:
     return ShownCall(call.call_id, call.name, call.arguments, outcome)
 
 
+def _source(taken_from: EventPlace | None) -> OutcomeSource:
+    """Say what an outcome came from; what a fork's start holds was given with it."""
+    if taken_from is None:
+        return "tool"
+    return "given" if taken_from.position == 0 else "record"
+
+
 def _called(after: Transcript, call_id: str, **changes: Any) -> Transcript:
     item = after.open_calls.get(call_id)
     if item is None or item.call is None:
@@ -229,9 +240,12 @@ def _dropped(
 ) -> Transcript:
     """Say of the calls that an event drops that they never ran, or what a fork was given."""
     results = given_results(start) if start else {}
+    recorded_ids = start.forked_from.recorded if start and start.forked_from else ()
     for call in left_out(before.state, recorded):
         if call in results:
-            after = _called(after, call, outcome="completed", result=results[call])
+            source = "record" if call in recorded_ids else "given"
+            changes = {"result": results[call], "source": source}
+            after = _called(after, call, outcome="completed", **changes)
         else:
             after = _called(after, call, outcome="not_run")
     return after

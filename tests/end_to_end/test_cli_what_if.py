@@ -28,6 +28,7 @@ def test_another_result_of_a_call_has_another_answer(cli: CommandLine, call: str
         f'next: {cli.line("message", fork[:6])} "..."',
         f"compare: {cli.line('diff', parent[:6], fork[:6])}",
     ]
+    assert '{"expression": "42 * 7"} -> 295 (given; no tool ran)' in cli("show", fork).out
     start = cli("show", fork, "--format", "json").json[0]["data"]
     assert start["forkedFrom"]["position"] == 4
     assert start["forkedFrom"]["tools"] == "recorded"
@@ -56,6 +57,8 @@ def test_what_came_from_the_record_is_told_and_several_models_make_several_forks
     assert one["threadId"] != other["threadId"]
     assert [branch["answer"] for branch in (one, other)] == ["42 * 7 = 294."] * 2
     assert [step["source"] for step in one["steps"]] == ["asked", "record", "asked"]
+    shown = cli("show", one["threadId"]).out
+    assert '{"expression": "42 * 7"} -> 294 (from the record; no tool ran)' in shown
     recorded = one["steps"][1]["recorded"]
     assert (recorded["streamName"].endswith(parent), recorded["position"]) == (True, 5)
     definition = cli("show", one["threadId"], "--format", "json").json[0]["data"]["definition"]
