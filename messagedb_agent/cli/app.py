@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from messagedb_agent import __version__
-from messagedb_agent.cli import db, threads
+from messagedb_agent.cli import db, work
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import exit_code_of_interrupt, guarded
 from messagedb_agent.cli.leaving import leave
@@ -23,7 +23,7 @@ PROGRAM = "messagedb-agent"
 # lost time.
 _GC_THRESHOLD = 200_000
 
-threads.group.add_typer(db.group, name="db", rich_help_panel="Set up")
+work.group.add_typer(db.group, name="db", rich_help_panel="Set up")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def _run(arguments: list[str]) -> int:
     if _asks_for_version(arguments):
         typer.echo(f"{PROGRAM} {__version__} (to name a version of streams: --version v0)")
         return ExitCode.OK
-    program: Any = typer.main.get_command(threads.group)
+    program: Any = typer.main.get_command(work.group)
     try:
         code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:

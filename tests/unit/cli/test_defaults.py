@@ -3,12 +3,12 @@
 import typer
 
 from messagedb_agent import consumers
-from messagedb_agent.cli import handling, threads
+from messagedb_agent.cli import handling, work
 
 
 def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:
     """The numbers stand there twice: help must not import what works."""
-    group = typer.main.get_command(threads.group)
+    group = typer.main.get_command(work.group)
     defaults = {p.name: p.default for p in group.commands["worker"].params}  # type: ignore[attr-defined]  # a group has them
     worker = consumers.Worker
     assert (defaults["concurrency"], defaults["group_size"], defaults["name"]) == (
@@ -20,7 +20,7 @@ def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:
 
 
 def test_a_consumer_of_the_command_line_is_one_of_the_package() -> None:
-    group = typer.main.get_command(threads.group)
+    group = typer.main.get_command(work.group)
     defaults = {p.name: p.default for p in group.commands["consume"].params}  # type: ignore[attr-defined]  # as above
     subscription = consumers.Subscription
     assert defaults["timeout"] == subscription.timeout_s

@@ -1,0 +1,132 @@
+"""`worker`, `consume` and `config`: how they are called. What they do stands beside this."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.shape import Form, command
+from messagedb_agent.cli.threads import group
+from messagedb_agent.errors import ValidationError
+
+__all__ = ["group"]
+
+_MAX_CONCURRENCY = 10_000
+_MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members a group has
+
+WorkersGroup = Annotated[
+    str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
+]
+
+
+@command(group, "worker", "Work")
+def _worker(
+    common: Common,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=_MAX_CONCURRENCY, metavar="N", help="Threads at once.")
+    ] = 32,
+    group_size: Annotated[
+        int,
+        typer.Option(min=1, max=_MAX_GROUP_SIZE, metavar="N", help="Slots that the workers share."),
+    ] = 4,
+    name: WorkersGroup = "workers",
+    grace: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long threads may take once it stops."),
+    ] = 30.0,
+    tries: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="How often a thread may fail before it is parked."),
+    ] = 5,
+) -> int:
+    """Answer what is said to threads, also by --detach, until SIGTERM or Ctrl-C."""
+    from messagedb_agent.cli import working
+
+    return working.work(common, working.Working(concurrency, group_size, name, grace, tries))
+
+
+@command(group, "consume", "Work")
+def _consume(
+    common: Common,
+    handler: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[HANDLER|THREAD]",
+            help="`module:function` that is given each message, and a connection if it takes two;"
+            " with --parked a thread, all if left out.",
+        ),
+    ] = None,
+    parked: Annotated[
+        Literal["list", "replay", "drop"] | None,
+        typer.Option(help="Show what a group has put aside, let it be tried again, forget it."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="NAME",
+            help="What the position is kept under [consumer]; with --parked also a group of"
+            " workers [workers].",
+        ),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option("--of", metavar="CATEGORY", help="Any category, in place of the threads'."),
+    ] = None,
+    group_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=_MAX_GROUP_SIZE, metavar="N", help="Members that share the streams."
+        ),
+    ] = None,
+    member: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Which of them this is, from 0.")
+    ] = 0,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="POSITION",
+            help="Where it starts the first time: start, now or a global position.",
+        ),
+    ] = "start",
+    types: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only messages of these types.")
+    ] = None,
+    correlation: Annotated[
+        str | None,
+        typer.Option(metavar="CATEGORY", help="Only messages that are correlated with this."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all is handled that there is.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="How long a message may take.")
+    ] = 60.0,
+    tries: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="How often a message may fail until it is parked."),
+    ] = 5,
+    form: Form = "text",
+) -> int:
+    """Hand messages to a function of yours; see to what is parked."""
+    from messagedb_agent.cli import consuming, handling
+
+    if parked is not None:
+        aside = consuming.Aside(name, of, handler)
+        return consuming.consume(common, parked, aside, form)
+    if handler is None:
+        raise ValidationError("consume takes MODULE:FUNCTION, or --parked", field="handler")
+    given = handling.Given(
+        *(handler, name or handling.DEFAULT_NAME, of, group_size, member, start),
+        *(types, correlation, once, timeout, tries),
+    )
+    return handling.handle(common, given)
+
+
+@command(group, "config", "Set up")
+def _config(common: Common, form: Form = "text") -> int:
+    """Show the settings in force and where each came from."""
+    from messagedb_agent.cli import configuring
+
+    return configuring.config(common, form)
