@@ -105,5 +105,5 @@ def test_on_a_terminal_the_count_goes_on_and_is_gone_at_the_end(
 
 def test_as_many_processes_check_as_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    assert [processes_for(threads, None) for threads in (0, 499, 500, 10_000)] == [1, 1, 2, 4]
+    assert [processes_for(threads, None) for threads in (0, 1_999, 2_000, 10_000)] == [1, 1, 2, 4]
     assert [processes_for(3, asked) for asked in (1, 2, 8)] == [1, 2, 3]
