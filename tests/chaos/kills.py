@@ -12,7 +12,7 @@ from tests.chaos.report import Report
 from tests.chaos.server import Server
 
 _WORKERS = 6
-_SETTING = Setting(threads=64, workers=_WORKERS, busy_ms=120)
+_SETTING = Setting(threads=64, workers=_WORKERS, busy_ms=250)
 _AT_POINTS = 0.6  # how many are to come to a point; some of them are killed before they do
 _EARLY = 0.2  # how many of those that are killed at any time are killed while they start
 _STARTS_S = 0.4

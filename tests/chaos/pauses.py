@@ -15,7 +15,7 @@ from tests.chaos.report import Report
 from tests.chaos.server import Server
 from tests.waiting import until
 
-_SETTING = Setting(threads=16, workers=4, busy_ms=800)
+_SETTING = Setting(threads=12, workers=4, busy_ms=1_000)
 _ALONE_S = 0.3  # at most, with its sessions
 _LATE_S = 1.0  # at most, behind the take-over
 

@@ -95,7 +95,7 @@ def run_seed(seed: int, only: str | None = None) -> Run:
     random = Random(seed)
     names = sorted(SCENARIOS)
     # Scripts of few steps are drawn more often: so many more runs fit into the same time.
-    [chosen] = random.choices(names, [clean(name).points["step"] ** -1.5 for name in names])
+    [chosen] = random.choices(names, [clean(name).points["step"] ** -2 for name in names])
     scenario = SCENARIOS[only or chosen]
     done = run(scenario, drawn(random, clean(scenario.name).points), random)
     return replace(done, seed=seed)

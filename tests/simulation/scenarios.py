@@ -28,7 +28,7 @@ class Scenario:
 
 SCENARIOS: dict[str, Scenario] = {}
 
-COSTLY = frozenset({"forks", "many-threads", "workers"})
+COSTLY = frozenset({"forks", "workers"})
 """Scripts that take several times as long as others."""
 
 

@@ -21,6 +21,7 @@ LONG = frozenset(
         "a-lost-outcome",
         "a-message-during-a-model-call",
         "a-model-that-fails",
+        "many-threads",
     }
 )
 """Scripts of so many steps that the suite has no time for a crash at each."""
@@ -38,7 +39,7 @@ def _unlogged() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_a_crash_at_any_step_loses_nothing_and_does_nothing_twice(name: str) -> None:
-    tally = done(single_crashes(name, every=6 if name in COSTLY else 2 if name in LONG else 1))
+    tally = done(single_crashes(name, every=6 if name in COSTLY else 3 if name in LONG else 1))
     assert tally.void == 0
 
 
