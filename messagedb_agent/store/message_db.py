@@ -141,8 +141,15 @@ class MessageDbStore:
 
     async def close(self) -> None:
         """Let go of every lock and connection; the store is of no use afterwards."""
-        await asyncio.gather(self._ownership.close(), self._notifications.close())
-        await self._pool.close()
+        closing = asyncio.gather(self._ownership.close(), self._notifications.close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            # Who is cancelled leaves nothing open, either: both are bounded.
+            await asyncio.wait((closing,))
+            raise
+        finally:
+            await self._pool.close()
 
     async def append(
         self, stream: str, *messages: NewMessage, expected_version: int | None = None
