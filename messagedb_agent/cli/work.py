@@ -1,12 +1,12 @@
-"""`worker`, `consume` and `config`: how they are called. What they do stands beside this."""
+"""Commands beside talking and looking: how they are called. What they do stands beside this."""
 
 from typing import Annotated, Literal
 
 import typer
 
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.looking import group
 from messagedb_agent.cli.shape import Form, command
-from messagedb_agent.cli.threads import group
 from messagedb_agent.errors import ValidationError
 
 __all__ = ["group"]
@@ -17,6 +17,35 @@ _MAX_GROUP_SIZE = 1_000  # Message DB reads a category slower, the more members 
 WorkersGroup = Annotated[
     str, typer.Option("--group", metavar="NAME", help="Name of the workers' group.")
 ]
+
+
+@command(group, "export", "Work")
+def _export(
+    common: Common,
+    threads: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[THREAD]...", help="Ids, unique beginnings of them, or `last`."),
+    ] = None,
+    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+) -> int:
+    """Print threads as JSON Lines, without loss, for `import`."""
+    from messagedb_agent.cli import archiving
+
+    return archiving.export(common, threads or (), take_all=take_all)
+
+
+@command(group, "import", "Work")
+def _import(
+    common: Common,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="What `export` printed; `-` is standard input.")
+    ],
+    form: Form = "text",
+) -> int:
+    """Write exported threads, with their ids, positions and hashes; each whole or not at all."""
+    from messagedb_agent.cli import archiving
+
+    return archiving.import_(common, file, form)
 
 
 @command(group, "worker", "Work")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from messagedb_agent.consumers.delivery import Consuming, Kept
@@ -283,8 +284,7 @@ class ExactlyOnce:
                     break
                 try:
                     await bounded(
-                        lambda m=message: handling(m, transaction.connection),  # type: ignore[misc]
-                        handling.timeout_s,
+                        partial(handling, message, transaction.connection), handling.timeout_s
                     )
                 except StoreUnavailable:
                     raise

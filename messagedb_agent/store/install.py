@@ -4,6 +4,9 @@ What is there already is never altered: no table, type or index is dropped or ma
 store of another version is refused. Nothing here runs unless it is asked for by name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import AsyncConnection, errors
 
@@ -47,19 +50,26 @@ async def install(dsn: str) -> None:
         NotMessageDb: a table of that name is there, and is not Message DB's.
     """
     async with await connect_to(dsn) as connection:
-        try:
+        with told_of_installing("Message DB"):
             async with connection.transaction():
                 await _install(connection)
-        except errors.InsufficientPrivilege as error:
-            raise ConfigurationError(
-                f"this role may not install Message DB ({first_line(error)}); "
-                "use the URL of the database's owner",
-                field="MESSAGE_DB_URL",
-            ) from error
-        except psycopg.OperationalError as error:
-            raise StoreUnavailable(first_line(error)) from error
-        except psycopg.Error as error:
-            raise StoreError(f"installing Message DB failed: {first_line(error)}") from error
+
+
+@contextmanager
+def told_of_installing(what: str) -> Iterator[None]:
+    """Turn what a server says against an installation into errors of ours."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"this role may not install {what} ({first_line(error)}); "
+            "use the URL of the database's owner",
+            field="MESSAGE_DB_URL",
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(first_line(error)) from error
+    except psycopg.Error as error:
+        raise StoreError(f"installing {what} failed: {first_line(error)}") from error
 
 
 async def connect_to(dsn: str) -> AsyncConnection[object]:

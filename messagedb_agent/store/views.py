@@ -2,12 +2,7 @@
 
 from importlib.resources import files
 
-import psycopg
-from psycopg import errors
-
-from messagedb_agent.errors import ConfigurationError, StoreError, StoreUnavailable
-from messagedb_agent.store.install import INSTALL_LOCK, connect_to
-from messagedb_agent.store.report import first_line
+from messagedb_agent.store.install import INSTALL_LOCK, connect_to, told_of_installing
 
 
 async def install_views(dsn: str) -> None:
@@ -23,18 +18,8 @@ async def install_views(dsn: str) -> None:
     """
     text = (files("messagedb_agent.store") / "views.sql").read_text(encoding="utf-8")
     async with await connect_to(dsn) as connection:
-        try:
+        with told_of_installing("the views"):
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
                 await connection.execute("SET LOCAL client_min_messages = warning")
                 await connection.execute(text.encode())
-        except errors.InsufficientPrivilege as error:
-            raise ConfigurationError(
-                f"this role may not install the views ({first_line(error)}); "
-                "use the URL of the database's owner",
-                field="MESSAGE_DB_URL",
-            ) from error
-        except psycopg.OperationalError as error:
-            raise StoreUnavailable(first_line(error)) from error
-        except psycopg.Error as error:
-            raise StoreError(f"installing the views failed: {first_line(error)}") from error

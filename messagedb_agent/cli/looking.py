@@ -1,0 +1,209 @@
+"""The commands that look at threads and change nothing: how they are called."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.shape import Form, Full, Thread, command
+from messagedb_agent.cli.threads import MAX_POSITION, group
+
+__all__ = ["group"]
+
+_MAX_LISTED = 10_000  # each of them is read
+_MAX_PROCESSES = 256
+
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=_MAX_PROCESSES,
+        metavar="N",
+        help="How many processes check all threads; as many as pay where it is left out.",
+    ),
+]
+
+
+@command(group, "show", "Look")
+def _show(
+    common: Common,
+    thread: Thread,
+    form: Form = "text",
+    full: Full = False,
+    view: Annotated[
+        Literal["events", "conversation", "state", "usage", "lineage", "effects"] | None,
+        typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
+    ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_POSITION, metavar="POSITION", help="As it was at this event."),
+    ] = None,
+    unresolved: Annotated[
+        bool,
+        typer.Option("--unresolved", help="With --as effects: calls of unknown outcome alone."),
+    ] = False,
+) -> int:
+    """Show a thread."""
+    from messagedb_agent.cli import viewing
+
+    return viewing.show(common, thread, viewing.Showing(view, form, full, at, unresolved))
+
+
+@command(group, "diff", "Look")
+def _diff(
+    common: Common,
+    one: Annotated[
+        str, typer.Argument(metavar="THREAD[@N]", help="A thread, as it was at event N.")
+    ],
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[THREAD[@N]]", help="What it is compared with; a fork, with its parent."
+        ),
+    ] = None,
+    at: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            max=MAX_POSITION,
+            metavar="POSITION",
+            help="Of one thread: its position, or two; one is compared with its end.",
+        ),
+    ] = None,
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Compare two threads, or two positions of one; ends with 0 where they say the same, else 1."""
+    from messagedb_agent.cli import diffing
+
+    return diffing.diff(common, one, other, at or (), form, full=full)
+
+
+@command(group, "replay", "Look")
+def _replay(
+    common: Common,
+    thread: Thread,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MAX_POSITION,
+            metavar="POSITION",
+            help="Up to this event; with --step, from it.",
+        ),
+    ] = None,
+    step: Annotated[
+        bool, typer.Option("--step", help="One event at a time, by keys, on a terminal.")
+    ] = False,
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Walk a thread event by event: what each changed, and what was to be done next."""
+    from messagedb_agent.cli import replaying
+
+    return replaying.replay(common, replaying.Replaying(thread, at, step, form, full))
+
+
+@command(group, "explain", "Look")
+def _explain(
+    common: Common,
+    thread: Thread,
+    call: Annotated[
+        str,
+        typer.Argument(
+            metavar="CALL",
+            help="A model call: the position of its start or outcome, or its id or a part of that.",
+        ),
+    ],
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """Show what a model was asked with, and from which event each part of it came."""
+    from messagedb_agent.cli import explaining
+
+    return explaining.explain(common, thread, call, form, full=full)
+
+
+@command(group, "list", "Look")
+def _list(
+    common: Common,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 10,
+    form: Form = "text",
+) -> int:
+    """List the threads with the newest events."""
+    from messagedb_agent.cli import viewing
+
+    return viewing.list_threads(common, limit, form)
+
+
+@command(group, "approvals", "Look")
+def _approvals(
+    common: Common,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 100,
+    form: Form = "text",
+    full: Full = False,
+) -> int:
+    """List the tool calls of all threads that wait for approval."""
+    from messagedb_agent.cli import deciding
+
+    return deciding.approvals(common, limit, form, full=full)
+
+
+@command(group, "tail", "Look")
+def _tail(
+    common: Common,
+    thread: Annotated[
+        str | None, typer.Argument(metavar="THREAD", help="All threads where it is left out.")
+    ] = None,
+    start: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            min=0,
+            max=MAX_POSITION,
+            metavar="POSITION",
+            help="First position in the thread, or global position without one; news alone"
+            " where it is left out.",
+        ),
+    ] = None,
+    form: Form = "text",
+) -> int:
+    """Follow a thread, or all, as events are written; ends on Ctrl-C."""
+    from messagedb_agent.cli import tailing
+
+    return tailing.tail(common, thread, start, form)
+
+
+@command(group, "verify", "Look")
+def _verify(
+    common: Common,
+    thread: Annotated[
+        str | None,
+        typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
+    ] = None,
+    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    anchor: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare with the heads that `anchor` wrote earlier."),
+    ] = None,
+    processes: Processes = None,
+    form: Form = "text",
+) -> int:
+    """Check that a thread's log, or every thread's, is what was written."""
+    from messagedb_agent.cli import verifying
+
+    asked = verifying.Verifying(thread, take_all, form, anchor, processes)
+    return verifying.verify(common, asked)
+
+
+@command(group, "anchor", "Look")
+def _anchor(
+    common: Common,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    processes: Processes = None,
+) -> int:
+    """Write the heads of all threads to a file, signed, for `verify --anchor` to compare."""
+    from messagedb_agent.cli import anchoring
+
+    return anchoring.anchor(common, file, processes)
