@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.naming import is_named, position_named
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import cut
 from messagedb_agent.cli.render_json import text_of
@@ -67,13 +68,13 @@ async def _meant(
     from messagedb_agent import decode
     from messagedb_agent.events.outcomes import answered
 
-    if call.isascii() and call.isdigit() and len(call) < 19:
-        async for row in engine.messages(thread_id, position=int(call), until=int(call)):
+    if (position := position_named(call)) is not None:
+        async for row in engine.messages(thread_id, position=position, until=position):
             ids = (row.id, answered(decode(row).recorded.event))
             for claim in claims:
                 if claim.id in ids:
                     return claim
-    fitting = [c for c in claims if call and (c.id.startswith(call) or c.id.endswith(call))]
+    fitting = [claim for claim in claims if is_named(claim.id, call)]
     if len(fitting) > 1:
         raise AmbiguousName("model call", call, tuple(claim.id for claim in fitting))
     if not fitting:

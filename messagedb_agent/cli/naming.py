@@ -9,6 +9,23 @@ if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
     from messagedb_agent.projections.lineage import Lineage
 
+_FEWEST = 6
+"""Digits that may be a piece of an id: it is shown by its last six characters."""
+
+
+def position_named(name: str) -> int | None:
+    """Return the position that a name may be; None for one that can only be an id's."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 19 else None
+
+
+def is_named(id: str, name: str) -> bool:
+    """Say whether a name is a beginning or an end of an id.
+
+    A few digits are a position: an id that happens to end in them is not meant.
+    """
+    is_number = name.isascii() and name.isdigit() and len(name) < _FEWEST
+    return bool(name) and not is_number and (id.startswith(name) or id.endswith(name))
+
 
 async def state_names(engine: "Engine", states: "Lineage") -> Mapping[str, str]:
     """Return a name such as `6f9c01/7` for each state of a thread and for its parent, by id.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.naming import is_named
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
@@ -83,7 +84,7 @@ async def _none(common: Common, engine: "Engine", agent: "Agent", call: str) -> 
 
     for effect in await engine.fold(agent.thread_id, effects, at=agent.position):
         said = effect.resolution
-        if said and (effect.call_id.startswith(call) or effect.call_id.endswith(call)):
+        if said and is_named(effect.call_id, call):
             by = f" by {said.by}" if said.by else ""
             return Refused(f"call {call} was resolved before{by}: {said.status}, {said.text}")
     shown = command(common, "show", agent.thread_id, "--as", "effects")

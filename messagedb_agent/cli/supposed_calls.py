@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from messagedb_agent.cli.naming import is_named, position_named
 from messagedb_agent.errors import AmbiguousName, NotFound, ValidationError
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ def _meant(calls: Sequence["RecordedCall"], turn: int, name: str) -> "RecordedCa
     By the position of an event that is about it alone; by its tool, where that was called once in
     the turn; by its id, a beginning or an end of it.
     """
-    is_position = name.isascii() and name.isdigit()
+    position = position_named(name)
     for fitting in (
-        [c for c in calls if is_position and int(name[:19]) in c.events],
+        [c for c in calls if position is not None and position in c.events],
         [c for c in calls if c.tool == name and c.turn == turn],
-        [c for c in calls if c.call_id.startswith(name) or c.call_id.endswith(name)],
+        [c for c in calls if is_named(c.call_id, name)],
     ):
         if len(fitting) == 1:
             return fitting[0]
