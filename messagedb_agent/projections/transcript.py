@@ -191,7 +191,9 @@ def _said(
 
 def _unknown(before: Transcript, event: UnknownEvent, recorded: Recorded) -> Transcript:
     kind: ItemKind = "unreadable" if event.type in EVENT_TYPES else "foreign"
-    after = changed(before, state=evolve_counted(before.state, recorded))
+    after = before
+    if counts(before.state, recorded):
+        after = changed(before, state=evolve_counted(before.state, recorded))
     return _said(after, recorded, kind, f"{event.type}: {event.reason}")
 
 

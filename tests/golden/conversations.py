@@ -35,13 +35,14 @@ from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
-from tests.given import (
-    Given,
-)
+from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import NewMessage
+from tests.given import Given
 from tests.golden.threads import THREADS
 from tests.rows import Row, stored
 
 FOLDER = Path(__file__).parent / "conversation" / "v1"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 FIRST_MS = 1_767_225_600_000
 WRITER = "kX3w9Qd_fzE"
 
@@ -185,6 +186,22 @@ def row_of(stored: dict[str, Any]) -> Row:
         data=stored["data"],
         metadata=stored["metadata"],
     )
+
+
+def golden(name: str) -> dict[str, Any]:
+    """Return what a file holds."""
+    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+async def store_of(rows: Sequence[Row]) -> MemoryStore:
+    """Return a store that holds rows, and nothing else."""
+    store = MemoryStore()
+    for row in rows:
+        assert row.data is not None
+        message = NewMessage(row.id, row.type, row.data, row.metadata)
+        await store.append(row.stream_name, message, expected_version=row.position - 1)
+    return store
 
 
 def shown_of(rows: Sequence[Row]) -> Conversation:

@@ -1,36 +1,29 @@
 """What a model was shown of a thread once, it is shown for ever: to the letter."""
 
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import LlmCallStarted
-from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.store.message import NewMessage
 from tests.golden.conversations import (
     FOLDER,
+    NAMES,
     folded_request,
+    golden,
     request_json,
     row_of,
     shown_of,
+    store_of,
 )
 from tests.golden.threads import THREADS
 
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 VERIFIER = Path(__file__).parent / "verify_chain.mjs"
 SPECIFICATION = Path(__file__).parents[2] / "spec.md"
-
-
-def golden(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return content
 
 
 def test_every_thread_has_a_file() -> None:
@@ -46,12 +39,8 @@ def test_a_stored_thread_is_shown_to_the_model_as_it_was(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_stored_thread_is_sound_and_so_is_every_request_in_it(name: str) -> None:
-    store, rows = MemoryStore(), [row_of(row) for row in golden(name)["rows"]]
-    for row in rows:
-        assert row.data is not None
-        message = NewMessage(row.id, row.type, row.data, row.metadata)
-        await store.append(row.stream_name, message, expected_version=row.position - 1)
-    verification = await verify(store, rows[-1].stream_name)
+    rows = [row_of(row) for row in golden(name)["rows"]]
+    verification = await verify(await store_of(rows), rows[-1].stream_name)
     claims = [row for row in rows if isinstance(decode(row).recorded.event, LlmCallStarted)]
     assert verification.finding is None
     assert verification.foreign == ()

@@ -1,5 +1,6 @@
 """What was written once is read, and would be written again, for ever."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from messagedb_agent.events.canonical import canonical_text, parse
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import EVENT_TYPES, decode
 from messagedb_agent.events.metadata import read_metadata
+from messagedb_agent.events.schema import SCHEMA_VERSION
+from tests.golden.conversations import FOLDER as CONVERSATIONS
 from tests.golden.examples import ENVELOPE, EXAMPLES, FOLDER, ID, POSITION, STREAM, sealed
 from tests.golden.worked_example import FILE, example
 from tests.rows import Row
@@ -30,6 +33,19 @@ def golden(type: str) -> Row:
         data=json.dumps(stored["data"]),
         metadata=json.dumps(stored["metadata"]),
     )
+
+
+def test_every_schema_version_has_its_files_of_events_and_of_threads() -> None:
+    for version in range(1, SCHEMA_VERSION + 1):
+        for folder in (FOLDER.parent, CONVERSATIONS.parent):
+            assert any((folder / f"v{version}").glob("*.json")), f"{folder.name}/v{version}"
+
+
+def test_no_file_was_edited_since_it_was_written_and_none_is_unsigned() -> None:
+    folder = FOLDER.parent
+    files = sorted(path for path in folder.rglob("v*/*.json"))
+    sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(folder)}" for f in files]
+    assert (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines() == sums
 
 
 def test_every_event_type_has_a_file_and_an_example() -> None:
