@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 
 from benchmarks import commands
+from benchmarks.backlog import Backlog, Consumed
+from benchmarks.backlog import measure as measure_backlog
 from benchmarks.database import Bench, private_server
 from benchmarks.table import Row, conditions, load, render
 from benchmarks.threads import Threads
@@ -16,7 +18,8 @@ from benchmarks.turns import measure as measure_turns
 from benchmarks.wake import Waking
 from benchmarks.wake import measure as measure_waking
 
-ROWS = ("turns", "threads", "wake", "help", "list", "start")
+USUAL = ("turns", "threads", "wake", "help", "list", "start")
+ROWS = (*USUAL, "backlog")
 MIN_TURNS = 2 * EDGE
 FIRST_TIMES = 3
 
@@ -29,13 +32,17 @@ def main(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default all")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default all but the last"
+    )
     parser.add_argument("--turns", type=int, default=1000, help=f"at least {MIN_TURNS}")
     parser.add_argument("--far", type=int, default=10_000, help="the turn seen beside turn 20")
     parser.add_argument("--at-once", type=int, default=200, help="threads at work, for `threads`")
     parser.add_argument("--threads", type=int, default=1000, help="in the store, for `list`")
     parser.add_argument(
-        "--events", type=int, default=100_000, help="in the longest thread, for `list`"
+        "--events",
+        type=int,
+        help="in the longest thread, for `list` [100000]; in all, for `backlog` [1000000]",
     )
     parser.add_argument("--wakes", type=int, default=1000, help="how often another process writes")
     parser.add_argument("--times", type=int, default=7, help="how often each command is run")
@@ -43,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _measured(chosen: argparse.Namespace) -> str:
-    wanted = chosen.rows or ROWS
+    wanted = chosen.rows or USUAL
     if unknown := set(wanted) - set(ROWS):
         raise SystemExit(f"unknown rows: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     rows: list[Row] = []
@@ -69,10 +76,41 @@ async def _measured(chosen: argparse.Namespace) -> str:
             await commands.fill(bench, chosen.threads)
             what = f"list, {chosen.threads:,} threads"
             rows.append(_command(bench, chosen.times, "list", what=what))
-            await commands.lengthen(bench, chosen.events)
-            what += f", one of {chosen.events:,} events"
+            longest = chosen.events or 100_000
+            await commands.lengthen(bench, longest)
+            what += f", one of {longest:,} events"
             rows.append(_command(bench, chosen.times, "list", what=what))
+        if "backlog" in wanted:  # the last: its events are many threads
+            rows += _backlog_rows(await measure_backlog(bench, chosen.events or 1_000_000))
         return f"{conditions(bench, began)}\n\n{render(rows)}"
+
+
+def _backlog_rows(backlog: Backlog) -> list[Row]:
+    start_ms, middle_ms, end_ms = backlog.page_ms
+    return [
+        Row("events, with indexes", f"{backlog.events:,}", f"{backlog.mean_bytes:,.0f} bytes each"),
+        _consumed_row("read by a bare loop, a second", backlog.bare),
+        _consumed_row("at least once, a second", backlog.at_least_once, backlog.bare, ">= 40,000"),
+        _consumed_row("exactly once, a second", backlog.exactly_once, backlog.bare),
+        _consumed_row("the same, a row written for each", backlog.exactly_once_written),
+        Row(
+            "first message in hand, resumed in the middle (median)",
+            f"{backlog.resumed_ms:.1f} ms",
+            f"{backlog.begun_ms:.1f} ms at the start",
+        ),
+        Row(
+            "1,000 messages read in the middle (median)",
+            f"{middle_ms:.1f} ms",
+            f"{start_ms:.1f} at the start, {end_ms:.1f} at the end",
+        ),
+        Row("how the server finds them", backlog.scan),
+    ]
+
+
+def _consumed_row(what: str, took: Consumed, beside: Consumed | None = None, aim: str = "") -> Row:
+    cpu_us = f"{took.cpu_s * 1e6 / took.count:.1f} us CPU each"
+    ratio = f"{took.per_s / beside.per_s:.2f}" if beside else ""
+    return Row(what, f"{took.per_s:,.0f}", cpu_us, ratio, aim)
 
 
 def _wake_rows(waking: Waking) -> list[Row]:

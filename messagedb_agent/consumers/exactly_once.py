@@ -1,7 +1,7 @@
 """Delivery exactly once: what a handler writes and how far it has come are one transaction.
 
-Messages are handled one after the other, in global order, some of them in one transaction. Where
-one fails, those of its transaction are handled again, each in its own.
+Messages are handled one after the other, in global order, many of them in one transaction. Where
+one fails, those before it are handled again in a transaction of their own, and then that one.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from itertools import islice
 
 from messagedb_agent.consumers.delivery import Consuming, Kept
 from messagedb_agent.consumers.handler import bounded
-from messagedb_agent.consumers.parking import Parked, Parking
+from messagedb_agent.consumers.ledgers import Ledger, Progress, Resumed
+from messagedb_agent.consumers.parking import Parked
 from messagedb_agent.containing import error_text
 from messagedb_agent.errors import (
     Conflict,
@@ -23,10 +24,10 @@ from messagedb_agent.errors import (
     TransactionRefused,
     WrongExpectedVersion,
 )
-from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.transactional import Transactional
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.transactional import Transaction, Transactional
 
-_MOST_TOGETHER = 100  # messages in one transaction
+_MOST_TOGETHER = 1_000  # messages in one transaction
 _LONGEST_S = 0.2  # since it was begun, before it takes one more
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
 _logger = logging.getLogger("messagedb_agent.consumers")
@@ -38,117 +39,28 @@ class _Refused(Exception):
     Args:
         before: how many those are.
         reason: what went wrong.
+        is_known: whether it was this message; else it may have been any of them.
     """
 
-    def __init__(self, before: int, reason: str) -> None:
+    def __init__(self, before: int, reason: str, *, is_known: bool = True) -> None:
         super().__init__(reason)
-        self.before = before
         self.reason = reason
+        self.at_once = before if is_known else before // 2 + before % 2
 
 
-class _Ledger(Protocol):
-    """Where it is noted which messages are handled.
-
-    Attributes:
-        version: position of the last message in its stream that is known of.
-    """
-
-    version: int
-
-    @property
-    def stream(self) -> str: ...
-
-    def note(self, message: Message) -> NewMessage:
-        """Return what says that all is handled through a message."""
-        ...
-
-    def has(self, message: Message) -> bool:
-        """Say whether it is noted that a message is handled, or is put aside."""
-        ...
-
-    def noted(self, message: Message) -> None:
-        """Hear that this was committed."""
-        ...
-
-    async def catch_up(self) -> None:
-        """Read what others have noted."""
-        ...
-
-
-class _Progress:
-    """The position of the consumer, in its own stream.
+@dataclass(slots=True)
+class _Batch:
+    """Messages that are handled in one transaction.
 
     Attributes:
-        version: position, there, of the last message.
-        position: what that says, or what was said to begin with.
+        messages: the next ones.
+        count: how many of them are handled.
+        begun_at: when the one under way was begun, by the loop's clock.
     """
 
-    def __init__(self, kept: Kept, position: int) -> None:
-        self._kept = kept
-        self.position = position
-        self.version = -1
-
-    @property
-    def stream(self) -> str:
-        return self._kept.positions.stream
-
-    def note(self, message: Message) -> NewMessage:
-        return self._kept.positions.note(message.global_position)
-
-    def has(self, message: Message) -> bool:
-        parking, stream = self._kept.parking, message.stream_name
-        is_aside = stream in parking or stream in parking.replayed
-        return is_aside or message.global_position <= self.position
-
-    def noted(self, message: Message) -> None:
-        self.position = message.global_position
-
-    async def catch_up(self) -> None:
-        self.version = await self._kept.store.stream_version(self.stream)
-        self.position = max(self.position, await self._kept.positions.read() or 0)
-
-    async def move(self, position: int) -> None:
-        """Note a position that no message was handled at.
-
-        Raises:
-            StoreUnavailable: the store was not reached.
-        """
-        note = self._kept.positions.note(position)
-        try:
-            await self._kept.store.append(self.stream, note, expected_version=self.version)
-        except Conflict:
-            await self.catch_up()
-            return
-        self.version, self.position = self.version + 1, position
-
-
-@dataclass(eq=False)
-class _Resumed:
-    """How far a thread has come since it was replayed, in the stream of what is put aside."""
-
-    parking: Parking
-    thread: str
-
-    def __post_init__(self) -> None:
-        self.version = self.parking.version
-
-    @property
-    def stream(self) -> str:
-        return self.parking.stream
-
-    def note(self, message: Message) -> NewMessage:
-        return self.parking.advanced(self.thread, message.position)
-
-    def has(self, message: Message) -> bool:
-        is_done = message.position < self.parking.resumes_at(self.thread)
-        return is_done or self.thread in self.parking
-
-    def noted(self, message: Message) -> None:
-        """The next reading of that stream tells."""
-
-    async def catch_up(self) -> None:
-        await self.parking.catch_up()
-        self.version = self.parking.version
+    messages: Sequence[Message]
+    count: int
+    begun_at: float
 
 
 class ExactlyOnce:
@@ -167,7 +79,7 @@ class ExactlyOnce:
         self._consuming = consuming
         self._store = store
         self._parking = kept.parking
-        self._progress = _Progress(kept, position)
+        self._progress = Progress(kept, position)
         self._read = self._through = position
         self._queue = deque[Message]()
         self._stopping = asyncio.Event()
@@ -218,7 +130,7 @@ class ExactlyOnce:
 
     async def _go_on(self, stream: str) -> None:
         await self.note()  # what is handled here is not to be read again
-        ledger = _Resumed(self._parking, stream)
+        ledger = Resumed(self._parking, stream)
         while not self._stopping.is_set():
             queue = await self._missed(stream)
             if not queue:
@@ -241,17 +153,16 @@ class ExactlyOnce:
                 found.append(message)
         return found
 
-    async def _handle_all(self, queue: deque[Message], ledger: _Ledger) -> None:
+    async def _handle_all(self, queue: deque[Message], ledger: Ledger) -> None:
         """Handle messages, or put them aside, until none is left or it is stopped."""
-        alone = tries = away = 0
+        most, tries, away = _MOST_TOGETHER, 0, 0
         while not self._stopping.is_set():
             while queue and ledger.has(queue[0]):
                 queue.popleft()
             if not queue:
                 return
-            some = list(queue)[: 1 if alone else _MOST_TOGETHER]
             try:
-                count = await self._together(some, ledger)
+                count = await self._together(list(islice(queue, most)), ledger)
             except (Conflict, StoreUnavailable) as error:  # ours may stand all the same
                 if away == 0 and isinstance(error, StoreUnavailable):
                     _logger.warning("the store failed, and is tried again: %s", error)
@@ -261,40 +172,34 @@ class ExactlyOnce:
                     await self._pause(_PAUSES_S[min(away, len(_PAUSES_S) - 1)])
                     away += 1
             except _Refused as refused:
-                if refused.before:
-                    alone = refused.before + 1
+                if refused.at_once:
+                    most = refused.at_once
                     continue
                 tries += 1
                 await self._tried(queue[0], tries, refused.reason)
                 if tries >= self._consuming.patience.tries:
-                    tries, alone = 0, max(0, alone - 1)
+                    tries = 0
             else:
-                alone, tries, away = max(0, alone - count), 0, 0
+                most, tries, away = min(2 * most, _MOST_TOGETHER), 0, 0
                 self.done += count
                 for _ in range(count):
                     queue.popleft()
 
-    async def _together(self, messages: Sequence[Message], ledger: _Ledger) -> int:
+    async def _together(self, messages: Sequence[Message], ledger: Ledger) -> int:
         """Handle messages in one transaction; return how many, in the order given."""
-        loop = asyncio.get_running_loop()
-        begun_at, handling, count = loop.time(), self._consuming.handling, 0
+        batch = _Batch(messages, 0, asyncio.get_running_loop().time())
+        timeout_s = self._consuming.handling.timeout_s
         async with self._store.transaction() as transaction:
-            for message in messages:
-                if count and (ledger.has(message) or loop.time() - begun_at > _LONGEST_S):
-                    break
-                try:
-                    await bounded(
-                        partial(handling, message, transaction.connection), handling.timeout_s
-                    )
-                except StoreUnavailable:
-                    raise
-                except Exception as error:
-                    if transaction.is_lost:
-                        raise StoreUnavailable("the connection of a handler is lost") from error
-                    raise _Refused(count, error_text(error)) from error
-                count += 1
-                if not transaction.is_open:  # what came next would be committed by itself
-                    break
+            work = partial(self._handle, batch, transaction, ledger)
+            try:
+                await bounded(work, timeout_s, lambda: batch.begun_at)
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                if transaction.is_lost:
+                    raise StoreUnavailable("the connection of a handler is lost") from error
+                raise _Refused(batch.count, error_text(error)) from error
+            count, is_open = batch.count, transaction.is_open
             last = messages[count - 1]
             try:
                 if news := await transaction.locked(ledger.stream, ledger.version + 1):
@@ -303,12 +208,28 @@ class ExactlyOnce:
                     ledger.stream, ledger.note(last), expected_version=ledger.version
                 )
             except TransactionRefused as error:
-                raise _Refused(count - 1, str(error)) from error
+                raise _Refused(count - 1, str(error), is_known=not is_open) from error
         ledger.version += 1
         ledger.noted(last)
         return count
 
-    async def _know_again(self, ledger: _Ledger) -> bool:
+    async def _handle(self, batch: _Batch, transaction: Transaction, ledger: Ledger) -> None:
+        """Handle messages of a batch, the first of them in any case."""
+        time, handle = asyncio.get_running_loop().time, self._consuming.handling.run
+        ends, task, connection = time() + _LONGEST_S, asyncio.current_task(), transaction.connection
+        for message in batch.messages:
+            batch.begun_at = time()
+            if batch.count and (ledger.has(message) or batch.begun_at > ends):
+                return
+            await handle(message, connection)
+            if task and task.cancelling() and transaction.is_lost:
+                return  # its time was up long ago
+            batch.count += 1
+            is_over = task and task.cancelling()
+            if is_over or not transaction.is_open:  # what came next would be committed by itself
+                return
+
+    async def _know_again(self, ledger: Ledger) -> bool:
         """Find out what stands, behind whatever may still be committed; say whether it is known."""
         try:
             async with self._store.transaction() as transaction:

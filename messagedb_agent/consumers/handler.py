@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from messagedb_agent.containing import Escaped, Overtime, contained
@@ -22,11 +23,13 @@ class Handling:
         call: what handles.
         takes_connection: whether it takes a connection, and so is part of its transaction.
         timeout_s: seconds that one message may take; None for no bound.
+        run: handles a message when it is awaited.
     """
 
     call: Handler
     takes_connection: bool
     timeout_s: float | None
+    run: Callable[..., Awaitable[object]]
 
     @classmethod
     def of(cls, handler: Handler, timeout_s: float | None) -> "Handling":
@@ -36,19 +39,11 @@ class Handling:
             ConfigurationError: it can be called with neither one argument nor two, or takes a
                 connection and is no coroutine function.
         """
-        count = _positional(handler)
-        if count == 2 and not _is_coroutine_function(handler):
+        count, is_coroutine = _positional(handler), _is_coroutine_function(handler)
+        if count == 2 and not is_coroutine:
             raise refused("a handler of message and connection must be a coroutine function")
-        return cls(handler, count == 2, timeout_s)
-
-    async def __call__(self, *arguments: object) -> None:
-        """Handle a message."""
-        if _is_coroutine_function(self.call):
-            await self.call(*arguments)
-            return
-        result = await in_thread(lambda: self.call(*arguments), name="consumer")
-        if isinstance(result, Awaitable):
-            await result
+        run = handler if is_coroutine else partial(_run_in_thread, handler)
+        return cls(handler, count == 2, timeout_s, run)
 
 
 async def bounded(
@@ -71,10 +66,20 @@ async def bounded(
         await contained(work, timeout_s=timeout_s, since=since)
     except Overtime:
         raise TimeoutError(f"it took longer than {timeout_s:g} s") from None
-    except StoreUnavailable:
-        raise
-    except AgentError as error:  # whoever calls branches on ours
-        raise Escaped(error) from error
+    except AgentError as error:
+        apart = told_apart(error)
+        if apart is error:
+            raise
+        raise apart from error
+
+
+def told_apart(error: Exception) -> Exception:
+    """Return what a handler has raised in a form that is none of ours: callers branch on those.
+
+    `StoreUnavailable` stays what it is: no message is to blame.
+    """
+    is_ours = isinstance(error, AgentError) and not isinstance(error, StoreUnavailable)
+    return Escaped(error) if is_ours else error
 
 
 def load_handler(reference: str) -> Handler:
@@ -99,6 +104,12 @@ def load_handler(reference: str) -> Handler:
 def refused(why: str) -> ConfigurationError:
     """Return the error of a handler that can be none."""
     return ConfigurationError(why, field="handler")
+
+
+async def _run_in_thread(handler: Handler, message: object) -> None:
+    result = await in_thread(lambda: handler(message), name="consumer")
+    if isinstance(result, Awaitable):
+        await result
 
 
 def _positional(handler: Handler) -> int:

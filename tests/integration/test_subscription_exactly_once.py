@@ -18,7 +18,7 @@ from tests.unit.consumers.subscribing import (
     subscribed,
     written,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 class Writing:
@@ -125,6 +125,36 @@ async def test_what_fails_is_parked_with_nothing_written_and_replayed_exactly_on
             await consumed(store, category, handler)
     rest = ["good/3", "bad/1", "bad/3"]
     assert ledger.lines == ["good/0", "bad/0", "good/1", "good/2", *rest]
+
+
+async def test_what_fails_among_many_has_those_before_it_handled_once_more_and_together(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    handler = Writing(ledger)
+    handler.wrong = {"bad/0"}
+    async with await MessageDbStore.connect(store_url) as store:
+        await store.append(f"{category}-1", *many(149))
+        await written(store, category, "bad")
+        await store.append(f"{category}-1", *many(150))
+        await consumed(store, category, handler)
+    assert ledger.lines == [f"1/{n}" for n in range(299)]
+    assert len(handler.tried) == 150 + 149 + 3 + 150
+
+
+async def test_each_message_of_a_transaction_has_its_own_time(
+    store_url: str, category: str, ledger: Ledger
+) -> None:
+    async def handle(message: Message, connection: Any) -> None:
+        await connection.execute(ledger.insert, ("", str(message.position)))
+        slow = message.stream_name.endswith("slow")
+        await asyncio.sleep(PATIENCE_S if slow else 0.03)
+
+    async with await MessageDbStore.connect(store_url) as store:
+        await written(store, category, *"1" * 5, "slow", "1")
+        await consumed(store, category, handle, timeout_s=0.12)
+        (parked,) = (await parking(store, category)).parked
+    assert ledger.lines == ["0", "1", "2", "3", "4", "5"]
+    assert parked.reason == "TimeoutError: it took longer than 0.12 s"
 
 
 async def test_a_replay_that_is_cancelled_over_and_over_writes_once(

@@ -1,0 +1,166 @@
+"""One run of a subscription: reading on, handing on, noting how far that has come."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from messagedb_agent.consumers.cursor import Cursor
+from messagedb_agent.consumers.delivery import Delivery
+from messagedb_agent.consumers.newest import newest_position
+from messagedb_agent.consumers.pages import Pages
+from messagedb_agent.consumers.starting import Starting
+from messagedb_agent.errors import StoreError
+from messagedb_agent.store.store import Directory, News
+
+_logger = logging.getLogger("messagedb_agent.consumers")
+
+_IDLE_S = 0.1  # between two reads that brought nothing: news may come that nobody tells of
+_LOOK_S = 0.5  # between two looks at what is parked
+_NOTE_S = 1.0  # between two notes of the position
+_REPORT_S = 30.0
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
+_ENDS_S = 3.0  # how long the store has, at the end, to note the position
+_LONG_AGO = -1e9
+
+
+class Consumption:
+    """Reads a category and has its messages handled, from where that stood the last time.
+
+    Args:
+        starting: what, how, and from where.
+    """
+
+    def __init__(self, starting: Starting) -> None:
+        self._starting = starting
+        self._reader = starting.consuming.reader
+        self._category = starting.group.category
+        self._delivery: Delivery | None = None
+        self._is_stopping = False
+        self._newest = 0
+        self._looked_at = self._noted_at = self._told_at = _LONG_AGO
+
+    @property
+    def position(self) -> int:
+        """Global position up to which all is handled; 0 before it has begun."""
+        return self._delivery.position if self._delivery else 0
+
+    @property
+    def lag(self) -> int:
+        """How far that is behind the newest message, in global positions, when last looked at."""
+        return max(0, self._newest - self.position) if self._delivery else 0
+
+    @property
+    def done(self) -> int:
+        """How many messages were handled."""
+        return self._delivery.done if self._delivery else 0
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._is_stopping = True
+        if self._delivery:
+            self._delivery.stop()
+
+    async def work(self, news: News, *, once: bool) -> None:
+        """Read on and hand on; waits for a store that is away.
+
+        Args:
+            news: heard of in the category.
+            once: return as soon as all is handled, or parked, that there is.
+
+        Raises:
+            HandlerFailed: a message failed for good, and there is nowhere to park it.
+            ConfigurationError: the name is that of a group of workers.
+        """
+        failures = 0
+        try:
+            while not self._is_stopping:
+                try:
+                    if self._delivery is None:
+                        self._cursor, self._delivery = await self._starting.begin()
+                        self._pages = Pages(self._cursor)
+                        await self._delivery.begin()
+                    has_more = await self._round(self._cursor, self._delivery)
+                    failures = 0
+                except StoreError as error:
+                    if not failures:
+                        _logger.warning("the store failed, and is tried again: %s", error)
+                    await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                    failures += 1
+                    continue
+                if once and not has_more and not self._delivery.under_way:
+                    return
+                if not has_more:
+                    await news.wait(0.005 if once else _IDLE_S)
+        finally:
+            if self._delivery:
+                await self._pages.close()
+
+    async def end(self, grace_s: float) -> None:
+        """Let what is under way end, and note how far all is handled."""
+        if self._delivery is None:
+            return
+        await self._delivery.close(grace_s)
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_ENDS_S):
+                await self._delivery.note()
+        self._report(self._delivery, "stopped")
+
+    async def _round(self, cursor: Cursor, delivery: Delivery) -> bool:
+        """Do what is due; say whether there is more to read at once."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            await delivery.look()
+            await self._look_ahead()
+        has_more = await self._read_on(cursor, delivery)
+        if now - self._noted_at >= _NOTE_S:
+            self._noted_at = now
+            await delivery.note()
+        if now - self._told_at >= _REPORT_S:
+            self._told_at = now
+            self._report(delivery, "consuming")
+        return has_more
+
+    async def _read_on(self, cursor: Cursor, delivery: Delivery) -> bool:
+        """Read what is new, and hand it on; say whether there is more."""
+        newest = 0
+        if not self._pages.is_ahead:  # else there is something to read in any case
+            newest = await self._look_ahead()
+        if newest and newest <= cursor.position and not self._pages.is_ahead:
+            if delivery.under_way or cursor.position > delivery.position:
+                await delivery.take((), cursor.position)
+            return False
+        page = await self._pages.next()
+        through = page.through
+        if not page.has_more and not page.error:
+            through = max(through, newest)
+            cursor.passed(newest)
+        self._newest = max(self._newest, through)
+        if page.messages or delivery.under_way or through > delivery.position:
+            await delivery.take(page.messages, through)
+        if page.error:
+            raise page.error
+        return page.has_more
+
+    async def _look_ahead(self) -> int:
+        """Return the newest global position; 0 where only reading to the end tells."""
+        if not isinstance(self._reader, Directory):
+            return 0
+        newest = await newest_position(self._reader, self._category)
+        self._newest = max(self._newest, newest)
+        return newest
+
+    def _report(self, delivery: Delivery, what: str) -> None:
+        kept = self._starting.consuming.kept
+        _logger.info(
+            "%s",
+            what,
+            extra={
+                "category": self._category,
+                "done": self.done,
+                "under_way": delivery.under_way,
+                "parked": len(kept.parking.parked) if kept else 0,
+                "position": self.position,
+                "lag": self.lag,
+            },
+        )
