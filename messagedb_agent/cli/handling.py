@@ -37,6 +37,7 @@ class Given:
         once: end when all is handled that there is.
         timeout_s: seconds that one message may take.
         tries: how often a message may fail before its thread is parked.
+        standby: whether to wait while another process has the group, or the member of it.
     """
 
     handler: str
@@ -50,6 +51,7 @@ class Given:
     once: bool
     timeout_s: float
     tries: int
+    standby: bool
 
 
 def handle(common: Common, given: Given) -> int:
@@ -58,6 +60,7 @@ def handle(common: Common, given: Given) -> int:
     Raises:
         ConfigurationError: there is no such handler.
         ValidationError: a value is none.
+        Conflict: another process has the group, and that is not to be waited for.
     """
     from messagedb_agent.consumers import load_handler
 
@@ -101,6 +104,7 @@ def _subscription(engine: "Engine", handler: "Handler", given: Given) -> "Subscr
         correlation=given.correlation,
         timeout_s=given.timeout_s,
         patience=Patience(given.tries),
+        standby=given.standby,
     )
 
 

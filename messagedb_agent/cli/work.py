@@ -136,6 +136,12 @@ def _consume(
         int,
         typer.Option(min=1, metavar="N", help="How often a message may fail until it is parked."),
     ] = 5,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", help="Refuse, and do not stand by, while another process has the group."
+        ),
+    ] = False,
     form: Form = "text",
 ) -> int:
     """Hand messages to a function of yours; see to what is parked."""
@@ -148,7 +154,7 @@ def _consume(
         raise ValidationError("consume takes MODULE:FUNCTION, or --parked", field="handler")
     given = handling.Given(
         *(handler, name or handling.DEFAULT_NAME, of, group_size, member, start),
-        *(types, correlation, once, timeout, tries),
+        *(types, correlation, once, timeout, tries, not no_wait),
     )
     return handling.handle(common, given)
 

@@ -95,14 +95,20 @@ class Consumption:
             if self._delivery:
                 await self._pages.close()
 
-    async def end(self, grace_s: float) -> None:
-        """Let what is under way end, and note how far all is handled."""
+    async def end(self, grace_s: float, *, notes: bool = True) -> None:
+        """Let what is under way end, and note how far all is handled.
+
+        Args:
+            grace_s: seconds that it has.
+            notes: whether to note that; not where another process may have noted more.
+        """
         if self._delivery is None:
             return
         await self._delivery.close(grace_s)
-        with suppress(StoreError, TimeoutError):
-            async with asyncio.timeout(_ENDS_S):
-                await self._delivery.note()
+        if notes:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_ENDS_S):
+                    await self._delivery.note()
         self._report(self._delivery, "stopped")
 
     async def _round(self, cursor: Cursor, delivery: Delivery) -> bool:

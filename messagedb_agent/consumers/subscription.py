@@ -1,8 +1,9 @@
 """A subscription: what a category holds, handed to a function, on and on."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,14 +15,18 @@ from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parking
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Keeper, Positions
+from messagedb_agent.consumers.post import Post
 from messagedb_agent.consumers.starting import Start, Starting
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.audience import Bell
+from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.store import Listener, News, Reader
 from messagedb_agent.store.stream_name import check_category
 from messagedb_agent.store.transactional import Transactional
+
+_logger = logging.getLogger("messagedb_agent.consumers")
 
 
 @dataclass(eq=False)
@@ -37,7 +42,8 @@ class Subscription:
     thread is parked from that message on, with the reason, and the others go on. Replayed, the
     thread goes on with that message; dropped, with the one behind it.
 
-    One process runs a subscription of one name, or one member of a group, at a time.
+    One process runs a subscription of one name, or one member of a group, at a time. Another one
+    stands by, and takes over within a second when that ends or dies.
 
     Attributes:
         reader: where the messages are.
@@ -57,6 +63,7 @@ class Subscription:
         timeout_s: seconds that one message may take; None for no bound.
         grace_s: seconds that what is under way has to end once it is stopped.
         patience: how often a message is tried, and the pauses between.
+        standby: whether to wait while another process runs by this name; else that is a `Conflict`.
 
     Raises:
         RefusedName: the category or the name.
@@ -78,6 +85,7 @@ class Subscription:
     timeout_s: float | None = 60.0
     grace_s: float = 30.0
     patience: Patience = field(default_factory=Patience)
+    standby: bool = True
 
     def __post_init__(self) -> None:
         check_category(self.category)
@@ -103,8 +111,12 @@ class Subscription:
         self._starting = Starting(
             *(self._consuming, self._group, self.start, self.concurrency, self._ids)
         )
+        kept = self._consuming.kept
+        post = (kept.store, kept.positions.stream) if kept else (None, "")
+        self._post = Post(*post, waits=self.standby)
         self._stopping = asyncio.Event()
         self._consumption = Consumption(self._starting)
+        self._done_before = 0  # by runs that have lost the name
 
     @property
     def position(self) -> int:
@@ -119,7 +131,7 @@ class Subscription:
     @property
     def done(self) -> int:
         """How many messages were handled."""
-        return self._consumption.done
+        return self._done_before + self._consumption.done
 
     @property
     def parked(self) -> int:
@@ -143,20 +155,41 @@ class Subscription:
         Raises:
             HandlerFailed: a message failed for good, and there is nowhere to park it.
             ConfigurationError: the name is that of a group of workers.
+            Conflict: another process runs by this name, and that is not to be waited for.
         """
         async with self._news() as news:
-            working = asyncio.create_task(self._consumption.work(news, once=once))
-            stopping = asyncio.create_task(self._stopping.wait())
-            try:
-                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.wait({working}, timeout=self.grace_s)
-                if working.done():
-                    working.result()
-            finally:
-                was_stopped = self._stopping.is_set()
-                self.stop()  # a handler that ends just then keeps a cancel from being heard
-                await _cancelled(working, stopping)
-                await self._consumption.end(self.grace_s if was_stopped else 0)
+            while not self._stopping.is_set():
+                async with AsyncExitStack() as stack:
+                    hold = await self._post.taken(stack, self._stopping)
+                    if hold is None or await self._has_ended(hold, news, once=once):
+                        return
+
+    async def _has_ended(self, hold: Hold, news: News, *, once: bool) -> bool:
+        """Handle messages while the name is ours; say whether that was to the end."""
+        consumption = self._consumption
+        working = asyncio.create_task(consumption.work(news, once=once))
+        ends = (asyncio.create_task(self._stopping.wait()), asyncio.create_task(hold.lost.wait()))
+        try:
+            await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if not hold.lost.is_set():
+                await asyncio.wait(
+                    {working, ends[1]}, timeout=self.grace_s, return_when=asyncio.FIRST_COMPLETED
+                )
+            if working.done():
+                working.result()
+        finally:
+            was_stopped, is_lost = self._stopping.is_set(), hold.lost.is_set()
+            consumption.stop()  # a handler that ends just then keeps a cancel from being heard
+            await _cancelled(working, *ends)
+            grace_s = self.grace_s if was_stopped and not is_lost else 0
+            await consumption.end(grace_s, notes=not is_lost)
+        if not is_lost or was_stopped:
+            self._stopping.set()
+            return True
+        _logger.warning("another process may consume by this name now; it is taken anew")
+        self._done_before += consumption.done
+        self._consumption = Consumption(self._starting)
+        return False
 
     def _keeps(self) -> Kept | None:
         store = self.keeper or (self.reader if isinstance(self.reader, Keeper) else None)

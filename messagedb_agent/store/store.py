@@ -177,6 +177,7 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
 class Owner(Protocol):
     """Lets one process at a time work on a stream."""
 

@@ -10,6 +10,7 @@ from messagedb_agent.store.message_db import MessageDbStore
 from tests.contract.messages import many
 from tests.integration.cutting_proxy import cutting_proxy
 from tests.integration.ledger import Ledger
+from tests.integration.transacting import break_lock
 from tests.unit.consumers.subscribing import (
     consumed,
     consuming,
@@ -75,6 +76,23 @@ async def test_two_of_one_name_handle_each_message_once_together(
             consumed(one, category, Writing(ledger)), consumed(two, category, Writing(ledger))
         )
     assert ledger.lines == [f"1/{n}" for n in range(250)]
+
+
+async def test_a_name_that_is_lost_over_and_over_is_taken_anew_and_nothing_written_twice(
+    store_url: str, admin_url: str, category: str, ledger: Ledger
+) -> None:
+    handler = Writing(ledger)
+    async with (
+        await MessageDbStore.connect(store_url) as store,
+        consuming(store, category, handler) as subscription,
+    ):
+        for n in range(3):
+            await store.append(f"{category}-1", *many(100))
+            await until(lambda n=n: len(handler.tried) > 100 * n)  # type: ignore[misc]
+            await break_lock(admin_url, f"{category}:position-consumer")
+        await until(lambda: len(ledger.lines) >= 300)
+        await until(lambda: subscription.lag == 0)
+    assert ledger.lines == [f"1/{n}" for n in range(300)]
 
 
 async def test_a_commit_whose_answer_is_lost_is_not_made_twice(
