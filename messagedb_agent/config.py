@@ -16,7 +16,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.agents.snapshot_policy import DEFAULT_SNAPSHOTS, snapshot_policy
+from messagedb_agent.errors import AgentError, ConfigurationError
 from messagedb_agent.store import address
 
 DEFAULT_FILE = Path(".env")
@@ -57,6 +58,14 @@ def _long_key(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _policy(value: str) -> str:
+    try:
+        snapshot_policy(value)
+    except AgentError as error:
+        raise ValueError("it is none of: never, once, every N (a number of events)") from error
+    return value
+
+
 def _name(value: str) -> str:
     if address.is_connection_string(value):
         raise ValueError("it is a connection string; MESSAGE_DB_URL takes one")
@@ -84,6 +93,8 @@ class Settings(BaseSettings):
         log_level: the least important level that is logged; None for INFO in pipes and WARNING
             on a terminal. DEBUG also shows tracebacks.
         log_format: None for JSON in pipes and text on a terminal.
+        snapshots: how often the fold of a long thread is kept beside it: `never`, `once` or
+            `every N`, in events.
         embedded_idle_s: the embedded server ends after this many seconds without a client.
         messagedb_agent_home: folder of the embedded server; None for the user's data folder.
         postgres_bin: `bin` folder of an installed PostgreSQL to embed.
@@ -116,6 +127,7 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] | None, BeforeValidator(_upper)
     ] = None
     log_format: Annotated[Literal["json", "text"] | None, BeforeValidator(_lower)] = None
+    snapshots: Annotated[str, AfterValidator(_policy)] = DEFAULT_SNAPSHOTS
     embedded_idle_s: Annotated[float, Field(gt=0, le=_MAX_IDLE_S)] = 600
     messagedb_agent_home: Path | None = None
     postgres_bin: Path | None = None

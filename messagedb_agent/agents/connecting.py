@@ -8,6 +8,11 @@ from typing import Any, Protocol
 from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.models import finder
+from messagedb_agent.agents.snapshot_policy import (
+    DEFAULT_SNAPSHOTS,
+    SnapshotPolicy,
+    snapshot_policy,
+)
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.llm.model import LanguageModel, Models
 from messagedb_agent.llm.resolve import ModelSettings
@@ -39,6 +44,7 @@ def connect(
     model_settings: ModelSettings | None = None,
     category: str = "agent",
     version: str = "v0",
+    snapshots: str = DEFAULT_SNAPSHOTS,
 ) -> Connecting:
     """Return an engine, to be awaited or entered with `async with`, which closes it at the end.
 
@@ -56,11 +62,13 @@ def connect(
             environment.
         category: category of the threads' streams; `my-agent` becomes `myAgent`.
         version: version in the streams' names.
+        snapshots: how often the fold of a long thread is kept beside it, so that its next turn in
+            another process reads what came since: `never`, `once` or `every N`, in events.
 
     Raises:
         RefusedName: the category or the version (at once).
-        ValidationError: something is no tool, two tools have the same name, or `models` is neither
-            a model nor finds one (at once).
+        ValidationError: something is no tool, two tools have the same name, `models` is neither
+            a model nor finds one, or `snapshots` is no policy (at once).
         ConfigurationError: the URL, the role, the password or the database is wrong, a pooler
             stands before it that keeps no sessions, there can be no embedded server here, or a
             tool is transactional and the store has no transactions.
@@ -72,7 +80,8 @@ def connect(
     thread_category(category, version)
     settings = model_settings or ModelSettings(environ=os.environ)
     box = Toolbox(*(builtin_tools() if tools is None else tools))
-    return _Connecting(where, box, finder(models, settings), category, version)
+    policy = snapshot_policy(snapshots)
+    return _Connecting(where, box, finder(models, settings), category, version, policy)
 
 
 class _Connecting:
@@ -83,12 +92,14 @@ class _Connecting:
         models: Models,
         category: str,
         version: str,
+        snapshots: SnapshotPolicy,
     ) -> None:
         self._where = where
         self._tools = tools
         self._models = models
         self._category = category
         self._version = version
+        self._snapshots = snapshots
         self._engine: Engine | None = None
 
     def __await__(self) -> Generator[Any, None, Engine]:
@@ -115,6 +126,7 @@ class _Connecting:
             self._category,
             self._version,
             Writing(),
+            self._snapshots,
         )
 
 

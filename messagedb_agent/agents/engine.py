@@ -20,6 +20,8 @@ from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
+from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View, view
 from messagedb_agent.agents.what_if import Supposing, branching
@@ -47,6 +49,7 @@ class Engine(Reading):
         category: category of the threads, normalised.
         version: version in their stream names.
         writing: clock, ids and writer.
+        snapshots: how often a long thread's fold is kept.
 
     Raises:
         ConfigurationError: a tool is transactional, and the store has no transactions.
@@ -58,6 +61,7 @@ class Engine(Reading):
     category: str = "agent"
     version: str = "v0"
     writing: Writing = field(default_factory=Writing)
+    snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)
@@ -78,6 +82,13 @@ class Engine(Reading):
 
         Afterwards whatever reads or writes raises `StoreUnavailable`.
         """
+        try:
+            if "turns" in vars(self):
+                await self.turns.close()
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
         try:
             if isinstance(self.models, Connected):
                 await self.models.close()
@@ -376,7 +387,15 @@ class Engine(Reading):
     @cached_property
     def turns(self) -> Turns:
         """What takes threads on; workers use it."""
-        return Turns(self.store, self.models, self.tools, self.category, self.version, self.writing)
+        return Turns(
+            self.store,
+            self.models,
+            self.tools,
+            self.category,
+            self.version,
+            self.writing,
+            Snapshotting(self.store, self.writing.ids, self.snapshots),
+        )
 
     def _agent(self, thread_id: str, seen: View) -> Agent:
         if seen.named_by is None:

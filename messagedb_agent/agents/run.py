@@ -1,18 +1,21 @@
 """A thread being taken on, folded as it goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from messagedb_agent.agent.commands import Say
 from messagedb_agent.agent.steps import Done, Wait
+from messagedb_agent.agents.picture import Drawn, Picture, causes
 from messagedb_agent.agents.settled import Settled
+from messagedb_agent.agents.snapshotting import Snapshotting, Taken
 from messagedb_agent.agents.view import View, view, with_conversation
 from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.effects import Effects
-from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.journal import Journal, Writing
+from messagedb_agent.engine.history import Segment, read_events
+from messagedb_agent.engine.journal import Journal, Opened, Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.thread import attend, take_on
 from messagedb_agent.errors import DuplicateMessage, TurnUnderWay
+from messagedb_agent.events.chain import hash_bytes
 from messagedb_agent.events.codec import clean_text, decode
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import UserMessageAdded
@@ -29,6 +32,7 @@ class Run:
         stream: full name of its stream.
         thread_id: its id.
         writing: clock, ids and writer.
+        snapshots: where the fold may begin, and is kept; None where that is the first event.
 
     Attributes:
         journal: the thread's events.
@@ -36,10 +40,24 @@ class Run:
         events: how many events were folded, ancestors' included.
     """
 
-    def __init__(self, store: Store, stream: str, thread_id: str, writing: Writing) -> None:
+    def __init__(
+        self,
+        store: Store,
+        stream: str,
+        thread_id: str,
+        writing: Writing,
+        snapshots: Snapshotting | None = None,
+    ) -> None:
         self.thread_id = thread_id
-        self.journal = Journal(store, stream, writing, self._seen)
+        opening = self._opened if snapshots else None
+        self.journal = Journal(store, stream, writing, self._seen, opening)
         self.events = 0
+        self._snapshots = snapshots
+        self._writing = writing
+        self._kept: Drawn | None = None  # the newest snapshot of this thread
+        self._kept_events = 0
+        self._begun_at = -1  # where the fold began, behind a snapshot
+        self._owned = False
         self._settled = Settled(stream)
         self._said = -1
         self._store = store
@@ -77,14 +95,24 @@ class Run:
             saying(batch)
             self._said = batch.head.version
 
+        def own() -> None:
+            self._owned = True
+
         try:
-            await take_on(self._store, self.journal, effects.perform, say, has_tool=has_tool)
+            await take_on(
+                self._store,
+                self.journal,
+                effects.perform,
+                say,
+                has_tool=has_tool,
+                on_own=own,
+            )
         except (DuplicateMessage, TurnUnderWay) as refused:
             said = await self._said_before(saying)  # then it is its own turn that is under way
             if said is None:
                 raise refused from None
             self._said = said.position
-            await take_on(self._store, self.journal, effects.perform, has_tool=has_tool)
+            await take_on(self._store, self.journal, effects.perform, has_tool=has_tool, on_own=own)
         finally:
             self._on_event = None
         return await self._answered()
@@ -108,6 +136,7 @@ class Run:
 
         def begin() -> None:
             self._on_event = on_event
+            self._owned = True
 
         try:
             return await attend(
@@ -145,6 +174,45 @@ class Run:
             self._on_event = None
         return self.view
 
+    def rest(self) -> None:
+        """Keep what was folded, where that is due and the thread was owned here. Waits for none."""
+        owned, self._owned = self._owned, False
+        if not owned or self._snapshots is None or self.journal.version < 0:
+            return
+        if self._snapshots.policy.is_due(self.events, self._kept_events):
+            self._snapshots.begin(self.taken(), self._kept, self)
+
+    def taken(self) -> Taken:
+        """Return the fold as it stands, to be kept; the thread has rows of its own."""
+        journal = self.journal
+        noted = journal.noted(causes(self.view))
+        picture = Picture(self.view, self._settled.dropped, noted)
+        past, events = journal.past, self.events
+        return Taken(journal.stream, journal.version, journal.hash, past, events, picture)
+
+    def was_kept(self, taken: Taken, kept: Drawn) -> None:
+        """Hear that a snapshot stands."""
+        self._kept, self._kept_events = kept, taken.events
+
+    async def _opened(self, parts: Sequence[Segment]) -> Opened | None:
+        """Begin behind a snapshot, if there is one."""
+        restored = await self._snapshots.restored(parts) if self._snapshots else None
+        if restored is None:
+            return None
+        snapshot, picture = restored.found.snapshot, restored.picture
+        self.view, self.events = picture.view, snapshot.events
+        self._kept, self._kept_events = restored.drawn, snapshot.events
+        if snapshot.stream == self.journal.stream:
+            self._begun_at = snapshot.position
+            self._settled = Settled(snapshot.stream, picture.dropped)
+        return Opened(
+            restored.found.segment,
+            snapshot.position,
+            hash_bytes(snapshot.hash),
+            picture.view.conversation,
+            picture.noted,
+        )
+
     async def _said_before(self, saying: Saying) -> Recorded | None:
         """Return the event of a message that stands already, with this id and the same text."""
         message = await self._store.by_id(saying.message_id) if saying.message_id else None
@@ -159,7 +227,12 @@ class Run:
 
     async def _answered(self) -> View:
         """Return the fold where what was said is settled; as far as it goes, where it is not."""
-        position, current = self._settled.after(self._said), self.view.lineage.current
+        settled, current = self._settled, self.view.lineage.current
+        if self._said < self._begun_at:  # before the snapshot: what settled it was not seen
+            whole = Run(self._store, self.journal.stream, self.thread_id, self._writing)
+            await whole.journal.catch_up()
+            settled = whole._settled
+        position = settled.after(self._said)
         if position is None or (current and current.position == position):
             return self.view
         events = read_events(self._store, self.journal.stream, until=position)

@@ -25,13 +25,19 @@ class Settled:
 
     Args:
         stream: full name of the stream.
+        dropped: position of a cancel before the first event to come, whose claims are still open.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, dropped: int | None = None) -> None:
         self._stream = stream
-        self._dropped: int | None = None  # by a cancel whose claims are still open
+        self._dropped = dropped  # by a cancel whose claims are still open
         self._up_to = array("q")  # all that stands before this position ...
         self._positions = array("q")  # ... is settled by the event at that one
+
+    @property
+    def dropped(self) -> int | None:
+        """Position of a cancel whose claims are still open."""
+        return self._dropped
 
     def add(self, before: View, recorded: Recorded, after: View) -> None:
         """Note what an event settles.

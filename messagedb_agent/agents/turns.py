@@ -22,6 +22,7 @@ from messagedb_agent.agents.recorded_tools import (
 )
 from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
 from messagedb_agent.agents.run import Run
+from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.journal import Writing
@@ -102,6 +103,7 @@ class Turns:
         category: category of the threads, normalised.
         version: version in their stream names.
         writing: clock, ids and writer.
+        snapshots: keeps what was folded of long threads; None keeps nothing.
     """
 
     store: Store
@@ -110,7 +112,13 @@ class Turns:
     category: str
     version: str
     writing: Writing
+    snapshots: Snapshotting | None = None
     _kept: KeptRuns = field(default_factory=KeptRuns, repr=False, compare=False)
+
+    async def close(self) -> None:
+        """Leave nothing of what goes on beside the turns."""
+        if self.snapshots:
+            await self.snapshots.close()
 
     def stream(self, thread_id: str) -> str:
         """Return the full name of a thread's stream."""
@@ -146,7 +154,7 @@ class Turns:
                 return Attended(version, rests=True)
         run = self._run(thread_id)
         step = await run.attend(self._effects(run, progress), progress.on_event)
-        self._kept.keep(run)
+        self._rested(run)
         rests = step is not None and step != Wait("effect")
         return Attended(run.journal.version, rests, step == Wait("upgrade"))
 
@@ -216,7 +224,16 @@ class Turns:
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""
         kept = self._kept.take(thread_id)
-        return kept or Run(self.store, self.stream(thread_id), thread_id, self.writing)
+        return kept or self._new_run(thread_id)
+
+    def _new_run(self, thread_id: str) -> Run:
+        stream = self.stream(thread_id)
+        return Run(self.store, stream, thread_id, self.writing, self.snapshots)
+
+    def _rested(self, run: Run) -> None:
+        """Keep a run that has come to rest without an error, and its fold where that is due."""
+        self._kept.keep(run)
+        run.rest()
 
     async def _say(
         self,
@@ -232,7 +249,7 @@ class Turns:
         else:
             effects = self._effects(run, progress, ask)
             seen = await run.take_on(saying, effects, progress.on_event)
-        self._kept.keep(run)  # not after an error, which may have left it between two events
+        self._rested(run)  # not after an error, which may have left it between two events
         return Rest(run.thread_id, seen)
 
     def _effects(self, run: Run, progress: Progress, ask: AskResult | None = None) -> Effects:
@@ -310,7 +327,7 @@ class Turns:
             in_force = definition.model_copy(update={"limits": shown.state.limits})
             return (Start(thread_id, in_force, forked_from=at), *said)
 
-        run = Run(self.store, stream, thread_id, self.writing)
+        run = self._new_run(thread_id)
         await run.journal.branch_off(parent, agent.position)
         return await self._say(run, Saying(asked, message_id), progress, detached, branching.ask)
 

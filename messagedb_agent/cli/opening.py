@@ -101,5 +101,6 @@ async def opened(setup: Setup) -> AsyncIterator["Engine"]:
         model_settings=setup.model_settings,
         category=setup.common.category,
         version=setup.common.version,
+        snapshots=setup.loaded.settings.snapshots,
     ) as engine:
         yield engine

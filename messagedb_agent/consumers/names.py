@@ -10,22 +10,6 @@ from messagedb_agent.store.stream_name import category_of, checked_thread_id, id
 _WORD = re.compile(r"[A-Za-z0-9]{1,100}")
 
 
-def beside(category: str, kind: str, identifier: str) -> str:
-    """Return the name of a stream that a consumer keeps beside a category.
-
-    It is of a category of its own, unseen by who reads the first: `agent:v0+position-workers`.
-
-    Args:
-        category: what is consumed, such as `agent:v0`.
-        kind: what the stream holds, such as `position`.
-        identifier: whose it is.
-
-    Source: Message DB's grammar of names; Eventide appends the type `position` last.
-    """
-    joint = "+" if ":" in category else ":"
-    return f"{category}{joint}{kind}-{identifier}"
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """A group of consumers that share a category.

@@ -9,14 +9,20 @@ import orjson
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.consumers.fields import fields_of, whole_number
-from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.errors import RefusedName
 from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
-from messagedb_agent.store.stream_name import category_of, check_category, id_of, thread_category
+from messagedb_agent.store.stream_name import (
+    beside,
+    category_of,
+    check_category,
+    id_of,
+    thread_category,
+)
 
 _MOST_TOGETHER = 100  # of the threads that are noted in one append
 _MOST_GROUPS = 100  # that are asked what they have put aside

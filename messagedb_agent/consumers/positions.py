@@ -9,13 +9,13 @@ from typing import Protocol, runtime_checkable
 import orjson
 
 from messagedb_agent.consumers.fields import fields_of, whole_number
-from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.newest import newest_position
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.store import Directory, Reader, Writer
-from messagedb_agent.store.stream_name import id_of
+from messagedb_agent.store.stream_name import beside, id_of
 
 _TYPE = "Recorded"
 _MOST_MEMBERS = 100_000  # of all sizes that a group ever had

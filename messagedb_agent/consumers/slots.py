@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.store import Owner
+from messagedb_agent.store.stream_name import beside
 
 _LEAVES_S = 1.0  # how long a store is waited for that does not say that a lock is gone
 

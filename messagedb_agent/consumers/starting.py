@@ -8,12 +8,13 @@ from messagedb_agent.consumers.at_least_once import AtLeastOnce
 from messagedb_agent.consumers.cursor import Cursor
 from messagedb_agent.consumers.delivery import Consuming, Delivery, Kept
 from messagedb_agent.consumers.exactly_once import ExactlyOnce
-from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.newest import newest_position
 from messagedb_agent.consumers.positions import PositionStore, starts_of
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.ids import Ids
 from messagedb_agent.store.store import Directory
+from messagedb_agent.store.stream_name import beside
 from messagedb_agent.store.transactional import Transactional
 
 _logger = logging.getLogger("messagedb_agent.consumers")

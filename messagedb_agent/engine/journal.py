@@ -1,15 +1,15 @@
 """One thread's stream as events: read on, append on condition, follow the chain."""
 
 import secrets
-from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from messagedb_agent.clock import Clock, SystemClock
-from messagedb_agent.engine.batch import NOTHING, Batch, Draft, Following, Head
+from messagedb_agent.engine.batch import Batch, Draft, Following, Head
 from messagedb_agent.engine.history import Segment, segments
 from messagedb_agent.engine.late import add_fact
+from messagedb_agent.engine.places import Noted, Places
 from messagedb_agent.errors import (
     AgentError,
     Conflict,
@@ -25,14 +25,34 @@ from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.store import Reader, Writer
 
-MAX_MISSING = 1_000_000
-"""How many rows may be missing in a row; a position that is forged may leave out any number."""
-
 T = TypeVar("T")
 Plan = Callable[[Batch], T]
 """Adds what follows to a batch, and returns what is to be done once it is appended."""
 OnEvent = Callable[[Recorded, Conversation], None]
 """Is told of an event, and of the conversation after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A history that is folded already, up to an event.
+
+    Attributes:
+        segment: index of the part of the history that the event stands in.
+        position: its position there.
+        hash: hash of its row.
+        shown: the fold of all up to it.
+        noted: events of the thread's own stream that may be causes of later ones.
+    """
+
+    segment: int
+    position: int
+    hash: bytes
+    shown: Conversation
+    noted: tuple[Noted, ...] = ()
+
+
+Opening = Callable[[Sequence[Segment]], Awaitable[Opened | None]]
+"""Finds out how far the parts of a history are folded already; None where they are not."""
 
 
 class Log(Reader, Writer, Protocol):
@@ -61,21 +81,28 @@ class Journal:
         store: where the stream is kept.
         stream: full name of the thread's stream.
         writing: clock, ids and writer.
-        on_event: told of every event in order, ancestors' first, once it is read or written.
+        on_event: told of every event in order, ancestors' first, once it is read or written; not
+            of those that are folded already.
+        opening: asked how far that is, before anything is read.
     """
 
     def __init__(
-        self, store: Log, stream: str, writing: Writing, on_event: OnEvent | None = None
+        self,
+        store: Log,
+        stream: str,
+        writing: Writing,
+        on_event: OnEvent | None = None,
+        opening: Opening | None = None,
     ) -> None:
         self.stream = stream
         self._store = store
         self._writing = writing
         self._head = Head(stream, -1, GENESIS, conversation.initial)
         self._on_event = on_event
+        self._opening = opening
         self._loaded = False
-        self._global_positions = array("q")
-        self._travelling: dict[int, Travelling] = {}
-        self._same: dict[Travelling, Travelling] = {}  # one value for all events that carry it
+        self._past: tuple[Segment, ...] = ()
+        self._places = Places(stream)
 
     @property
     def shown(self) -> Conversation:
@@ -86,6 +113,20 @@ class Journal:
     def version(self) -> int:
         """Position of the last event read; -1 where there is none."""
         return self._head.version
+
+    @property
+    def past(self) -> tuple[Segment, ...]:
+        """The parts of the history in ancestors' streams, oldest first, once it was read."""
+        return self._past
+
+    @property
+    def hash(self) -> bytes:
+        """Hash of the last row that was read; of a parent's, where a fork has none of its own."""
+        return self._head.hash
+
+    def noted(self, positions: Collection[int]) -> tuple[Noted, ...]:
+        """Return those of some events of this stream that were read, as causes of others."""
+        return self._places.some(positions)
 
     async def has_moved(self) -> bool:
         """Say whether the stream holds events that were not read."""
@@ -101,11 +142,13 @@ class Journal:
         if version == self.version and (self._loaded or version == -1):
             return ()
         if not self._loaded:
-            await self._read_ancestors((await segments(self._store, self.stream))[:-1])
+            await self._begin(await segments(self._store, self.stream, version))
         news = []
         async for message in self._store.read(self.stream, position=self.version + 1):
             decoded = self._fold(message, message.position)
-            self._note(message.position, message.global_position, decoded.metadata.travelling)
+            self._places.note(
+                message.position, message.global_position, decoded.metadata.travelling
+            )
             news.append(message.id)
         return news
 
@@ -116,12 +159,25 @@ class Journal:
             parent: full name of the parent's stream.
             position: the last position that is shared.
         """
-        await self._read_ancestors(await segments(self._store, parent, position))
+        shared = await segments(self._store, parent, position)
+        await self._begin((*shared, Segment(self.stream, -1)))
 
-    async def _read_ancestors(self, ancestors: Sequence[Segment]) -> None:
-        for segment in ancestors:
-            async for message in self._store.read(segment.stream, until=segment.until):
+    async def _begin(self, parts: Sequence[Segment]) -> None:
+        """Fold what stands in ancestors' streams, or begin where that is folded already."""
+        opened = await self._opening(parts) if self._opening else None
+        first, position = 0, 0
+        if opened:
+            first, position = opened.segment, opened.position + 1
+            is_own = first == len(parts) - 1
+            version = opened.position if is_own else -1
+            self._head = Head(self.stream, version, opened.hash, opened.shown)
+            if is_own:
+                self._places = Places(self.stream, position, opened.noted)
+        for part in parts[first:-1]:
+            async for message in self._store.read(part.stream, position=position, until=part.until):
                 self._fold(message, self.version)
+            position = 0
+        self._past = tuple(parts[:-1])
         self._loaded = True
 
     async def claim(self, plan: Plan[T]) -> T:
@@ -186,12 +242,12 @@ class Journal:
         return Batch(head or self._head, follow, writing.ids, now_ms, writing.writer, taken)
 
     def _lookup(self, position: int) -> tuple[Cause, Travelling]:
-        cause = Cause(self.stream, position, self._global_positions[position])
-        return cause, self._travelling.get(position, NOTHING)
+        noted = self._places.at(position)
+        return Cause(self.stream, position, noted.global_position), noted.travelling
 
     @property
     def _base(self) -> Travelling:
-        return self._travelling.get(0, NOTHING)
+        return self._places.travelling(0)
 
     def _fold(self, message: Message, version: int) -> Decoded:
         decoded = decode(message)
@@ -206,19 +262,10 @@ class Journal:
         for position, (global_position, travelling) in enumerate(
             places, batch.expected_version + 1
         ):
-            self._note(position, global_position, travelling)
+            self._places.note(position, global_position, travelling)
         if self._on_event:
             for recorded, shown in batch.folded:
                 self._on_event(recorded, shown)
-
-    def _note(self, position: int, global_position: int, travelling: Travelling) -> None:
-        missing = position - len(self._global_positions)  # rows that somebody has deleted
-        if missing > MAX_MISSING:
-            raise IntegrityError(f"{self.stream} lacks {missing} rows before position {position}")
-        self._global_positions.extend([0] * missing)
-        self._global_positions.append(global_position)
-        if travelling is not NOTHING and travelling != NOTHING:
-            self._travelling[position] = self._same.setdefault(travelling, travelling)
 
 
 def _after(head: Head, message: Message, decoded: Decoded, version: int) -> Head:

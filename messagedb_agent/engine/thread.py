@@ -23,6 +23,7 @@ async def take_on(
     *,
     has_tool: HasTool = lambda _: True,
     follow_s: float = FOLLOW_S,
+    on_own: Callable[[], None] = lambda: None,
 ) -> Wait | Done:
     """Say something to a thread and see it through to its next rest, whoever does the work.
 
@@ -37,6 +38,7 @@ async def take_on(
         saying: what is said first; None only takes the thread on.
         has_tool: says which tools can be run here.
         follow_s: seconds between looks at a thread of somebody else.
+        on_own: called once the thread is owned here.
 
     Returns:
         What the thread waits for, or that it is done.
@@ -47,6 +49,7 @@ async def take_on(
     while True:
         async with owner.own(journal.stream) as hold:
             if hold:
+                on_own()
                 await run(journal, perform, saying, hold, has_tool=has_tool)
             elif saying:
                 await journal.catch_up()

@@ -86,6 +86,22 @@ def thread_stream(category: str, version: str, thread_id: str) -> str:
     return f"{thread_category(category, version)}-{checked_thread_id(thread_id)}"
 
 
+def beside(category: str, kind: str, identifier: str) -> str:
+    """Return the name of a stream that is kept beside a category.
+
+    It is of a category of its own, unseen by who reads the first: `agent:v0+position-workers`.
+
+    Args:
+        category: such as `agent:v0`.
+        kind: what the stream holds, such as `position`.
+        identifier: whose it is.
+
+    Source: Message DB's grammar of names; Eventide appends the type `position` last.
+    """
+    joint = "+" if ":" in category else ":"
+    return f"{category}{joint}{kind}-{identifier}"
+
+
 def checked_thread_id(id: str) -> str:
     """Return `id`, or refuse it.
 

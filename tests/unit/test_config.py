@@ -121,6 +121,8 @@ def test_a_providers_key_may_stand_in_the_file(monkeypatch: pytest.MonkeyPatch) 
         ("DB_PORT=none", "DB_PORT"),
         ("DB_PORT=0", "DB_PORT"),
         ("MAX_ITERATIONS=0", "MAX_ITERATIONS"),
+        ("SNAPSHOTS=sometimes", "SNAPSHOTS"),
+        ("SNAPSHOTS=every 0", "SNAPSHOTS"),
         ("MAX_ITERATIONS=1.5", "MAX_ITERATIONS"),
         ("MAX_ITERATIONS=99999999999999999999", "MAX_ITERATIONS"),
         ("EMBEDDED_IDLE_S=inf", "EMBEDDED_IDLE_S"),

@@ -2,9 +2,10 @@
 
 import pytest
 
-from messagedb_agent.consumers.names import Group, beside
+from messagedb_agent.consumers.names import Group
 from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.member import Member
+from messagedb_agent.store.stream_name import beside
 
 
 def test_a_position_has_the_name_that_other_clients_of_message_db_give_it() -> None:
