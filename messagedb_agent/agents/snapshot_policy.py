@@ -8,7 +8,7 @@ from messagedb_agent.errors import ValidationError
 LONG = 256
 """A thread of fewer events is folded as fast as a snapshot of it is looked for and read."""
 
-DEFAULT_SNAPSHOTS = "every 1000"
+DEFAULT_SNAPSHOTS = "every 500"
 
 _POLICY = re.compile(r"\s*(?:(never)|once|every\s+([1-9][0-9]{0,9}))\s*", re.IGNORECASE)
 
@@ -22,7 +22,7 @@ class SnapshotPolicy:
         is_on: whether there are any; else none is read either.
     """
 
-    every: int | None = 1000
+    every: int | None = 500
     is_on: bool = True
 
     @property

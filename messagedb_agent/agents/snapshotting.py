@@ -18,7 +18,7 @@ from messagedb_agent.ids import Ids
 
 _logger = logging.getLogger("messagedb_agent.snapshots")
 
-CLOSE_S = 2.0
+CLOSE_S = 5.0
 """How long closing waits for snapshots that are being written, in seconds."""
 
 
@@ -111,6 +111,11 @@ class Snapshotting:
         task = asyncio.create_task(self._written(taken, before, run))
         self._under_way[taken.stream] = task
         task.add_done_callback(lambda _: self._under_way.pop(taken.stream, None))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a snapshot is being written."""
+        return bool(self._under_way)
 
     async def close(self) -> None:
         """Wait a moment for what is being written, and give up the rest."""
