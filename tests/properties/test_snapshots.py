@@ -26,6 +26,8 @@ from tests.properties.effort import examples
 from tests.properties.streams import SESSIONS, STREAMS
 from tests.properties.test_determinism import bytes_of
 
+NOON = datetime(2026, 1, 1, 12)  # noqa: DTZ001 - as a store gives it, UTC without a zone
+
 
 class Written:
     """Snapshots as they stand in streams, without a store."""
@@ -37,9 +39,7 @@ class Written:
         parts = finished(picture, before, page_bytes)
         pages = {name: tuple(map(self._placed, some)) for name, some in parts.pages.items()}
         snapshot = Snapshot("agent:v0-s", 3, "h", "r", (), "code", 4, parts.rest, pages, "now")
-        return Message(
-            "id", "agent:v0+snapshot-s", "Recorded", 0, 1, data_of(snapshot), None, datetime(2026, 1, 1)
-        )
+        return Message("id", "agent:v0+snapshot-s", "Recorded", 0, 1, data_of(snapshot), None, NOON)
 
     def read(self, message: Message) -> tuple[Picture, Drawn]:
         snapshot = snapshot_in(message)
