@@ -80,8 +80,8 @@ def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str)
             results = await given_results(engine, agent, at, supposed.results)
             parameters = agent.definition.parameters if agent.definition else None
             if parameters is not None and "temperature" in changes:
-                update = {"temperature": changes.pop("temperature")}
-                changes["parameters"] = parameters.model_copy(update=update)
+                temperature = {"temperature": changes.pop("temperature")}
+                changes["parameters"] = {**dict(parameters), **temperature}  # to be checked
             limits = told_by_settings(setup, agent).get("limits")
             asked = models or [agent.model]
             for model in asked:

@@ -105,6 +105,7 @@ def test_a_call_that_the_record_does_not_know_ends_the_command_and_is_told(
         (["--at", "1", "--system-prompt", "missing.txt"], 2, "missing.txt cannot be read"),
         (["--at", "1", "--temperature", "hot"], 2, "no decimal number: hot"),
         (["--at", "1", "--temperature", "NaN"], 2, "no finite number"),
+        (["--at", "1", "--temperature", "1e-500"], 2, "no more than 60 digits"),
         (["--at", "1", "--tools", "ask"], 2, "needs a person at a terminal"),
         (["--at", "1", "--model", "nobody/knows:this"], 4, ""),
         (["--at", "1", "--model", "offline", "--model", "groq"], 4, "groq"),
