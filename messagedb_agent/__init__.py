@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.progress import Progress
     from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.consumers.subscription import Subscription
-    from messagedb_agent.engine.verify import Verification
+    from messagedb_agent.engine.findings import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
     from messagedb_agent.events.recorded import Recorded

@@ -12,8 +12,9 @@ from messagedb_agent.agents.finding import (
     shortest_prefix,
 )
 from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
+from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.verify import Verification, verify
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.store.message import Message

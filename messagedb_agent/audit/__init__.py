@@ -3,6 +3,7 @@
 from messagedb_agent.audit.archive import Archive, archive_lines, missing_parents, open_archive
 from messagedb_agent.audit.checking import (
     Checked,
+    Checking,
     anchored_ids,
     check_threads,
     thread_ids,
@@ -10,18 +11,14 @@ from messagedb_agent.audit.checking import (
 )
 from messagedb_agent.audit.importing import Imported, check_import, import_threads
 from messagedb_agent.audit.replaying import Moment, replay
-from messagedb_agent.engine.verify import (
-    Finding,
-    ForeignRow,
-    UncheckedRequest,
-    Verification,
-)
+from messagedb_agent.engine.findings import Finding, ForeignRow, UncheckedRequest, Verification
 from messagedb_agent.events.anchor import Anchor, Head, anchor_text, read_anchor
 
 __all__ = [
     "Anchor",
     "Archive",
     "Checked",
+    "Checking",
     "Finding",
     "ForeignRow",
     "Head",

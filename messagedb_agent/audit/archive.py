@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.engine.history import segments
+from messagedb_agent.engine.history import Ancestry
 from messagedb_agent.errors import IntegrityError, RefusedName, ValidationError
 from messagedb_agent.events.chain import hash_text
 from messagedb_agent.store.message import Message
@@ -102,18 +102,18 @@ def _line(values: Mapping[str, Any], digest: "hashlib._Hash") -> str:
 async def _ordered(engine: Engine, thread_ids: Sequence[str]) -> Sequence[str]:
     """Return the streams of threads, those that others were forked from first."""
     named = [thread_stream(engine.category, engine.version, one) for one in thread_ids]
-    wanted, ordered = set(named), dict[str, None]()
+    wanted, ordered, ancestry = set(named), dict[str, None](), Ancestry(engine.store)
     for stream in named:
-        for part in await _history(engine, stream):
+        for part in await _history(ancestry, stream):
             if part in wanted:
                 ordered[part] = None
     return tuple(ordered)
 
 
-async def _history(engine: Engine, stream: str) -> Sequence[str]:
+async def _history(ancestry: Ancestry, stream: str) -> Sequence[str]:
     """Return a thread's stream behind those of its ancestors, as far as they are there."""
     try:
-        return [part.stream for part in await segments(engine.store, stream)]
+        return [part.stream for part in await ancestry.segments(stream)]
     except (IntegrityError, RefusedName):
         return [stream]
 
@@ -124,11 +124,11 @@ async def missing_parents(engine: Engine, thread_ids: Sequence[str]) -> Sequence
     Raises:
         StoreUnavailable: the store was not reached.
     """
-    missing = []
+    missing, named, ancestry = list[tuple[str, str]](), set(thread_ids), Ancestry(engine.store)
     for thread_id in thread_ids:
         stream = thread_stream(engine.category, engine.version, thread_id)
-        parents = (await _history(engine, stream))[:-1]
-        if parents and (parent_id := parents[-1].partition("-")[2]) not in thread_ids:
+        parents = (await _history(ancestry, stream))[:-1]
+        if parents and (parent_id := parents[-1].partition("-")[2]) not in named:
             missing.append((thread_id, parent_id))
     return missing
 

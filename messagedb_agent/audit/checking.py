@@ -7,7 +7,8 @@ from typing import Any
 
 from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.agents.reading import Reading
-from messagedb_agent.engine.verify import Verification
+from messagedb_agent.engine.findings import Verification
+from messagedb_agent.engine.verify import Shared, verify
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.store.stream_name import id_of, thread_category, thread_stream
 
@@ -46,6 +47,24 @@ async def thread_ids(engine: Reading) -> tuple[str, ...]:
     return tuple(_id(stream) for stream in streams if is_thread(category, stream))
 
 
+class Checking:
+    """Verifies threads, one after the other; what forks share is looked at once.
+
+    Args:
+        engine: where they are kept.
+    """
+
+    def __init__(self, engine: Reading) -> None:
+        self._engine = engine
+        self._shared = Shared(engine.store)
+
+    async def verify(self, thread_id: str, anchored: Head | None = None) -> Verification:
+        """Check a thread; see `Engine.verify`."""
+        engine = self._engine
+        stream = thread_stream(engine.category, engine.version, thread_id)
+        return await verify(engine.store, stream, anchored, self._shared)
+
+
 async def check_threads(
     engine: Reading,
     thread_ids: Iterable[str],
@@ -64,20 +83,21 @@ async def check_threads(
         RefusedName: no thread can have one of the ids.
         StoreUnavailable: the store was not reached.
     """
-    waiting = iter(thread_ids)
-    shares = [_check(engine, waiting, told, heads or {}) for _ in range(CONCURRENCY)]
+    checking, waiting = Checking(engine), iter(thread_ids)
+    category = thread_category(engine.category, engine.version)
+    anchored = {stream.removeprefix(f"{category}-"): head for stream, head in (heads or {}).items()}
+    shares = [_check(checking, waiting, told, anchored) for _ in range(CONCURRENCY)]
     await together(shares)
 
 
 async def _check(
-    engine: Reading,
+    checking: Checking,
     thread_ids: Iterator[str],
     told: Callable[[Checked], None],
     heads: Mapping[str, Head],
 ) -> None:
     for thread_id in thread_ids:
-        stream = thread_stream(engine.category, engine.version, thread_id)
-        told(Checked(thread_id, await engine.verify(thread_id, heads.get(stream))))
+        told(Checked(thread_id, await checking.verify(thread_id, heads.get(thread_id))))
 
 
 def anchored_ids(engine: Reading, heads: Iterable[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.audit.archive import Archive
-from messagedb_agent.engine.verify import verify
+from messagedb_agent.engine.verify import Shared, verify
 from messagedb_agent.errors import Conflict, IntegrityError, RefusedPayload
 from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.member import Member
@@ -50,11 +50,11 @@ async def check_import(
         StoreUnavailable: the store was not reached.
     """
     reader = _Over(archive, engine.store)
-    plans = []
+    shared, plans = Shared(reader), list[Imported]()
     for stream, part in archive.parts.items():
         for row in archive.rows(stream):
             _check_row(row)
-        finding = (await verify(reader, stream)).finding
+        finding = (await verify(reader, stream, shared=shared)).finding
         if finding:
             beside = f" (recorded {finding.recorded}, computed {finding.computed})"
             raise IntegrityError(

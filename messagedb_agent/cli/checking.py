@@ -22,7 +22,7 @@ from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import prepare
-from messagedb_agent.cli.terminal import out
+from messagedb_agent.cli.terminal import note, out
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -38,12 +38,18 @@ class ProcessEnded(Exception):
     """A process that checked threads has ended before they were done.
 
     Args:
-        code: its exit code; it has said why itself.
+        code: how it ended, as the system says it.
+
+    Attributes:
+        code: the exit code that stands for that.
     """
 
     def __init__(self, code: int) -> None:
         super().__init__(f"a process that verifies ended with {code}")
-        self.code = code
+        self.code = code if code > 0 else ExitCode.INTERNAL
+        if code <= 0:  # else it has said why itself
+            signalled = f"was ended by signal {-code}" if code else "ended too early"
+            note(f"error: a process that verifies {signalled}; with --processes 1 there is none")
 
 
 def processes_for(threads: int, asked: int | None) -> int:
@@ -141,13 +147,14 @@ def main(given: str) -> int:
 
 
 async def _answer(common: Common) -> int:
-    from messagedb_agent.audit import Head
+    from messagedb_agent.audit import Checking, Head
 
     async with opened(set_up(common)) as engine:
+        checking = Checking(engine)
         for line in sys.stdin.buffer:
             question = orjson.loads(line)
             head = question["head"] and Head(**question["head"])
-            found = await engine.verify(question["threadId"], head)
+            found = await checking.verify(question["threadId"], head)
             out(text_of(found), flush=True)
     return ExitCode.OK
 

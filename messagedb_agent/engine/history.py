@@ -27,20 +27,57 @@ class Segment:
     until: int | None = None
 
 
+class Ancestry:
+    """Who was forked from whom; ancestors are asked for once, as many threads share them.
+
+    Args:
+        reader: where the threads are kept.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._parents: dict[str, Segment | None] = {}
+        self._versions: dict[str, int] = {}
+
+    async def segments(self, stream: str, until: int | None = None) -> tuple[Segment, ...]:
+        """Return the parts of a thread's history, oldest first; one for a thread that is no fork.
+
+        Raises:
+            IntegrityError: a fork's parent is missing, or forks lead in a circle.
+        """
+        found, names = [Segment(stream, until)], {stream}
+        parent = await parent_of(self._reader, stream)
+        while parent is not None:
+            if len(found) > MAX_ANCESTORS or parent.stream in names:
+                raise IntegrityError(f"the ancestors of {stream} do not end")
+            if not await self._reaches(parent):
+                fork = found[-1].stream
+                raise IntegrityError(f"{fork} was forked from {parent.stream}, which is cut")
+            found.append(parent)
+            names.add(parent.stream)
+            parent = await self._parent(parent.stream)
+        return tuple(reversed(found))
+
+    async def _parent(self, stream: str) -> Segment | None:
+        if stream not in self._parents:
+            self._parents[stream] = await parent_of(self._reader, stream)
+        return self._parents[stream]
+
+    async def _reaches(self, parent: Segment) -> bool:
+        """Say whether a stream has all that a fork shares of it."""
+        shared = parent.until or 0
+        if self._versions.get(parent.stream, -1) < shared:
+            self._versions[parent.stream] = await _version(self._reader, parent.stream)
+        return self._versions[parent.stream] >= shared
+
+
 async def segments(reader: Reader, stream: str, until: int | None = None) -> tuple[Segment, ...]:
-    """Return the parts of a thread's history, oldest first; one for a thread that is no fork.
+    """Return the parts of one thread's history; see `Ancestry.segments`.
 
     Raises:
         IntegrityError: a fork's parent is missing, or forks lead in a circle.
     """
-    found = [Segment(stream, until)]
-    while (parent := await parent_of(reader, found[0].stream)) is not None:
-        if len(found) > MAX_ANCESTORS or any(parent.stream == s.stream for s in found):
-            raise IntegrityError(f"the ancestors of {stream} do not end")
-        if await _version(reader, parent.stream) < (parent.until or 0):
-            raise IntegrityError(f"{found[0].stream} was forked from {parent.stream}, which is cut")
-        found.insert(0, parent)
-    return tuple(found)
+    return await Ancestry(reader).segments(stream, until)
 
 
 async def _version(reader: Reader, parent: str) -> int:

@@ -1,5 +1,8 @@
 """`verify --all`: every thread of a category, in one process or in several."""
 
+import sys
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -101,6 +104,18 @@ def test_on_a_terminal_the_count_goes_on_and_is_gone_at_the_end(
     screen.expect("\r\x1b[K")
     screen.expect("verified: 1 thread, 8 events, 2 model requests")
     assert screen.ended() == 0
+
+
+@pytest.mark.parametrize(("does", "told"), [("kill -9 $$", "by signal 9"), ("exit 0", "too early")])
+def test_a_process_that_ends_before_it_is_done_verifies_nothing(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, told: str
+) -> None:
+    started(cli)
+    started(cli)
+    (tmp_path / "killed").write_text(f"#!/bin/sh\n{does}\n")
+    (tmp_path / "killed").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "killed"))
+    assert told in cli.refused("verify", "--all", "--processes", "2", code=10)
 
 
 def test_as_many_processes_check_as_pay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.history import read_rows
-from messagedb_agent.engine.verify import Verification
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     LlmCallFailed,

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from messagedb_agent.engine.verify import Finding, verify
+from messagedb_agent.engine.findings import Finding
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.codec import decode
 from messagedb_agent.store.store import Store
 from tests.integration.verify.threads import (

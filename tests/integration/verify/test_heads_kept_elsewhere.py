@@ -1,7 +1,8 @@
 """What a chain cannot show by itself, a head that was kept elsewhere shows."""
 
 from messagedb_agent.agent.commands import Say, Start
-from messagedb_agent.engine.verify import Finding, verify
+from messagedb_agent.engine.findings import Finding
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.store import Store

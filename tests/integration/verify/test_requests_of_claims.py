@@ -2,8 +2,9 @@
 
 import pytest
 
+from messagedb_agent.engine.findings import UncheckedRequest
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.verify import UncheckedRequest, verify
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import LlmCallStarted, SessionStarted, UserMessageAdded
 from messagedb_agent.projections.conversation import conversation

@@ -1,6 +1,7 @@
 """Rows of other writers are named and not condemned; a row of ours has its hash."""
 
-from messagedb_agent.engine.verify import ForeignRow, verify
+from messagedb_agent.engine.findings import ForeignRow
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.store.store import Store
 from tests.contract.messages import new
 from tests.integration.verify.threads import (

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from messagedb_agent import MemoryStore, connect
-from messagedb_agent.engine.verify import Verification, verify
+from messagedb_agent.engine.findings import Verification
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.events.codec import decode
 from messagedb_agent.store.message import Message

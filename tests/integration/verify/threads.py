@@ -7,11 +7,12 @@ from uuid import uuid4
 from messagedb_agent.agent.commands import Command, Say, Start
 from messagedb_agent.clock import FixedClock
 from messagedb_agent.engine.effects import Effects
+from messagedb_agent.engine.findings import Finding
 from messagedb_agent.engine.history import read_rows
 from messagedb_agent.engine.journal import Journal, Writing
 from messagedb_agent.engine.loop import run
 from messagedb_agent.engine.saying import Saying
-from messagedb_agent.engine.verify import Finding, verify
+from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Envelope, decode, seal
 from messagedb_agent.events.metadata import Cause, Travelling

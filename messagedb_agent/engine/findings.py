@@ -1,0 +1,82 @@
+"""What verifying finds in a thread."""
+
+from dataclasses import dataclass
+
+from messagedb_agent.events.anchor import Head
+from messagedb_agent.store.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The first row that does not follow from those before it.
+
+    Attributes:
+        stream: full name of the stream it stands in; it may be a fork's ancestor.
+        position: the row's position.
+        type: the row's type; empty where a whole stream cannot be read.
+        what: what is wrong, in one line.
+        recorded: what the row says; None where that is no one value.
+        computed: what it should say; likewise.
+    """
+
+    stream: str
+    position: int
+    type: str
+    what: str
+    recorded: str | None = None
+    computed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRow:
+    """A row without a hash: another writer's."""
+
+    stream: str
+    position: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class UncheckedRequest:
+    """A model request that this code cannot fold again: it knows no such projection.
+
+    Attributes:
+        stream: full name of the stream its claim stands in.
+        position: the claim's position.
+        projection: name of the projection that the request was folded by.
+        version: version of that projection.
+    """
+
+    stream: str
+    position: int
+    projection: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        events: rows that follow, a fork's ancestors' included.
+        requests: model requests folded again and found the same.
+        foreign: rows of other writers among them, in order.
+        finding: the first row that does not follow; None where all do.
+        unchecked: model requests of projections that are not known here, in order; their digests
+            were not looked at, all else about their rows was.
+        head: the last row of the thread's own stream that follows; None where there is none.
+    """
+
+    events: int
+    requests: int
+    foreign: tuple[ForeignRow, ...]
+    finding: Finding | None
+    unchecked: tuple[UncheckedRequest, ...] = ()
+    head: Head | None = None
+
+
+def finding_at(
+    row: Message, what: str, recorded: str | None = None, computed: str | None = None
+) -> Finding:
+    """Return what is wrong with a row."""
+    return Finding(row.stream_name, row.position, row.type, what, recorded, computed)

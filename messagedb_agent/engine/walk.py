@@ -1,0 +1,209 @@
+"""A walk over a history, row by row: each is held against all that stands before it."""
+
+from copy import copy
+
+from messagedb_agent.agent.counting import counts
+from messagedb_agent.agent.following import step_instead
+from messagedb_agent.engine.findings import (
+    Finding,
+    ForeignRow,
+    UncheckedRequest,
+    Verification,
+    finding_at,
+)
+from messagedb_agent.engine.history import Segment, read_events
+from messagedb_agent.events.anchor import Head
+from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
+from messagedb_agent.events.codec import Decoded, decode
+from messagedb_agent.events.outcomes import answered
+from messagedb_agent.events.recorded import UnknownEvent
+from messagedb_agent.events.schema import SCHEMA_VERSION, LlmCallStarted, SessionStarted
+from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.grown import Grown
+from messagedb_agent.projections.requests import REQUESTS
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.store import Reader
+
+
+class Walk:
+    """A walk over the rows of a history, in order.
+
+    Attributes:
+        characters: how much it has read, in characters of data and metadata.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.characters = 0
+        self._reader = reader
+        self._anchored: Head | None = None
+        self._hash = GENESIS
+        self._ids: dict[str, int] = {}  # of the stream it is in; walks that part there share it
+        self._ids_before: tuple[tuple[dict[str, int], int], ...] = ()  # of its ancestors, up to
+        self._shown = conversation.initial
+        self._last: Message | None = None
+        self._unproven: int | None = None  # first of the rows since the last hash
+        self._events = 0
+        self._requests = 0
+        self._foreign: Grown[ForeignRow] = Grown()
+        self._unchecked: Grown[UncheckedRequest] = Grown()
+        self._closed_by_others: set[str] = set()  # what foreign rows are outcomes of
+
+    def parted(self) -> "Walk":
+        """Return a walk that goes on from here by itself."""
+        other = copy(self)
+        other._closed_by_others = set(self._closed_by_others)
+        return other
+
+    def result(self, stream: str, finding: Finding | None) -> Verification:
+        """Return what was found in the thread of a stream."""
+        foreign, unchecked = tuple(self._foreign), tuple(self._unchecked)
+        head = None
+        if self._last is not None and self._last.stream_name == stream:
+            head = Head(stream, self._last.position, hash_text(self._hash))
+        return Verification(self._events, self._requests, foreign, finding, unchecked, head)
+
+    async def through(self, part: Segment, anchored: Head | None = None) -> Finding | None:
+        """Check the rows of one stream, on from what was checked before; stop at what is wrong.
+
+        Args:
+            part: the stream, and where to end; where the walk is in it already, it goes on there.
+            anchored: a head that the stream had earlier.
+        """
+        self._anchored = anchored
+        expected = self._entered(part.stream)
+        async for row in self._reader.read(part.stream, position=expected, until=part.until):
+            if row.position != expected:
+                what = f"row {expected} is missing" if row.position > expected else "comes twice"
+                return finding_at(row, what, str(row.position), str(expected))
+            if finding := await self._row(row):
+                return finding
+            expected += 1
+        if part.until is not None and expected <= part.until:
+            return Finding(part.stream, expected, "", f"row {expected} is missing")
+        return None
+
+    def _entered(self, stream: str) -> int:
+        """Return the position of the next row of a stream."""
+        last = self._last
+        if last is not None and last.stream_name == stream:
+            return last.position + 1
+        if last is not None:
+            self._ids_before = (*self._ids_before, (self._ids, last.position))
+        self._ids, self._unproven = {}, None
+        return 0
+
+    def _has(self, id: str, position: int) -> bool:
+        """Say whether a row before a position of this stream has an id."""
+        return self._ids.get(id, position) < position or any(
+            ids.get(id, until + 1) <= until for ids, until in self._ids_before
+        )
+
+    async def _row(self, row: Message) -> Finding | None:
+        decoded = decode(row)
+        computed = row_hash(self._hash, row)
+        if self._has(row.id, row.position):
+            return finding_at(row, "the id of an earlier row", row.id)
+        if decoded.metadata.hash is None and decoded.metadata.writer is not None:
+            return finding_at(row, "its hash is missing", None, hash_text(computed))
+        if decoded.metadata.hash is None:
+            foreign = ForeignRow(row.stream_name, row.position, row.type)
+            self._foreign = self._foreign.plus(foreign)
+            if (key := answered(decoded.recorded.event)) is not None:
+                self._closed_by_others.add(key)
+            if self._unproven is None:
+                self._unproven = row.position
+        elif finding := (
+            self._chain(row, decoded.metadata.hash, hash_text(computed))
+            or self._written(row, decoded)
+            or await self._request(row, decoded)
+        ):
+            return finding
+        else:
+            self._unproven = None
+        if finding := self._of_anchor(row, hash_text(computed)):
+            return finding
+        self._hash, self._last = computed, row
+        self._ids[row.id] = row.position
+        self._shown = conversation.evolve(self._shown, decoded.recorded)
+        self._events += 1
+        self.characters += len(row.data or "") + len(row.metadata or "")
+        return None
+
+    def _chain(self, row: Message, recorded: str, computed: str) -> Finding | None:
+        if recorded == computed:
+            return None
+        what = "the hash does not follow: this row is not as it was written"
+        if self._unproven is not None:
+            what += f", or a row of another writer before it, from {self._unproven} on"
+        return finding_at(row, what, recorded, computed)
+
+    def _of_anchor(self, row: Message, computed: str) -> Finding | None:
+        """Compare the chain with the head that was kept elsewhere."""
+        anchored = self._anchored
+        if anchored is None or row.position != anchored.position:
+            return None
+        if anchored.hash == computed:
+            return None
+        what = "the chain up to here is another than the one that was anchored"
+        return finding_at(row, what, anchored.hash, computed)
+
+    def _written(self, row: Message, decoded: Decoded) -> Finding | None:
+        """Check what a row of ours says by itself."""
+        event, cause = decoded.recorded.event, decoded.metadata.cause
+        if isinstance(event, UnknownEvent):
+            return finding_at(row, f"the event cannot be read: {event.reason}")
+        if cause and cause.stream == row.stream_name and not 0 <= cause.position < row.position:
+            return finding_at(row, "its cause is not before it", str(cause.position))
+        key = answered(event)
+        if (
+            key is not None
+            and key not in self._closed_by_others  # which its performer could not know of
+            and not counts(self._shown.state, decoded.recorded)
+        ):
+            return finding_at(row, "the outcome of a call that was not open", key)
+        is_newer = decoded.metadata.schema_version > SCHEMA_VERSION  # by rules of its own
+        step = None if is_newer else step_instead(self._shown.state, decoded.recorded)
+        if step is not None:
+            return finding_at(
+                row, "another step than the one that follows here", row.type, str(step)
+            )
+        if isinstance(event, SessionStarted) and event.forked_from and row.position == 0:
+            recorded, last = event.forked_from.event_id, self._last
+            if last is None or recorded != last.id:
+                what = "the event it was forked from is another"
+                return finding_at(row, what, recorded, last.id if last else None)
+        return None
+
+    async def _request(self, row: Message, decoded: Decoded) -> Finding | None:
+        """Fold a model request again, as it was folded before the call."""
+        event = decoded.recorded.event
+        if not isinstance(event, LlmCallStarted):
+            return None
+        if not counts(self._shown.state, decoded.recorded):
+            return None
+        name, version = event.projection_name, event.projection_version
+        if (fold_request := REQUESTS.get((name, version))) is None:
+            unchecked = UncheckedRequest(row.stream_name, row.position, name, version)
+            self._unchecked = self._unchecked.plus(unchecked)
+            return None
+        if event.context_position >= row.position:
+            what = "its request was folded from what comes later"
+            return finding_at(row, what, str(event.context_position))
+        shown = await self._shown_at(row, event.context_position)
+        if shown.definition is None:
+            return finding_at(row, "its request was folded before the thread began")
+        computed = fold_request(shown).digest
+        if computed != event.request_digest:
+            what = "the request is another than the one recorded"
+            return finding_at(row, what, event.request_digest, computed)
+        self._requests += 1
+        return None
+
+    async def _shown_at(self, row: Message, position: int) -> Conversation:
+        """Return the conversation after a position, which is nearly always the one before."""
+        if position == row.position - 1:
+            return self._shown
+        shown = conversation.initial
+        async for recorded in read_events(self._reader, row.stream_name, until=position):
+            shown = conversation.evolve(shown, recorded)
+        return shown
