@@ -50,7 +50,7 @@ def anchor(common: Common, file: Path, processes: int | None) -> int:
                 tally.counter.clear()
             _write(setup, opened_file, begun, heads)
     except ProcessEnded as ended:
-        return ended.code
+        return ended.told()
     except FileExistsError:
         raise ValidationError(
             f"{str(file)!r} is there already; an anchor is kept, and never written over",

@@ -38,18 +38,20 @@ class ProcessEnded(Exception):
     """A process that checked threads has ended before they were done.
 
     Args:
-        code: how it ended, as the system says it.
-
-    Attributes:
-        code: the exit code that stands for that.
+        status: how it ended, as the system says it.
     """
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"a process that verifies ended with {code}")
-        self.code = code if code > 0 else ExitCode.INTERNAL
-        if code <= 0:  # else it has said why itself
-            signalled = f"was ended by signal {-code}" if code else "ended too early"
-            note(f"error: a process that verifies {signalled}; with --processes 1 there is none")
+    def __init__(self, status: int) -> None:
+        super().__init__(f"a process that verifies ended with {status}")
+        self._status = status
+
+    def told(self) -> int:
+        """Return the exit code that stands for it; say why, where the process has not."""
+        if self._status > 0:
+            return self._status
+        how = f"was ended by signal {-self._status}" if self._status else "ended too early"
+        note(f"error: a process that verifies {how}; with --processes 1 there is none")
+        return ExitCode.INTERNAL
 
 
 def processes_for(threads: int, asked: int | None) -> int:

@@ -124,7 +124,7 @@ def _verify_all(setup: Setup, asked: Verifying, anchor: "Anchor | None") -> int:
     try:
         new = run(check())
     except ProcessEnded as ended:
-        return ended.code
+        return ended.told()
     finally:
         tally.counter.clear()
     if asked.form == "json":
