@@ -41,7 +41,12 @@ def _host(value: str) -> str:
     return value
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """Return a value that is the address of a server.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         parts = urlsplit(value)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -89,7 +94,7 @@ class Settings(BaseSettings):
         gcp_project: project on Google Cloud.
         gcp_location: its region.
         max_iterations: model calls per turn, at most.
-        enable_tracing: kept for traces, which there are none of yet; a warning says so.
+        enable_tracing: whether turns are traced, by OpenTelemetry; it needs the extra `tracing`.
         log_level: the least important level that is logged; None for INFO in pipes and WARNING
             on a terminal. DEBUG also shows tracebacks.
         log_format: None for JSON in pipes and text on a terminal.
@@ -118,7 +123,7 @@ class Settings(BaseSettings):
     db_user: str | None = None
     db_password: SecretStr | None = None
     model_name: str | None = None
-    model_api_base: Annotated[str, AfterValidator(_web_address)] | None = None
+    model_api_base: Annotated[str, AfterValidator(web_address)] | None = None
     gcp_project: str | None = None
     gcp_location: str | None = None
     max_iterations: Annotated[int, Field(ge=1, le=_MAX_CALLS)] = 100

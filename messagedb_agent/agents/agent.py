@@ -126,6 +126,7 @@ class Agent:
         message_id: str | None = None,
         at_head: bool = False,
         during: During = "queue",
+        traceparent: str | None = None,
         progress: Progress = SILENT,
         detached: bool = False,
         **changes: Any,
@@ -144,6 +145,8 @@ class Agent:
             during: what becomes of it where a turn is under way in the thread by then: `queue`
                 answers it afterwards, `interrupt` cancels the turn in the same append, `reject`
                 refuses it. In a fork nothing is under way.
+            traceparent: the span that the turn is to belong to, as W3C Trace Context names it; by
+                default the current one, where tracing is on. One that is malformed is ignored.
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
             changes: fields of `AgentDefinition` that are to be other than recorded: `model`,
@@ -177,6 +180,7 @@ class Agent:
             Say(text, user, during),
             message_id=message_id,
             changes=changes,
+            traceparent=traceparent,
             progress=progress,
             forks=not at_head,
             detached=detached,

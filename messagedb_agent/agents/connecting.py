@@ -13,6 +13,7 @@ from messagedb_agent.agents.snapshot_policy import (
     SnapshotPolicy,
     snapshot_policy,
 )
+from messagedb_agent.agents.watching import Watching
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.llm.model import LanguageModel, Models
 from messagedb_agent.llm.resolve import ModelSettings
@@ -45,6 +46,7 @@ def connect(
     category: str = "agent",
     version: str = "v0",
     snapshots: str = DEFAULT_SNAPSHOTS,
+    watching: Watching | None = None,
 ) -> Connecting:
     """Return an engine, to be awaited or entered with `async with`, which closes it at the end.
 
@@ -64,6 +66,8 @@ def connect(
         version: version in the streams' names.
         snapshots: how often the fold of a long thread is kept beside it, so that its next turn in
             another process reads what came since: `never`, `once` or `every N`, in events.
+        watching: watches all threads, such as `messagedb_agent.observability.tracing.Tracing`; who
+            gives it closes it.
 
     Raises:
         RefusedName: the category or the version (at once).
@@ -81,7 +85,7 @@ def connect(
     settings = model_settings or ModelSettings(environ=os.environ)
     box = Toolbox(*(builtin_tools() if tools is None else tools))
     policy = snapshot_policy(snapshots)
-    return _Connecting(where, box, finder(models, settings), category, version, policy)
+    return _Connecting(where, box, finder(models, settings), category, version, policy, watching)
 
 
 class _Connecting:
@@ -93,7 +97,9 @@ class _Connecting:
         category: str,
         version: str,
         snapshots: SnapshotPolicy,
+        watching: Watching | None,
     ) -> None:
+        self._watching = watching
         self._where = where
         self._tools = tools
         self._models = models
@@ -127,6 +133,7 @@ class _Connecting:
             self._version,
             Writing(),
             self._snapshots,
+            self._watching,
         )
 
 

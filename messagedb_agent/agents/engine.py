@@ -24,6 +24,7 @@ from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View, view
+from messagedb_agent.agents.watching import Watching, named_sender
 from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, RefusedName
@@ -50,6 +51,7 @@ class Engine(Reading):
         version: version in their stream names.
         writing: clock, ids and writer.
         snapshots: how often a long thread's fold is kept.
+        watching: watches all threads, such as tracing does; None for nobody.
 
     Raises:
         ConfigurationError: a tool is transactional, and the store has no transactions.
@@ -62,6 +64,7 @@ class Engine(Reading):
     version: str = "v0"
     writing: Writing = field(default_factory=Writing)
     snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
+    watching: Watching | None = None
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)
@@ -158,6 +161,7 @@ class Engine(Reading):
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        traceparent: str | None = None,
         progress: Progress = SILENT,
         detached: bool = False,
     ) -> Agent:
@@ -169,6 +173,8 @@ class Engine(Reading):
             user: whose thread it is, and who speaks.
             metadata: what to note with the thread, a JSON object.
             message_id: a UUID of the caller's, as text; a start repeated with it is one thread.
+            traceparent: the span that the turn is to belong to, as W3C Trace Context names it; by
+                default the current one, where tracing is on. One that is malformed is ignored.
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
 
@@ -198,6 +204,7 @@ class Engine(Reading):
             message_id,
             progress,
             detached=detached,
+            traceparent=traceparent,
         )
 
     async def load_agent(self, id: str) -> Agent:
@@ -248,13 +255,15 @@ class Engine(Reading):
         progress: Progress,
         *,
         detached: bool = False,
+        traceparent: str | None = None,
     ) -> Agent:
         check_strategy(definition.context_strategy)
         given = ids.normalised_id(message_id) if message_id else None
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
         text = json_text(metadata, "metadata") if metadata else None
         start = Start(thread_id, definition, user, text)
-        rest = await self.turns.begin(start, say, given, progress, detached=detached)
+        sender = named_sender(traceparent)
+        rest = await self.turns.begin(start, say, given, progress, detached=detached, sender=sender)
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
     async def ask(
@@ -263,6 +272,7 @@ class Engine(Reading):
         *commands: Command,
         message_id: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        traceparent: str | None = None,
         progress: Progress = SILENT,
         forks: bool = False,
         detached: bool = False,
@@ -276,6 +286,8 @@ class Engine(Reading):
             message_id: a UUID of the caller's, as text, for the message among the commands.
             changes: fields of `AgentDefinition` that are other from here on, if there is a `Say`
                 or a `Continue` among the commands; None leaves a field as it is.
+            traceparent: the span that a turn which these commands begin is to belong to; see
+                `start`.
             progress: told of the run while it goes on.
             forks: whether a state that is no longer the head of its thread forks there; else the
                 thread's head takes it on.
@@ -313,6 +325,7 @@ class Engine(Reading):
             progress=progress,
             forks=forks,
             detached=detached,
+            sender=named_sender(traceparent),
         )
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
@@ -395,6 +408,7 @@ class Engine(Reading):
             self.version,
             self.writing,
             Snapshotting(self.store, self.writing.ids, self.snapshots),
+            self.watching,
         )
 
     def _agent(self, thread_id: str, seen: View) -> Agent:

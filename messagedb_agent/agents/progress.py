@@ -41,6 +41,7 @@ class Advancing(Protocol):
         *commands: Command,
         message_id: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        traceparent: str | None = None,
         progress: Progress = SILENT,
         forks: bool = False,
         detached: bool = False,

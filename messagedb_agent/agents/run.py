@@ -8,6 +8,7 @@ from messagedb_agent.agents.picture import Drawn, Picture, causes
 from messagedb_agent.agents.settled import Settled
 from messagedb_agent.agents.snapshotting import Snapshotting, Taken
 from messagedb_agent.agents.view import View, view, with_conversation
+from messagedb_agent.agents.watching import Watch
 from messagedb_agent.engine.batch import Batch
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.history import Segment, read_events
@@ -17,8 +18,10 @@ from messagedb_agent.engine.thread import attend, take_on
 from messagedb_agent.errors import DuplicateMessage, TurnUnderWay
 from messagedb_agent.events.chain import hash_bytes
 from messagedb_agent.events.codec import clean_text, decode
+from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import UserMessageAdded
+from messagedb_agent.events.trace_context import TraceContext, trace_context_in
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.store.store import Store
@@ -33,11 +36,13 @@ class Run:
         thread_id: its id.
         writing: clock, ids and writer.
         snapshots: where the fold may begin, and is kept; None where that is the first event.
+        watch: told of every event; None for nobody.
 
     Attributes:
         journal: the thread's events.
         view: the fold of the thread, as far as it was read.
         events: how many events were folded, ancestors' included.
+        watch: who is told of every event.
     """
 
     def __init__(
@@ -47,8 +52,10 @@ class Run:
         thread_id: str,
         writing: Writing,
         snapshots: Snapshotting | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.thread_id = thread_id
+        self.watch = watch
         opening = self._opened if snapshots else None
         self.journal = Journal(store, stream, writing, self._seen, opening)
         self.events = 0
@@ -238,9 +245,24 @@ class Run:
         events = read_events(self._store, self.journal.stream, until=position)
         return fold(view, [recorded async for recorded in events])
 
-    def _seen(self, recorded: Recorded, shown: Conversation) -> None:
+    def trace_of(self, call_id: str, position: int) -> TraceContext | None:
+        """Return the span that a tool call runs in: its own, or its sender's where none is made.
+
+        Args:
+            call_id: id of the call.
+            position: position of its start in the thread's stream.
+        """
+        own = self.watch.span_of_call(call_id) if self.watch else None
+        return own or trace_context_in(self.journal.properties(position))
+
+    def _seen(
+        self, recorded: Recorded, shown: Conversation, travelling: Travelling, is_ours: bool
+    ) -> None:
         before, self.view = self.view, with_conversation(self.view, recorded, shown)
         self._settled.add(before, recorded, self.view)
         self.events += 1
+        if self.watch:
+            carried = travelling.properties
+            self.watch.see(recorded, carried, before.conversation, shown, is_ours=is_ours)
         if self._on_event:
             self._on_event(recorded)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from messagedb_agent import ids
-from messagedb_agent.agent.commands import ApproveTool, Command, Say, Start
+from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Say, Start
 from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
@@ -24,11 +24,15 @@ from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.view import View
+from messagedb_agent.agents.watching import Watching
+from messagedb_agent.engine.batch import NOTHING
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import Refused
+from messagedb_agent.events.metadata import Travelling
+from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.events.values import AgentDefinition, ForkPoint
 from messagedb_agent.events.words import Answering
 from messagedb_agent.llm.model import Models
@@ -104,6 +108,7 @@ class Turns:
         version: version in their stream names.
         writing: clock, ids and writer.
         snapshots: keeps what was folded of long threads; None keeps nothing.
+        watching: watches all threads; None for nobody.
     """
 
     store: Store
@@ -113,6 +118,7 @@ class Turns:
     version: str
     writing: Writing
     snapshots: Snapshotting | None = None
+    watching: Watching | None = None
     _kept: KeptRuns = field(default_factory=KeptRuns, repr=False, compare=False)
 
     async def close(self) -> None:
@@ -166,6 +172,7 @@ class Turns:
         progress: Progress,
         *,
         detached: bool = False,
+        sender: TraceContext | None = None,
     ) -> Rest:
         """Begin a thread, and say something to it.
 
@@ -175,13 +182,14 @@ class Turns:
             message_id: id of that message, normalised; the same start again is the same thread.
             progress: told of the run while it goes on.
             detached: whether the turn is left to workers.
+            sender: the span that it belongs to; None for the one that is known here, if any.
         """
 
         def asked(shown: Conversation) -> Sequence[Command]:
             opening = () if shown.state.started else (start,)
             return (*opening, say) if say else opening
 
-        saying = Saying(asked, message_id)
+        saying = Saying(asked, message_id, self._travelling(sender, (start,)))
         return await self._say(self._run(start.thread_id), saying, progress, detached)
 
     async def ask(
@@ -194,9 +202,11 @@ class Turns:
         progress: Progress,
         forks: bool,
         detached: bool = False,
+        sender: TraceContext | None = None,
     ) -> Rest:
         """Ask something of an agent's thread; see `Engine.ask`."""
         run = self._run(agent.thread_id)
+        travelling = self._travelling(sender, commands)
 
         def asked(shown: Conversation) -> Sequence[Command]:
             for command in commands:
@@ -212,14 +222,17 @@ class Turns:
             return asked(shown)
 
         try:
-            saying = Saying(asked_at_head if forks else asked, message_id)
+            saying = Saying(asked_at_head if forks else asked, message_id, travelling)
             return await self._say(run, saying, progress, detached)
         except _MovedOn:
             if await self._was_said(agent, message_id):
-                return await self._say(run, Saying(asked, message_id), progress, detached)
+                again = Saying(asked, message_id, travelling)
+                return await self._say(run, again, progress, detached)
             self._kept.keep(run)
             said = tuple(replace(c, during="queue") if isinstance(c, Say) else c for c in commands)
-            return await self.fork(agent, said, message_id, changes, progress, detached=detached)
+            return await self.fork(
+                agent, said, message_id, changes, progress, detached=detached, sender=sender
+            )
 
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""
@@ -228,12 +241,20 @@ class Turns:
 
     def _new_run(self, thread_id: str) -> Run:
         stream = self.stream(thread_id)
-        return Run(self.store, stream, thread_id, self.writing, self.snapshots)
+        watch = self.watching.watch() if self.watching else None
+        return Run(self.store, stream, thread_id, self.writing, self.snapshots, watch)
 
     def _rested(self, run: Run) -> None:
         """Keep a run that has come to rest without an error, and its fold where that is due."""
         self._kept.keep(run)
         run.rest()
+
+    def _travelling(self, sender: TraceContext | None, commands: Sequence[Command]) -> Travelling:
+        """Return what is to travel from a sender through the turn that its commands begin."""
+        if not any(isinstance(command, Say | Start | Continue) for command in commands):
+            return NOTHING
+        sender = sender or (self.watching.sender() if self.watching else None)
+        return Travelling(properties=sender.properties) if sender else NOTHING
 
     async def _say(
         self,
@@ -263,6 +284,7 @@ class Turns:
             self.writing.clock,
             progress.on_delta,
             within,
+            run.trace_of,
         )
 
     @cached_property
@@ -291,6 +313,7 @@ class Turns:
         *,
         detached: bool = False,
         branching: Branching | None = None,
+        sender: TraceContext | None = None,
     ) -> Rest:
         """Begin a new thread that shares the agent's past, and ask something of it.
 
@@ -329,7 +352,8 @@ class Turns:
 
         run = self._new_run(thread_id)
         await run.journal.branch_off(parent, agent.position)
-        return await self._say(run, Saying(asked, message_id), progress, detached, branching.ask)
+        saying = Saying(asked, message_id, self._travelling(sender, commands))
+        return await self._say(run, saying, progress, detached, branching.ask)
 
 
 class _MovedOn(Exception):

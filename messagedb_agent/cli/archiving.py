@@ -26,15 +26,13 @@ if TYPE_CHECKING:
 
 def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
     """Print threads."""
-    if bool(threads) is take_all:
-        raise ValidationError("name threads, or say --all", field="threads")
     setup = set_up(common)
 
     async def work() -> None:
-        from messagedb_agent.audit import archive_lines, missing_parents, thread_ids
+        from messagedb_agent.audit import archive_lines, missing_parents
 
         async with opened(setup) as engine:
-            ids = await thread_ids(engine) if take_all else await _named(engine, threads)
+            ids = await named_or_all(engine, threads, take_all=take_all)
             async for line in archive_lines(engine, ids):
                 write(line)
             note(f"exported: {threads_text(len(ids))}")
@@ -45,7 +43,20 @@ def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
     return ExitCode.OK
 
 
-async def _named(engine: "Engine", threads: Sequence[str]) -> Sequence[str]:
+def check_named(threads: Sequence[str], *, take_all: bool) -> None:
+    """Refuse a command that names no threads and does not say all, or does both."""
+    if bool(threads) is take_all:
+        raise ValidationError("name threads, or say --all", field="threads")
+
+
+async def named_or_all(
+    engine: "Engine", threads: Sequence[str], *, take_all: bool
+) -> Sequence[str]:
+    """Return the ids of threads as typed, each once; or of all threads."""
+    if take_all:
+        from messagedb_agent.audit import thread_ids
+
+        return await thread_ids(engine)
     return tuple(dict.fromkeys([await engine.find_thread(name) for name in threads]))
 
 

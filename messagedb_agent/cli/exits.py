@@ -47,7 +47,7 @@ MEANINGS = {
     ExitCode.APPROVAL: "a tool call waits for approval",
     ExitCode.REFUSED: "the thread or the server does not allow this now",
     ExitCode.INTERNAL: "an error in the program",
-    ExitCode.OUTPUT: "standard output, or a file, cannot be written to",
+    ExitCode.OUTPUT: "standard output, a file or an endpoint cannot be written to",
     ExitCode.CANCELLED: "the turn was cancelled; the thread takes the next message",
     ExitCode.INTERRUPTED: "interrupted; continue takes the thread up",
     ExitCode.TERMINATED: "interrupted by SIGTERM; continue takes the thread up",

@@ -1,5 +1,6 @@
 """From options and settings to what a command works with: the engine, with models and tools."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from messagedb_agent.cli.terminal import note
 if TYPE_CHECKING:
     from messagedb_agent import Database, Engine, ModelSettings
     from messagedb_agent.config import Loaded
+    from messagedb_agent.observability.tracing import Tracing, Untraced
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,29 @@ async def opened(setup: Setup) -> AsyncIterator["Engine"]:
     from messagedb_agent import builtin_tools, connect, load_tools
 
     own = (tool for name in setup.common.tools for tool in load_tools(name))
-    async with connect(
-        setup.database,
-        tools=(*builtin_tools(), *own),
-        model_settings=setup.model_settings,
-        category=setup.common.category,
-        version=setup.common.version,
-        snapshots=setup.loaded.settings.snapshots,
-    ) as engine:
+    async with (
+        _watching(setup) as watching,
+        connect(
+            setup.database,
+            tools=(*builtin_tools(), *own),
+            model_settings=setup.model_settings,
+            category=setup.common.category,
+            version=setup.common.version,
+            snapshots=setup.loaded.settings.snapshots,
+            watching=watching,
+        ) as engine,
+    ):
         yield engine
+
+
+@asynccontextmanager
+async def _watching(setup: Setup) -> AsyncIterator["Tracing | Untraced"]:
+    """Trace where the settings say so; what is said belongs to the caller's span in any case."""
+    from messagedb_agent.observability.tracing import Tracing, Untraced, sender_of
+
+    sender = sender_of(os.environ)
+    if not setup.loaded.settings.enable_tracing:
+        yield Untraced(sender)
+        return
+    async with Tracing(sender=sender) as tracing:
+        yield tracing

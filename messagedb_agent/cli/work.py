@@ -27,10 +27,28 @@ def _export(
         typer.Argument(metavar="[THREAD]...", help="Ids, unique beginnings of them, or `last`."),
     ] = None,
     take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="The spans of their turns, for OpenTelemetry, instead.")
+    ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="With --otel: where to send them by OTLP over HTTP, such as"
+            " http://localhost:4318; else they are printed as OTLP's JSON lines.",
+        ),
+    ] = None,
 ) -> int:
-    """Print threads as JSON Lines, without loss, for `import`."""
+    """Print threads as JSON Lines, without loss, for `import`; or their spans."""
     from messagedb_agent.cli import archiving
 
+    archiving.check_named(threads or (), take_all=take_all)
+    if otel:
+        from messagedb_agent.cli import exporting
+
+        return exporting.export_spans(common, threads or (), take_all=take_all, endpoint=endpoint)
+    if endpoint is not None:
+        raise ValidationError("--endpoint goes with --otel alone", field="endpoint")
     return archiving.export(common, threads or (), take_all=take_all)
 
 

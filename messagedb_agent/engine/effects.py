@@ -8,7 +8,7 @@ from messagedb_agent.containing import contained, error_text
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.ended import Ended
 from messagedb_agent.engine.plan import AskModel, Effect, ReconcileCall, RunTool
-from messagedb_agent.engine.tool_calls import ToolCalls
+from messagedb_agent.engine.tool_calls import ToolCalls, TraceOf, no_trace
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
@@ -41,6 +41,7 @@ class Effects:
         clock: measures durations.
         on_delta: told of pieces of answers; None asks for answers in one piece.
         within: transactions that tools may write in; None where the store has none.
+        trace_of: tells the span that a tool call runs in, by its id and the position of its start.
     """
 
     stream: str
@@ -50,6 +51,7 @@ class Effects:
     clock: Clock
     on_delta: OnDelta | None = None
     within: Within | None = None
+    trace_of: TraceOf = no_trace
 
     def has_tool(self, name: str) -> bool:
         """Say whether a tool of this name can be run here."""
@@ -77,7 +79,9 @@ class Effects:
 
     @property
     def _tool_calls(self) -> ToolCalls:
-        return ToolCalls(self.stream, self.thread_id, self.tools, self.clock, self.within)
+        return ToolCalls(
+            self.stream, self.thread_id, self.tools, self.clock, self.within, self.trace_of
+        )
 
     async def _ask(self, ask: AskModel) -> Encoded:
         if ask.purpose == "summary" and ask.through is None:

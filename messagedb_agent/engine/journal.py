@@ -28,8 +28,9 @@ from messagedb_agent.store.store import Reader, Writer
 T = TypeVar("T")
 Plan = Callable[[Batch], T]
 """Adds what follows to a batch, and returns what is to be done once it is appended."""
-OnEvent = Callable[[Recorded, Conversation], None]
-"""Is told of an event, and of the conversation after it."""
+OnEvent = Callable[[Recorded, Conversation, Travelling, bool], None]
+"""Is told of an event, of the conversation after it, of what the event carries, and whether this
+process has just written it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,12 @@ class Journal:
         """
         if version == self.version and (self._loaded or version == -1):
             return ()
+        is_news = self.version >= 0  # else it is what stood before this journal was read
         if not self._loaded:
             await self._begin(await segments(self._store, self.stream, version))
         news = []
         async for message in self._store.read(self.stream, position=self.version + 1):
-            decoded = self._fold(message, message.position)
+            decoded = self._fold(message, message.position, is_news=is_news)
             self._places.note(
                 message.position, message.global_position, decoded.metadata.travelling
             )
@@ -235,6 +237,10 @@ class Journal:
                 head = _after(head, message, decode(message), message.position)
         return self._batch(taken, head)
 
+    def properties(self, position: int) -> str | None:
+        """Return what the event at a position of the stream carries from its sender, as JSON."""
+        return self._places.travelling(position).properties
+
     def _batch(self, taken: Collection[str], head: Head | None = None) -> Batch:
         writing = self._writing
         follow = Following(self._base, self._lookup)
@@ -249,11 +255,13 @@ class Journal:
     def _base(self) -> Travelling:
         return self._places.travelling(0)
 
-    def _fold(self, message: Message, version: int) -> Decoded:
+    def _fold(self, message: Message, version: int, *, is_news: bool = False) -> Decoded:
         decoded = decode(message)
         self._head = _after(self._head, message, decoded, version)
         if self._on_event:
-            self._on_event(decoded.recorded, self.shown)
+            # As the outcome of a transactional tool, which is not appended by the journal.
+            is_ours = is_news and decoded.metadata.writer == self._writing.writer
+            self._on_event(decoded.recorded, self.shown, decoded.metadata.travelling, is_ours)
         return decoded
 
     def _adopt(self, batch: Batch, appended: Appended) -> None:
@@ -264,8 +272,9 @@ class Journal:
         ):
             self._places.note(position, global_position, travelling)
         if self._on_event:
-            for recorded, shown in batch.folded:
-                self._on_event(recorded, shown)
+            folded = zip(batch.folded, batch.travelling, strict=True)
+            for (recorded, shown), travelling in folded:
+                self._on_event(recorded, shown, travelling, True)
 
 
 def _after(head: Head, message: Message, decoded: Decoded, version: int) -> Head:

@@ -1,6 +1,7 @@
 """Tool calls as effects: a tool is run, or asked what became of a call; a fact comes of it."""
 
 import asyncio
+from collections.abc import Callable
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES, is_too_large
 from messagedb_agent.clock import Clock
@@ -12,6 +13,7 @@ from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
 from messagedb_agent.events.codec import encode
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionFailed
+from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.events.values import MAX_FAILURE_CHARS
 from messagedb_agent.events.words import ToolFailureKind
 from messagedb_agent.ids import derived_id
@@ -21,6 +23,12 @@ from messagedb_agent.store.transactional import Transaction
 from messagedb_agent.tools.tool import NotDone, ToolContext, ToolFailure, ToolResult, Tools
 
 Outcome = ToolExecutionCompleted | ToolExecutionFailed
+TraceOf = Callable[[str, int], TraceContext | None]
+"""Tells the span that a tool call runs in, by its id and the position of its start."""
+
+
+def no_trace(call_id: str, position: int) -> TraceContext | None:
+    """Tell that a call runs in no span."""
 
 
 @record
@@ -33,6 +41,7 @@ class ToolCalls:
         tools: the toolbox in force.
         clock: measures durations.
         within: transactions that tools may write in; None where the store has none.
+        trace_of: tells the span that a call runs in.
     """
 
     stream: str
@@ -40,10 +49,19 @@ class ToolCalls:
     tools: Tools
     clock: Clock
     within: Within | None
+    trace_of: TraceOf
 
     async def run(self, run: RunTool, hold: Hold) -> Ended:
         """Run a claimed call; see `Effects.perform`."""
-        context = ToolContext(self.thread_id, run.call_id, run.attempt, run.idempotency_key)
+        trace = self.trace_of(run.call_id, run.position)
+        context = ToolContext(
+            self.thread_id,
+            run.call_id,
+            run.attempt,
+            run.idempotency_key,
+            trace.traceparent if trace else None,
+            trace.state or None if trace else None,
+        )
         if not self.tools.is_transactional(run.tool_name):
             return self._fact(run, await self._ran(run, context, hold))
         if self.within is None:

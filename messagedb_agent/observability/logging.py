@@ -51,7 +51,37 @@ def configure(settings: "Settings", stream: TextIO | None = None) -> None:
     # It warns of each statement that a silent server did not end; whoever asked tells what matters.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     if settings.enable_tracing:
-        logger.warning("ENABLE_TRACING is set, and has no effect yet")
+        _tell_once("opentelemetry")
+
+
+def _tell_once(name: str) -> None:
+    """Make one warning of all errors of a library; it would repeat them every few seconds."""
+    logger = logging.getLogger(name)
+    logger.handlers = [handler for handler in logger.handlers if not hasattr(handler, _MARK)]
+    handler = _Once(logging.ERROR)
+    setattr(handler, _MARK, True)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+class _Once(logging.Handler):
+    """Warns of the first record, and keeps the others to DEBUG.
+
+    What they say may quote addresses, so the warning does not quote it.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._is_told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        ours = logging.getLogger("messagedb_agent.observability")
+        if not self._is_told:
+            self._is_told = True
+            ours.warning(
+                "spans or metrics are not exported; OTEL_EXPORTER_OTLP_ENDPOINT says where"
+            )
+        ours.debug("%s", record.getMessage())
 
 
 class EventLog:

@@ -27,12 +27,18 @@ class ToolContext:
         call_id: our id of the call.
         attempt: 1 for the first try; more after a worker died in it.
         idempotency_key: the same in every attempt of the call; give it to what the tool calls.
+        traceparent: the header of W3C Trace Context that names the span this call runs in: its own
+            where it is traced here, else that of who sent the message; None where there is none.
+            Pass it on to what the tool calls.
+        tracestate: the header that goes with it; None where there is none.
     """
 
     thread_id: str
     call_id: str
     attempt: int
     idempotency_key: str
+    traceparent: str | None = None
+    tracestate: str | None = None
     _connection: "Connection | None" = field(default=None, repr=False, compare=False)
 
     @property
