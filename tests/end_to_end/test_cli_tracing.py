@@ -122,6 +122,7 @@ def test_an_endpoint_that_is_down_is_one_warning(
 ) -> None:
     monkeypatch.setattr(tracing_module, "FLUSH_S", 0.2)
     cli.set(ENABLE_TRACING="true", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    cli.set(OTEL_EXPORTER_OTLP_TIMEOUT="0.5")  # for its retries
     cli.set(LOG_FORMAT="text", LOG_LEVEL="WARNING")
     ended = cli("start", "What is 5 + 3?", "--model", "offline")
     assert (ended.code, ended.out) == (0, "5 + 3 = 8.\n")

@@ -326,6 +326,7 @@ async def test_an_endpoint_that_is_down_costs_a_turn_nothing_but_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")  # for its retries
     monkeypatch.setattr(tracing_module, "FLUSH_S", 0.2)
     async with Tracing() as tracing:
         agent = await engine_on(MemoryStore(), tracing, ScriptedModel("yes")).start("go")
