@@ -331,7 +331,8 @@ async def test_an_endpoint_that_is_down_costs_a_turn_nothing_but_a_warning(
     async with Tracing() as tracing:
         agent = await engine_on(MemoryStore(), tracing, ScriptedModel("yes")).start("go")
     assert agent.answer == "yes"
-    assert "left" in caplog.text
+    # Who gives up first, the exporter or the end, is a matter of their patience.
+    assert "Failed to export" in caplog.text or "left" in caplog.text
 
 
 async def test_an_endpoint_that_never_answers_holds_no_end(
