@@ -24,9 +24,9 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.words import EffectPolicy, ResolvedStatus
 from messagedb_agent.projections.dropped import given_results, left_out
-from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.items import CallOutcome
 from messagedb_agent.projections.projection import Projection
+from messagedb_agent.projections.rounds import Rounds
 
 CallEvent = (
     ToolApprovalRequested
@@ -83,24 +83,18 @@ class ToolEffect:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Effects(Rounds[ToolEffect]):
     """The fold.
 
     Attributes:
-        state: what decisions are made on.
-        settled: calls whose round is closed.
-        open_calls: the calls of the open round, by call id.
         resolutions: what became of calls of unknown outcome, by call id.
     """
 
-    state: State = field(default_factory=State)
-    settled: Grown[ToolEffect] = field(default_factory=Grown)
-    open_calls: Mapping[str, ToolEffect] = field(default_factory=dict)
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[ToolEffect]:
         """Give every tool call, in the order in which they were asked for."""
-        for call in (*self.settled, *self.open_calls.values()):
+        for call in self.asked_for:
             resolution = self.resolutions.get(call.call_id)
             yield changed(call, resolution=resolution) if resolution else call
 
@@ -133,10 +127,10 @@ def _evolve(before: Effects, recorded: Recorded) -> Effects:
             | ToolExecutionCompleted()
             | ToolExecutionFailed()
         ) as event:
-            after = _with(after, event.call_id, **_news(after.state, event))
+            after = after.with_call(event.call_id, **_news(after.state, event))
         case _:
             return after
-    return _settled(after)
+    return after.with_closed_round()
 
 
 def _news(state: State, event: CallEvent) -> dict[str, Any]:
@@ -188,22 +182,7 @@ def _dropped(
 ) -> Effects:
     for call in left_out(before, recorded):
         if call in results:
-            after = _with(after, call, outcome="completed", text=results[call])
+            after = after.with_call(call, outcome="completed", text=results[call])
         else:
-            after = _with(after, call, outcome="not_run")
+            after = after.with_call(call, outcome="not_run")
     return after
-
-
-def _with(after: Effects, call_id: str, **changes: Any) -> Effects:
-    known = after.open_calls.get(call_id)
-    if known is None:
-        return after
-    return changed(after, open_calls={**after.open_calls, call_id: changed(known, **changes)})
-
-
-def _settled(after: Effects) -> Effects:
-    """Let a round rest once nothing of it can change."""
-    if after.state.calls or not after.open_calls:
-        return after
-    settled = after.settled.plus(*after.open_calls.values())
-    return changed(after, settled=settled, open_calls={})

@@ -8,7 +8,6 @@ import orjson
 
 from messagedb_agent.agent.counting import counts, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
-from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -24,8 +23,8 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.projections.dropped import given_results
-from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
+from messagedb_agent.projections.rounds import Rounds
 
 Place = tuple[str, int]
 """Stream and position of an event."""
@@ -84,26 +83,20 @@ class RecordedCall:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Rounds[RecordedCall]):
     """The fold.
 
     Attributes:
-        state: what decisions are made on.
         turn: how many messages users have sent.
-        settled: calls whose round is closed.
-        open_calls: the calls of the open round, by call id.
         late: calls of unknown outcome of which it was told since, by call id.
     """
 
-    state: State = field(default_factory=State)
     turn: int = 0
-    settled: Grown[RecordedCall] = field(default_factory=Grown)
-    open_calls: Mapping[str, RecordedCall] = field(default_factory=dict)
     late: Mapping[str, ToldLate] = field(default_factory=dict)
 
     def calls(self) -> Mapping[str, RecordedCall]:
         """Return every call by its id, in the order in which they were asked for."""
-        everything = {c.call_id: c for c in (*self.settled, *self.open_calls.values())}
+        everything = {call.call_id: call for call in self.asked_for}
         for id, told in self.late.items():
             if id in everything:
                 everything[id] = changed(everything[id], **told)
@@ -152,7 +145,7 @@ def _evolve(before: Record, recorded: Recorded) -> Record:
             is_done = status == "completed"
             told = {"kind": "result" if is_done else "raised", "text": text, "told": place}
             after = changed(after, late={**after.late, call: told})
-    return _settled(after)
+    return after.with_closed_round()
 
 
 record: Projection[Record] = Projection(Record(), _evolve)
@@ -176,13 +169,4 @@ def _with(after: Record, call_id: str, place: Place, **changes: object) -> Recor
         return after
     is_here = place[0] == known.asked[0]
     events = (*known.events, place[1]) if is_here else known.events
-    call = changed(known, events=events, **changes)
-    return changed(after, open_calls={**after.open_calls, call_id: call})
-
-
-def _settled(after: Record) -> Record:
-    """Let a round rest once nothing of it can change."""
-    if after.state.calls or not after.open_calls:
-        return after
-    settled = after.settled.plus(*after.open_calls.values())
-    return changed(after, settled=settled, open_calls={})
+    return after.with_call(call_id, events=events, **changes)
