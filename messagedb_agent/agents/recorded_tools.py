@@ -7,7 +7,7 @@ from messagedb_agent.agents.view import View
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.events.canonical import is_object
 from messagedb_agent.events.codec import decode
-from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.recorded import Place, Recorded
 from messagedb_agent.events.schema import ToolExecutionStarted
 from messagedb_agent.events.values import (
     MAX_FAILURE_CHARS,
@@ -18,7 +18,7 @@ from messagedb_agent.events.values import (
 )
 from messagedb_agent.events.words import Answering
 from messagedb_agent.projections.dropped import given_results
-from messagedb_agent.projections.record import Key, Place, RecordedCall, key_of, record
+from messagedb_agent.projections.record import Key, RecordedCall, key_of, record
 from messagedb_agent.store.store import Reader
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.tool import (
@@ -88,7 +88,7 @@ class Answers:
         for id, text in given_results(started).items():
             call = known.get(id)
             if id not in recorded and call is not None and call.key == key:
-                return ToolResult(text, _place((self._run.journal.stream, 0)))
+                return ToolResult(text, _place(Place(self._run.journal.stream, 0)))
         alike = [call for call in known.values() if call.key == key and _is_told(call)]
         if not alike:
             return None
@@ -123,7 +123,7 @@ class Answers:
 
 
 def _is_behind(place: Place, point: ForkPoint) -> bool:
-    return place[0] == point.stream_name and place[1] > point.position
+    return place.stream == point.stream_name and place.position > point.position
 
 
 def _is_told(call: RecordedCall) -> bool:
@@ -138,7 +138,7 @@ def _outcome(call: RecordedCall) -> ToolAnswer:
 
 
 def _place(place: Place) -> EventPlace:
-    return EventPlace(stream_name=place[0], position=place[1])
+    return EventPlace(stream_name=place.stream, position=place.position)
 
 
 class ThreadTools:

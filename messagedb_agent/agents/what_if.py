@@ -95,10 +95,10 @@ async def _before(
             raise NotFound("tool call", id)
         if call.told is None:
             continue
-        if call.asked[0] != stream or call.told[0] != stream:
-            was = f"{call.told[0].partition('-')[2]}, at position {call.told[1]}"
+        if call.asked.stream != stream or call.told.stream != stream:
+            was = f"{call.told.stream.partition('-')[2]}, at position {call.told.position}"
             raise Refused(f"call {id} has its outcome in the past that is shared, in thread {was}")
-        position = min(position, call.told[1] - 1)
+        position = min(position, call.told.position - 1)
     if position == agent.position:
         return agent
     async for message in threads.messages(agent.thread_id, position=position, until=position):

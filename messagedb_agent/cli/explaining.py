@@ -14,8 +14,9 @@ from messagedb_agent.cli.terminal import harmless, one_line, out, write
 from messagedb_agent.errors import AmbiguousName, NotFound, Refused
 
 if TYPE_CHECKING:
-    from messagedb_agent import Engine, Recorded
-    from messagedb_agent.projections.explanation import Explanation
+    from messagedb_agent import Engine
+    from messagedb_agent.events.recorded import Place
+    from messagedb_agent.projections.explanation import Claim, Explanation
 
 _SHOWN_CHARACTERS = 200
 
@@ -38,16 +39,13 @@ def explain(common: Common, thread: str, call: str, form: str, *, full: bool) ->
 
 
 async def _explained(engine: "Engine", thread_id: str, call: str) -> "Explanation":
-    from messagedb_agent.events.schema import LlmCallStarted
     from messagedb_agent.projections.explanation import asking, explained
 
     whole = await engine.fold(thread_id, asking)
     claim = await _meant(engine, thread_id, whole.claims, call)
     event = claim.event
-    if not isinstance(event, LlmCallStarted):  # they are all
-        raise NotFound("model call", call)
     # In a fork's past, positions are those of the stream that the claim stands in.
-    own = claim.stream.partition("-")[2]
+    own = claim.place.stream.partition("-")[2]
     found = explained(claim, await engine.fold(own, asking, at=event.context_position))
     if found is None:
         raise Refused(
@@ -57,9 +55,7 @@ async def _explained(engine: "Engine", thread_id: str, call: str) -> "Explanatio
     return found
 
 
-async def _meant(
-    engine: "Engine", thread_id: str, claims: Sequence["Recorded"], call: str
-) -> "Recorded":
+async def _meant(engine: "Engine", thread_id: str, claims: Sequence["Claim"], call: str) -> "Claim":
     """Return the claim that a person means.
 
     Raises:
@@ -86,18 +82,20 @@ def _lines(found: "Explanation", *, full: bool) -> Iterator[str]:
     from messagedb_agent.cli.render_diff import message_text
     from messagedb_agent.cli.render_plain import plain
 
+    claim = found.claim
+
     def shown(text: str) -> str:
         return text if full else cut(" ".join(text.split()), _SHOWN_CHARACTERS)
 
-    def at(place: tuple[str, int] | None) -> str:
+    def at(place: "Place | None") -> str:
         if place is None:
             return "(always)"
-        own = place[0] == found.claim.stream
-        return f"{place[1]:>4}" if own else one_line(f"{place[0].partition('-')[2]}/{place[1]}")
+        if place.stream == claim.place.stream:
+            return f"{place.position:>4}"
+        return one_line(f"{place.stream.partition('-')[2]}/{place.position}")
 
     request, defined = found.request, at(found.defined)
-    recorded = getattr(found.claim.event, "request_digest", "")
-    yield f"request of {found.claim.stream}/{found.claim.position}"
+    yield f"request of {claim.place.stream}/{claim.place.position}"
     yield f"{defined}  model {one_line(request.model)} {text_of(plain(request.parameters))}"
     yield f"{defined}  system: {shown(request.system_prompt)}"
     for tool in request.tools:
@@ -107,24 +105,27 @@ def _lines(found: "Explanation", *, full: bool) -> Iterator[str]:
     if found.is_recorded:
         yield f"digest {found.digest}, as recorded"
     else:
-        yield f"not the request that was recorded: digest {recorded}, computed {found.digest}"
+        yield (
+            "not the request that was recorded: digest "
+            f"{claim.event.request_digest}, computed {found.digest}"
+        )
 
 
 def _json(found: "Explanation") -> Mapping[str, Any]:
     from messagedb_agent.cli.render_plain import message_values, plain
 
-    def place(at: tuple[str, int] | None) -> Mapping[str, Any] | None:
-        return at and {"streamName": at[0], "position": at[1]}
+    def place(at: "Place") -> Mapping[str, Any]:
+        return {"streamName": at.stream, "position": at.position}
 
     claim, request = found.claim, found.request
     return {
         "claim": {
-            **(place((claim.stream, claim.position)) or {}),
+            **place(claim.place),
             "id": claim.id,
-            "purpose": getattr(claim.event, "purpose", None),
+            "purpose": claim.event.purpose,
         },
         "digest": {
-            "recorded": getattr(claim.event, "request_digest", None),
+            "recorded": claim.event.request_digest,
             "computed": found.digest,
         },
         "model": request.model,
@@ -140,6 +141,7 @@ def _json(found: "Explanation") -> Mapping[str, Any]:
         ],
         "definedBy": place(found.defined),
         "messages": [
-            {**message_values(part.message), "from": place(part.place)} for part in found.parts
+            {**message_values(part.message), "from": part.place and place(part.place)}
+            for part in found.parts
         ],
     }

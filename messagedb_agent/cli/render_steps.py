@@ -25,14 +25,14 @@ class Step:
         text: what came of it.
         source: where that came from: the model was `asked`, the `record` knew it, somebody has
             `given` it, the tool `ran`, or `nothing` told it.
-        place: stream and position of the recorded event; None for anything else.
+        place: the recorded event; None for anything else.
     """
 
     position: int
     name: str
     text: str
     source: Source
-    place: tuple[str, int] | None = None
+    place: "EventPlace | None" = None
 
 
 async def steps_of(engine: "Engine", agent: "Agent") -> Sequence[Step]:
@@ -90,7 +90,7 @@ def _of_tool(
         return Step(at, name, text, source)
     if taken.position == 0:  # the start of a fork, which came with it
         return Step(at, name, text, "given")
-    return Step(at, name, text, "record", (taken.stream_name, taken.position))
+    return Step(at, name, text, "record", taken)
 
 
 _SOURCES = {
@@ -109,7 +109,7 @@ def step_line(step: Step, parent: str) -> str:
         step: the step.
         parent: short name of the thread whose record it is.
     """
-    where = f", {parent}/{step.place[1]}" if step.place else ""
+    where = f", {parent}/{step.place.position}" if step.place else ""
     text = cut(" ".join(step.text.split()), _SHOWN_CHARACTERS)
     return f"{step.name} -> {text} [{_SOURCES[step.source]}{where}]"
 
@@ -121,5 +121,6 @@ def step_json(step: Step) -> Mapping[str, Any]:
         "name": step.name,
         "text": step.text,
         "source": step.source,
-        "recorded": step.place and {"streamName": step.place[0], "position": step.place[1]},
+        "recorded": step.place
+        and {"streamName": step.place.stream_name, "position": step.place.position},
     }

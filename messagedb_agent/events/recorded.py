@@ -1,6 +1,7 @@
 """An event where it stands in the log, and what stands there and is none of ours."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from messagedb_agent.events.schema import Event
 
@@ -18,6 +19,18 @@ class UnknownEvent:
     type: str
     reason: str
     critical: bool = False
+
+
+class Place(NamedTuple):
+    """Where an event stands.
+
+    Attributes:
+        stream: full name of the stream.
+        position: its position there, from 0.
+    """
+
+    stream: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +51,8 @@ class Recorded:
     position: int
     event: Event | UnknownEvent
     time_ms: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.stream, self.position)

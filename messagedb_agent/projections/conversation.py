@@ -17,7 +17,7 @@ from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
 from messagedb_agent.events.canonical import is_object
 from messagedb_agent.events.chain import GENESIS
-from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.recorded import Place, Recorded
 from messagedb_agent.events.request import (
     AskedCall,
     AssistantReply,
@@ -49,9 +49,6 @@ from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
 
 NOT_RUN = "Not run: the turn was stopped before this call."
-Place = tuple[str, int]
-"""Stream and position of an event."""
-
 SUMMARY_PREFIX = "Summary of the conversation so far:\n\n"
 
 
@@ -252,21 +249,19 @@ def _show(
     **changes: Any,
 ) -> Conversation:
     digest = after.entries[-1].digest if after.entries else GENESIS
-    place = (closed.stream, closed.position)
     shown = []
     for message, source in messages:
         digest = message_digest(digest, message)
-        shown.append(Entry(message, (source.stream, source.position), place, digest))
+        shown.append(Entry(message, source.place, closed.place, digest))
     return changed(after, entries=after.entries.plus(*shown), **changes)
 
 
 def _compacted(after: Conversation, summary: str, through: int, recorded: Recorded) -> Conversation:
     """Put a summary in the place of all that was closed through a position of this stream."""
-    bound = (recorded.stream, min(through, recorded.position))
+    bound = Place(recorded.stream, min(through, recorded.position))
     message = UserText(SUMMARY_PREFIX + summary)
-    source = (recorded.stream, recorded.position)
     # It stands where what it stands for stood: entries are in the order they were closed.
-    shown = [Entry(message, source, bound, message_digest(GENESIS, message))]
+    shown = [Entry(message, recorded.place, bound, message_digest(GENESIS, message))]
     for entry in after.entries:
         if _is_after(entry.closed, bound):
             digest = message_digest(shown[-1].digest, entry.message)
@@ -276,7 +271,7 @@ def _compacted(after: Conversation, summary: str, through: int, recorded: Record
 
 def _is_after(place: Place, bound: Place) -> bool:
     """Compare places of a fork: all of its parent's are before all of its own."""
-    return place[0] == bound[0] and place[1] > bound[1]
+    return place.stream == bound.stream and place.position > bound.position
 
 
 def _or_no_output(result: str) -> str:

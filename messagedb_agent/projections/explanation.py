@@ -6,13 +6,28 @@ from itertools import zip_longest
 
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.changing import changed
-from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.recorded import Place, Recorded
 from messagedb_agent.events.request import Request, RequestMessage
 from messagedb_agent.events.schema import AgentRedefined, LlmCallStarted, SessionStarted
-from messagedb_agent.projections.conversation import Conversation, Place, conversation
+from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.projections.requests import REQUESTS
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The start of a model call.
+
+    Attributes:
+        id: the event's id.
+        place: where it stands.
+        event: what it says.
+    """
+
+    id: str
+    place: Place
+    event: LlmCallStarted
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class Asking:
 
     shown: Conversation = conversation.initial
     defined: Place | None = None
-    claims: Grown[Recorded] = field(default_factory=Grown)
+    claims: Grown[Claim] = field(default_factory=Grown)
 
 
 def _evolve(before: Asking, recorded: Recorded) -> Asking:
@@ -36,9 +51,10 @@ def _evolve(before: Asking, recorded: Recorded) -> Asking:
     after = changed(before, shown=conversation.evolve(before.shown, recorded))
     match recorded.event:
         case SessionStarted() | AgentRedefined():
-            return changed(after, defined=(recorded.stream, recorded.position))
-        case LlmCallStarted():
-            return changed(after, claims=after.claims.plus(recorded))
+            return changed(after, defined=recorded.place)
+        case LlmCallStarted() as started:
+            claim = Claim(recorded.id, recorded.place, started)
+            return changed(after, claims=after.claims.plus(claim))
         case _:
             return after
 
@@ -65,14 +81,14 @@ class Explanation:
     """A model call of the past.
 
     Attributes:
-        claim: its `LlmCallStarted`.
+        claim: its start.
         request: what the model was asked with.
         defined: place of the event that model, parameters, prompt and tools came from.
         parts: its messages, and where they came from.
         digest: the digest of the request as it is folded now.
     """
 
-    claim: Recorded
+    claim: Claim
     request: Request
     defined: Place
     parts: Sequence[Part]
@@ -81,25 +97,22 @@ class Explanation:
     @property
     def is_recorded(self) -> bool:
         """Whether it is the request that was recorded."""
-        event = self.claim.event
-        return isinstance(event, LlmCallStarted) and event.request_digest == self.digest
+        return self.claim.event.request_digest == self.digest
 
 
-def explained(claim: Recorded, before: Asking) -> Explanation | None:
+def explained(claim: Claim, before: Asking) -> Explanation | None:
     """Fold a request again.
 
     Args:
-        claim: the call's `LlmCallStarted`.
+        claim: the call's start.
         before: the thread up to the event that it says it was folded from.
 
     Returns:
         None where it was folded by a projection that is not known here, or before the thread began.
     """
-    event = claim.event
-    if not isinstance(event, LlmCallStarted) or before.defined is None:
-        return None
-    fold_request = REQUESTS.get((event.projection_name, event.projection_version))
-    if fold_request is None:
+    projection = claim.event.projection_name, claim.event.projection_version
+    fold_request = REQUESTS.get(projection)
+    if fold_request is None or before.defined is None:
         return None
     folded = fold_request(before.shown)
     entries = before.shown.entries

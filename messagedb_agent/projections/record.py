@@ -9,7 +9,7 @@ import orjson
 from messagedb_agent.agent.counting import counts, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.changing import changed
-from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.recorded import Place, Recorded
 from messagedb_agent.events.schema import (
     LlmResponseReceived,
     SessionStarted,
@@ -26,8 +26,6 @@ from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.projections.rounds import Rounds
 
-Place = tuple[str, int]
-"""Stream and position of an event."""
 Key = tuple[str, bytes]
 """What makes two calls the same: tool and arguments."""
 
@@ -116,7 +114,7 @@ def _evolve(before: Record, recorded: Recorded) -> Record:
     if not counts(before.state, recorded):
         return before
     after = changed(before, state=evolve_counted(before.state, recorded))
-    place = recorded.stream, recorded.position
+    place = recorded.place
     match recorded.event:
         case UserMessageAdded():
             after = changed(after, turn=before.turn + 1)
@@ -153,7 +151,7 @@ record: Projection[Record] = Projection(Record(), _evolve)
 
 def _asked(after: Record, reply: LlmResponseReceived, place: Place) -> Record:
     calls = valid_calls(reply)
-    alone = (place[1],) if len(calls) == 1 else ()
+    alone = (place.position,) if len(calls) == 1 else ()
     asked = {
         call.call_id: RecordedCall(
             call.call_id, call.name, call.arguments, after.turn, place, events=alone
@@ -167,6 +165,6 @@ def _with(after: Record, call_id: str, place: Place, **changes: object) -> Recor
     known = after.open_calls.get(call_id)
     if known is None:
         return after
-    is_here = place[0] == known.asked[0]
-    events = (*known.events, place[1]) if is_here else known.events
+    is_here = place.stream == known.asked.stream
+    events = (*known.events, place.position) if is_here else known.events
     return after.with_call(call_id, events=events, **changes)
