@@ -30,7 +30,7 @@ from messagedb_agent.events.words import Answering
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
-MODES = get_args(Answering)
+_MODES: Mapping[str, Answering] = {mode: mode for mode in get_args(Answering)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ class _Branch:
 
 def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str) -> int:
     """Fork a thread in the past, once for each model, and run the turn on."""
-    modes = [word for word in common.tools if word in MODES]
-    mode: Any = modes[-1] if modes else "recorded"
-    common = replace(common, tools=tuple(word for word in common.tools if word not in MODES))
+    mode, common = _mode(common)
     if mode == "ask" and (form == "json" or not can_ask()):
         raise ValidationError("--tools ask needs a person at a terminal, and text", field="tools")
     changes = _changes(supposed)
@@ -77,29 +75,22 @@ def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str)
         async with opened(setup) as engine:
             engine, head = equipped(engine, await engine.latest(thread))
             agent = await state_at(engine, head, at, field="at")
-            results = await given_results(engine, agent, at, supposed.results)
-            parameters = agent.definition.parameters if agent.definition else None
-            if parameters is not None and "temperature" in changes:
-                temperature = {"temperature": changes.pop("temperature")}
-                changes["parameters"] = {**dict(parameters), **temperature}  # to be checked
-            limits = told_by_settings(setup, agent).get("limits")
             asked = models or [agent.model]
             for model in asked:
                 engine.models(model)
+            fork = partial(
+                engine.what_if,
+                agent,
+                results=await given_results(engine, agent, at, supposed.results),
+                tools=mode,
+                ask=_ask if mode == "ask" else None,
+                limits=told_by_settings(setup, agent).get("limits"),
+                **_of_agent(agent, changes),
+            )
             branches = []
             for model in asked:
                 live.has_moved = False
-                fork = partial(
-                    engine.what_if,
-                    agent,
-                    results=results,
-                    tools=mode,
-                    ask=_ask if mode == "ask" else None,
-                    **changes,
-                    model=model,
-                    limits=limits,
-                )
-                branches.append(await _branch(engine, live, fork, form))
+                branches.append(await _branch(engine, live, partial(fork, model=model), form))
                 if form == "text":
                     await _tell(setup, engine, head, branches[-1], is_one=len(asked) == 1)
             if form == "json":
@@ -116,6 +107,22 @@ def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str)
     except Cancelled as error:
         note(f"error: {error}; {go_on(setup.common, live.thread_id)}")
     return ExitCode.INTERRUPTED
+
+
+def _mode(common: Common) -> tuple[Answering, Common]:
+    """Return what is to answer the calls, and the options with the modules of tools alone."""
+    modes = [_MODES[word] for word in common.tools if word in _MODES]
+    modules = tuple(word for word in common.tools if word not in _MODES)
+    return modes[-1] if modes else "recorded", replace(common, tools=modules)
+
+
+def _of_agent(agent: "Agent", changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the changes as fields of an agent, whose other parameters stay as they are."""
+    if "temperature" not in changes or agent.definition is None:
+        return changes
+    others = {name: value for name, value in changes.items() if name != "temperature"}
+    parameters = dict(agent.definition.parameters)  # not yet a value: it is to be checked
+    return {**others, "parameters": {**parameters, "temperature": changes["temperature"]}}
 
 
 def _changes(supposed: Supposed) -> dict[str, Any]:
