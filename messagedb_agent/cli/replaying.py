@@ -10,7 +10,7 @@ from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.prompting import can_ask
 from messagedb_agent.cli.render_moment import moment_json, moment_lines
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.terminal import out, write
+from messagedb_agent.cli.terminal import write, write_array
 from messagedb_agent.cli.viewing import check_position
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class Replaying:
 
     Attributes:
         thread: the thread, as it was named.
-        at: position of the last event; with `steps`, of the one to begin at. None for the last.
+        at: position of the last event, None for all; with `steps`, of the one to begin at, None
+            for the first.
         steps: one event at a time, by the keys of a person; where nobody is there, all at once.
         form: `text` or `json`.
         full: cut nothing short.
@@ -65,13 +66,10 @@ async def _print(engine: "Engine", thread_id: str, asked: Replaying) -> None:
     """Print moments as they are read: a thread may be longer than memory."""
     from messagedb_agent import audit
 
-    held = None
-    async for moment in audit.replay(engine, thread_id, at=asked.at):
-        if asked.form == "json":
-            out(f"{held}," if held else "[")
-            held = moment_json(moment)
-        else:
-            for line in moment_lines(moment, full=asked.full):
-                write(line)
+    moments = audit.replay(engine, thread_id, at=asked.at)
     if asked.form == "json":
-        out(f"{held}]" if held else "[]")
+        await write_array(moment_json(moment) async for moment in moments)
+        return
+    async for moment in moments:
+        for line in moment_lines(moment, full=asked.full):
+            write(line)

@@ -7,12 +7,11 @@ import click
 
 from messagedb_agent.cli.prompting import ask, interrupting
 from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.render_moment import moment_lines
-from messagedb_agent.cli.render_plain import conversation_values, plain
+from messagedb_agent.cli.render_plain import conversation_values
 from messagedb_agent.cli.render_text import conversation_lines
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, tell, write
+from messagedb_agent.cli.viewing import print_state
 
 if TYPE_CHECKING:
     from messagedb_agent.audit import Moment
@@ -99,8 +98,7 @@ class Walk:
             for line in conversation_lines(conversation_values(moment.shown)):
                 write(line)
         elif pressed == "s":
-            rows = [(name, text_of(value)) for name, value in plain(moment.shown.state).items()]
-            print_table(("state", "value"), rows)
+            print_state(moment.shown.state)
         else:
             tell(HELP)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TextIO
 
@@ -50,6 +51,15 @@ def write(text: str, *, flush: bool = False) -> None:
     answers().write(text + "\n")
     if flush:
         answers().flush()
+
+
+async def write_array(values: AsyncIterator[str]) -> None:
+    """Write JSON values as an array to standard output, a line each, as they come."""
+    held = None
+    async for value in values:
+        out("[" if held is None else f"{held},")
+        held = value
+    out("[]" if held is None else f"{held}]")
 
 
 def styled(text: str, style: str) -> str:

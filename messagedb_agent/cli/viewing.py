@@ -1,7 +1,8 @@
 """`show` and `list`: what looks at threads and changes nothing."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
@@ -22,11 +23,12 @@ from messagedb_agent.cli.render_text import (
 )
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tables import print_table
-from messagedb_agent.cli.terminal import note, out, write
+from messagedb_agent.cli.terminal import note, out, write, write_array
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
+    from messagedb_agent.agent.state import State
 
 _WITH_WORK = {
     "interrupted": "who worked on it is gone; a worker goes on",
@@ -65,23 +67,16 @@ def show(common: Common, thread: str, showing: Showing) -> int:
         async with opened(setup) as engine:
             thread_id = await engine.find_thread(thread)
             await check_position(engine, thread_id, showing.at)
-            if showing.view == "events" or (showing.view is None and showing.form == "json"):
-                await _print_events(engine, thread_id, showing)
-            elif showing.view == "effects":
-                await _print_effects(engine, thread_id, showing)
-            elif showing.view == "lineage":
-                await _print_lineage(engine, thread_id, showing)
-            elif showing.view is None:
-                await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
-            else:
-                value = await _folded(engine, thread_id, showing)
-                if showing.form == "json":
-                    _print_json(value, showing.view)
-                else:
-                    _print_text(value, showing.view)
+            await _PRINTERS[_view(showing)](engine, thread_id, showing)
 
     run(work())
     return ExitCode.OK
+
+
+def _view(showing: Showing) -> str:
+    if showing.view is not None:
+        return showing.view
+    return "events" if showing.form == "json" else "transcript"
 
 
 async def check_position(engine: "Engine", thread_id: str, at: int | None) -> None:
@@ -103,13 +98,12 @@ async def _print_events(engine: "Engine", thread_id: str, showing: Showing) -> N
         async for message in engine.messages(thread_id, until=showing.at):
             out(event_line(message, thread_id, full=showing.full))
         return
-    held = None
-    out("[")
-    async for message in engine.messages(thread_id, until=showing.at):
-        if held is not None:
-            out(f"{held},")
-        held = message_json(message)
-    out(f"{held or ''}]")
+    messages = engine.messages(thread_id, until=showing.at)
+    await write_array(message_json(message) async for message in messages)
+
+
+async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
 
 
 async def print_transcript(
@@ -156,42 +150,59 @@ async def _print_lineage(engine: "Engine", thread_id: str, showing: Showing) -> 
             write(line)
 
 
-async def _folded(engine: "Engine", thread_id: str, showing: Showing) -> Any:
-    from messagedb_agent.projections.conversation import conversation
+async def _print_usage(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    from messagedb_agent.cli.render_plain import plain
     from messagedb_agent.projections.usage import usage
 
-    match showing.view:
-        case "usage":
-            return await engine.fold(thread_id, usage, at=showing.at)
-        case _:
-            return await engine.fold(thread_id, conversation, at=showing.at)
+    used = await engine.fold(thread_id, usage, at=showing.at)
+    if showing.form == "json":
+        shown = plain(used)
+        out(text_of({key: shown[key] for key in ("models", "tools", "byModel", "byTool")}))
+    else:
+        print_table(USAGE_HEADINGS, usage_rows(used))
 
 
-def _print_json(value: Any, view: str) -> None:
-    from messagedb_agent.cli.render_plain import conversation_values, plain
+async def _print_state(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    from messagedb_agent.projections.conversation import conversation
 
-    match view:
-        case "usage":
-            shown = plain(value)
-            out(text_of({key: shown[key] for key in ("models", "tools", "byModel", "byTool")}))
-        case "state":
-            out(text_of(plain(value.state)))
-        case _:
-            out(text_of(conversation_values(value)))
+    state = (await engine.fold(thread_id, conversation, at=showing.at)).state
+    if showing.form == "json":
+        from messagedb_agent.cli.render_plain import plain
+
+        out(text_of(plain(state)))
+    else:
+        print_state(state)
 
 
-def _print_text(value: Any, view: str) -> None:
-    from messagedb_agent.cli.render_plain import conversation_values, plain
+def print_state(state: "State") -> None:
+    """Print what decisions are made on, as a table."""
+    from messagedb_agent.cli.render_plain import plain
 
-    match view:
-        case "usage":
-            print_table(USAGE_HEADINGS, usage_rows(value))
-        case "state":
-            rows = [(name, text_of(item)) for name, item in plain(value.state).items()]
-            print_table(("state", "value"), rows)
-        case _:
-            for line in conversation_lines(conversation_values(value)):
-                write(line)
+    rows = [(name, text_of(value)) for name, value in plain(state).items()]
+    print_table(("state", "value"), rows)
+
+
+async def _print_conversation(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    from messagedb_agent.cli.render_plain import conversation_values
+    from messagedb_agent.projections.conversation import conversation
+
+    shown = conversation_values(await engine.fold(thread_id, conversation, at=showing.at))
+    if showing.form == "json":
+        out(text_of(shown))
+    else:
+        for line in conversation_lines(shown):
+            write(line)
+
+
+_PRINTERS: Mapping[str, Callable[["Engine", str, Showing], Awaitable[None]]] = {
+    "conversation": _print_conversation,
+    "effects": _print_effects,
+    "events": _print_events,
+    "lineage": _print_lineage,
+    "state": _print_state,
+    "transcript": _print_transcript,
+    "usage": _print_usage,
+}
 
 
 def list_threads(common: Common, limit: int, form: str) -> int:
