@@ -1,4 +1,4 @@
-"""Audit: all threads checked, and what is known of them taken elsewhere."""
+"""Audit: threads replayed and checked, their heads anchored, and threads taken elsewhere."""
 
 from messagedb_agent.audit.archive import Archive, archive_lines, missing_parents, open_archive
 from messagedb_agent.audit.checking import (
@@ -9,7 +9,7 @@ from messagedb_agent.audit.checking import (
     thread_ids,
     together,
 )
-from messagedb_agent.audit.importing import Imported, check_import, import_threads
+from messagedb_agent.audit.importing import ThreadImport, check_import, import_threads
 from messagedb_agent.audit.replaying import Moment, replay
 from messagedb_agent.engine.findings import Finding, ForeignRow, UncheckedRequest, Verification
 from messagedb_agent.events.anchor import Anchor, Head, anchor_text, read_anchor
@@ -22,8 +22,8 @@ __all__ = [
     "Finding",
     "ForeignRow",
     "Head",
-    "Imported",
     "Moment",
+    "ThreadImport",
     "UncheckedRequest",
     "Verification",
     "anchor_text",

@@ -15,23 +15,23 @@ from messagedb_agent.store.store import Reader
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What became of a thread of an archive.
+class ThreadImport:
+    """What an import makes of a thread of an archive.
 
     Attributes:
         thread_id: its id.
-        written: how many rows were written, or are to be.
-        there: how many of its rows stood there already, the same.
+        new: how many of its rows are written.
+        there: how many of its rows, the first ones, stood in the store before.
     """
 
     thread_id: str
-    written: int
+    new: int
     there: int
 
 
 async def check_import(
-    engine: Engine, archive: Archive, told: Callable[[Imported], None] | None = None
-) -> Sequence[Imported]:
+    engine: Engine, archive: Archive, told: Callable[[ThreadImport], None] | None = None
+) -> Sequence[ThreadImport]:
     """Check all threads of an archive, and say what is to be written of each.
 
     Nothing is written. What is checked is what `verify` checks, a fork's ancestors in the archive
@@ -49,8 +49,8 @@ async def check_import(
         Conflict: another row stands in the place of one.
         StoreUnavailable: the store was not reached.
     """
-    reader = _Over(archive, engine.store)
-    shared, plans = Shared(reader), list[Imported]()
+    reader = _ArchiveFirst(archive, engine.store)
+    shared, plans = Shared(reader), list[ThreadImport]()
     for stream, part in archive.parts.items():
         for row in archive.rows(stream):
             _check_row(row)
@@ -62,15 +62,15 @@ async def check_import(
                 f"{finding.what}{beside if finding.recorded and finding.computed else ''}"
             )
         there = await _same(engine.store, archive, stream)
-        plans.append(Imported(stream.partition("-")[2], part.count - there, there))
+        plans.append(ThreadImport(stream.partition("-")[2], part.count - there, there))
         if told:
             told(plans[-1])
     return plans
 
 
 async def import_threads(
-    engine: Engine, archive: Archive, plans: Sequence[Imported]
-) -> AsyncIterator[Imported]:
+    engine: Engine, archive: Archive, plans: Sequence[ThreadImport]
+) -> AsyncIterator[ThreadImport]:
     """Write threads, each in one append, whole or not at all; yield each as it stands.
 
     Ids, positions, data, metadata and hashes are those of the archive; global positions and times
@@ -87,9 +87,9 @@ async def import_threads(
         StoreUnavailable: the store was not reached; importing again goes on.
     """
     for (stream, _), plan in zip(archive.parts.items(), plans, strict=True):
-        if plan.written:
-            new = [_new(row) for row in islice(archive.rows(stream), plan.there, None)]
-            await engine.store.append(stream, *new, expected_version=plan.there - 1)
+        if plan.new:
+            messages = [_new(row) for row in islice(archive.rows(stream), plan.there, None)]
+            await engine.store.append(stream, *messages, expected_version=plan.there - 1)
         yield plan
 
 
@@ -134,8 +134,8 @@ def _difference(row: Message, other: Message) -> str | None:
     return None if row.position == other.position else "another position"
 
 
-class _Over:
-    """A reader of threads of an archive, and of the store for all that is not in it."""
+class _ArchiveFirst:
+    """Reads threads of an archive from there, and all else from the store."""
 
     def __init__(self, archive: Archive, store: Reader) -> None:
         self._archive = archive

@@ -21,7 +21,7 @@ from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
-    from messagedb_agent.audit import Archive, Imported
+    from messagedb_agent.audit import Archive, ThreadImport
 
 
 def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
@@ -63,7 +63,7 @@ async def named_or_all(
 def import_(common: Common, file: str, form: str) -> int:
     """Write the threads of a file."""
     setup = set_up(common)
-    imported: list[Imported] = []
+    imported: list[ThreadImport] = []
 
     async def work(archive: "Archive") -> None:
         from messagedb_agent.audit import check_import, import_threads
@@ -119,19 +119,19 @@ def _kept(source: IO[Any] | None) -> IO[bytes]:
     return kept
 
 
-def _line(one: "Imported") -> str:
-    if not one.written:
+def _line(one: "ThreadImport") -> str:
+    if not one.new:
         return f"there already: thread {one.thread_id}"
     beside = f"; {one.there} were there already" if one.there else ""
-    return f"imported: thread {one.thread_id}, {one.written} messages{beside}"
+    return f"imported: thread {one.thread_id}, {one.new} messages{beside}"
 
 
-def _json(one: "Imported") -> dict[str, object]:
-    return {"threadId": one.thread_id, "written": one.written, "there": one.there}
+def _json(one: "ThreadImport") -> dict[str, object]:
+    return {"threadId": one.thread_id, "written": one.new, "there": one.there}
 
 
-def _tell(setup: Setup, imported: "Sequence[Imported]") -> None:
-    written = sum(one.written for one in imported)
+def _tell(setup: Setup, imported: "Sequence[ThreadImport]") -> None:
+    written = sum(one.new for one in imported)
     if written:
         note(f"{written} messages were written; their global positions and times are new here")
     else:
