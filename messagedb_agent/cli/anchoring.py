@@ -12,6 +12,7 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.render_json import utc_text
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tally import Tally, threads_text
 from messagedb_agent.cli.terminal import note
@@ -78,8 +79,8 @@ def _new(file: Path) -> Iterator[IO[bytes]]:
 def _write(setup: Setup, file: IO[bytes], begun: datetime, heads: "list[Head]") -> None:
     from messagedb_agent.audit import anchor_text
 
-    made_at = begun.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    file.write(anchor_text(_category(setup), made_at, heads, _key(setup)).encode())
+    text = anchor_text(_category(setup), utc_text(begun), heads, _key(setup))
+    file.write(text.encode())
     file.flush()
     os.fsync(file.fileno())
 

@@ -109,7 +109,7 @@ def waiting_json(call: "WaitingCall") -> Mapping[str, Any]:
         "callId": call.call_id,
         "toolName": call.tool_name,
         "arguments": call.arguments,
-        "askedAt": _text_of_time(call.asked_at),
+        "askedAt": utc_text(call.asked_at),
     }
 
 
@@ -128,9 +128,9 @@ def parked_json(parked: "Parked") -> Mapping[str, Any]:
 def _time(time_ms: int | None) -> str | None:
     if time_ms is None:
         return None
-    return _text_of_time(datetime.fromtimestamp(time_ms / 1000, UTC))
+    return utc_text(datetime.fromtimestamp(time_ms / 1000, UTC))
 
 
-def _text_of_time(time: datetime) -> str:
-    """Return a time (UTC, to the millisecond) in ISO 8601, as long as any other."""
+def utc_text(time: datetime) -> str:
+    """Return a time (UTC, with its zone) in ISO 8601, to the millisecond: as long as any other."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

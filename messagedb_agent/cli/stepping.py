@@ -98,7 +98,7 @@ class Walk:
             for line in conversation_lines(conversation_values(moment.shown)):
                 write(line)
         elif pressed == "s":
-            print_state(moment.shown.state)
+            print_state(moment.shown)
         else:
             tell(HELP)
 

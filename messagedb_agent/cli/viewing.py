@@ -28,7 +28,7 @@ from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
-    from messagedb_agent.agent.state import State
+    from messagedb_agent.projections.conversation import Conversation
 
 _WITH_WORK = {
     "interrupted": "who worked on it is gone; a worker goes on",
@@ -165,20 +165,20 @@ async def _print_usage(engine: "Engine", thread_id: str, showing: Showing) -> No
 async def _print_state(engine: "Engine", thread_id: str, showing: Showing) -> None:
     from messagedb_agent.projections.conversation import conversation
 
-    state = (await engine.fold(thread_id, conversation, at=showing.at)).state
+    shown = await engine.fold(thread_id, conversation, at=showing.at)
     if showing.form == "json":
         from messagedb_agent.cli.render_plain import plain
 
-        out(text_of(plain(state)))
+        out(text_of(plain(shown.state)))
     else:
-        print_state(state)
+        print_state(shown)
 
 
-def print_state(state: "State") -> None:
+def print_state(shown: "Conversation") -> None:
     """Print what decisions are made on, as a table."""
     from messagedb_agent.cli.render_plain import plain
 
-    rows = [(name, text_of(value)) for name, value in plain(state).items()]
+    rows = [(name, text_of(value)) for name, value in plain(shown.state).items()]
     print_table(("state", "value"), rows)
 
 
