@@ -26,9 +26,8 @@ def step_instead(state: State, recorded: Recorded) -> Step | None:
 
     Claims are written on the state that they were decided on, in one conditional append, so the
     state before one is what it must follow from. Facts and what people say follow from no step, and
-    neither do attempts after a take-over. A summary may be made
-    wherever an answer is owed, and a session completed at any time: when that is worth while is no
-    rule that a log could be held to.
+    neither do attempts after a take-over. A summary may be made wherever an answer is owed, and a
+    session completed at any time: when that is worth while is no rule that a log can be held to.
 
     Args:
         state: the state before the event.

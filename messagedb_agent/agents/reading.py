@@ -182,12 +182,13 @@ class Reading:
     async def verify(self, thread_id: str, anchored: Head | None = None) -> Verification:
         """Check that a thread's log says what was written; no model and no tool is called.
 
-        Positions, the hash chain, ids, causes, outcomes and where a fork branched off are checked,
-        a fork's ancestors' too, and every model request is folded again and compared with its
-        digest. What is wrong is a finding and no error. What no chain can show by itself: a tail
-        that was cut off or, behind the last hash, changed; a chain that was made anew as a whole.
-        A head that was kept elsewhere shows that too. `time` and global positions are covered by
-        nothing.
+        Positions, the hash chain, ids, causes, outcomes, the steps that were taken and where a fork
+        branched off are checked, a fork's ancestors' too, and every model request is folded again
+        and compared with its digest. What is wrong is a finding and no error.
+
+        What no chain can show by itself: a tail that was cut off or, behind the last hash, changed;
+        a chain that was made anew as a whole. A head that was kept elsewhere shows that too. `time`
+        and global positions are covered by nothing.
 
         Args:
             thread_id: its id, in full; a thread without events has nothing wrong with it, if no

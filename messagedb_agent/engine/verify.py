@@ -1,16 +1,17 @@
 """Whether a thread's log is what was written: positions, hashes, ids, causes, steps, requests.
 
 Rows are read again from the first, a fork's ancestors' before its own, and everything that can be
-computed is computed again; no model and no tool is called. The first row that does not
-follow is the finding, and nothing after it is looked at.
-
-Requests of a projection that this code does not know are named, too, and not condemned.
+computed is computed again; no model and no tool is called. The first row that does not follow is
+the finding, and nothing after it is looked at.
 
 Rows of other writers carry no hash. They are named and not condemned: nobody said what they must
-be, and the next row with a hash covers them. What a chain cannot show: a tail that was cut
-off or, behind the last hash, changed; a chain that was made anew as a whole. That takes a head
-kept elsewhere (`events/anchor.py`). Another `time` or global position, and the global position of a
-cause, are covered by nothing: the server gives them, and gives others where a thread is imported.
+be, and the next row with a hash covers them. Requests of a projection that this code does not know
+are named, too, and not condemned.
+
+What a chain cannot show: a tail that was cut off or, behind the last hash, changed; a chain that
+was made anew as a whole. That takes a head kept elsewhere (`events/anchor.py`). Another `time` or
+global position, and the global position of a cause, are covered by nothing: the server gives them,
+and gives others where a thread is imported.
 """
 
 from bisect import bisect_right

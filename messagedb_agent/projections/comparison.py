@@ -1,4 +1,4 @@
-"""Two histories, compared by what they say: ids, places, times and hashes do not count."""
+"""Two histories, compared by what they say: ids, places, times and digests do not count."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -26,9 +26,9 @@ _MAX_SOUGHT = 10_000
 
 The time for that grows with the cube of their length where much stands in both many times."""
 
-# What is another value in every thread, whatever it says: ids, places, durations, and the digest,
-# which seals ids.
-_BY_THE_WAY = frozenset(
+# Keys whose values differ in every thread, whatever it says: ids, places, durations, and the
+# digest, which seals ids.
+_NOT_COMPARED = frozenset(
     {
         "callId",
         "contextPosition",
@@ -218,7 +218,7 @@ def _said(recorded: Recorded) -> Hashable:
 def _telling(value: Any) -> Any:
     match value:
         case Mapping():
-            return {k: _telling(v) for k, v in value.items() if k not in _BY_THE_WAY}
+            return {k: _telling(v) for k, v in value.items() if k not in _NOT_COMPARED}
         case [*items]:
             return [_telling(item) for item in items]
         case _:
