@@ -25,7 +25,7 @@ from messagedb_agent.events import values
 from messagedb_agent.events.chain import GENESIS, hash_bytes, hash_text
 from messagedb_agent.events.codec import EVENT_TYPES
 from messagedb_agent.events.metadata import Travelling
-from messagedb_agent.events.recorded import Recorded, UnknownEvent
+from messagedb_agent.events.recorded import Place, Recorded, UnknownEvent
 from messagedb_agent.events.request import (
     AskedCall,
     AssistantReply,
@@ -291,8 +291,8 @@ def _entry(row: Sequence[Any], streams: Sequence[str], before: bytes) -> Entry:
             message = AssistantReply(text, calls, blocks)
         case _:
             raise ValueError("no message of a conversation")
-    place = (streams[closed], closed_at)
-    return Entry(message, (streams[source], at), place, message_digest(before, message))
+    places = Place(streams[source], at), Place(streams[closed], closed_at)
+    return Entry(message, *places, message_digest(before, message))
 
 
 def _state_row(state: AgentState, number: Callable[[str], int]) -> Sequence[Any]:
