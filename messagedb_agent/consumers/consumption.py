@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 
 from messagedb_agent.consumers.cursor import Cursor
 from messagedb_agent.consumers.delivery import Delivery
 from messagedb_agent.consumers.newest import newest_position
-from messagedb_agent.consumers.pages import Pages
+from messagedb_agent.consumers.pages import Page, Pages
 from messagedb_agent.consumers.starting import Starting
+from messagedb_agent.consumers.wary import Wary
 from messagedb_agent.errors import StoreError
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Directory, News
 
 _logger = logging.getLogger("messagedb_agent.consumers")
@@ -36,6 +39,10 @@ class Consumption:
         self._category = starting.group.category
         self._delivery: Delivery | None = None
         self._is_stopping = False
+        kept, is_stopping = starting.consuming.kept, lambda: self._is_stopping
+        self._wary = Wary(starting.consuming, kept, self._category, is_stopping) if kept else None
+        self._held: Page | None = None  # what could not all be handed on
+        self._has_begun = False
         self._newest = 0
         self._looked_at = self._noted_at = self._told_at = _LONG_AGO
 
@@ -53,6 +60,10 @@ class Consumption:
     def done(self) -> int:
         """How many messages were handled."""
         return self._delivery.done if self._delivery else 0
+
+    @property
+    def _is_wary(self) -> bool:
+        return self._wary is not None and self._wary.is_on
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -78,7 +89,9 @@ class Consumption:
                     if self._delivery is None:
                         self._cursor, self._delivery = await self._starting.begin()
                         self._pages = Pages(self._cursor)
-                        await self._delivery.begin()
+                    if not self._has_begun:
+                        await self._begin(self._delivery)
+                        self._has_begun = True
                     has_more = await self._round(self._cursor, self._delivery)
                     failures = 0
                 except StoreError as error:
@@ -109,12 +122,29 @@ class Consumption:
             with suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(_ENDS_S):
                     await self._delivery.note()
+                    if self._wary:
+                        await self._wary.end()
         self._report(self._delivery, "stopped")
+
+    async def _begin(self, delivery: Delivery) -> None:
+        if self._wary:
+            await self._wary.begin(delivery)
+        else:
+            await delivery.begin()
+
+    async def _take(
+        self, delivery: Delivery, messages: Sequence[Message], through: int, *, is_end: bool
+    ) -> None:
+        """Hand on what was read."""
+        if self._wary and self._is_wary:
+            await self._wary.take(delivery, messages, through, is_end=is_end)
+        else:
+            await delivery.take(messages, through)
 
     async def _round(self, cursor: Cursor, delivery: Delivery) -> bool:
         """Do what is due; say whether there is more to read at once."""
         now = asyncio.get_running_loop().time()
-        if now - self._looked_at >= _LOOK_S:
+        if now - self._looked_at >= _LOOK_S and not self._is_wary:
             self._looked_at = now
             await delivery.look()
             await self._look_ahead()
@@ -129,21 +159,24 @@ class Consumption:
 
     async def _read_on(self, cursor: Cursor, delivery: Delivery) -> bool:
         """Read what is new, and hand it on; say whether there is more."""
-        newest = 0
-        if not self._pages.is_ahead:  # else there is something to read in any case
+        newest, is_wary, held = 0, self._is_wary, self._held
+        if not self._pages.is_ahead and not held:  # else there is something to read in any case
             newest = await self._look_ahead()
-        if newest and newest <= cursor.position and not self._pages.is_ahead:
-            if delivery.under_way or cursor.position > delivery.position:
-                await delivery.take((), cursor.position)
+        if newest and newest <= cursor.position:
+            if delivery.under_way or cursor.position > delivery.position or is_wary:
+                await self._take(delivery, (), cursor.position, is_end=True)
             return False
-        page = await self._pages.next()
-        through = page.through
-        if not page.has_more and not page.error:
+        page = held or await self._pages.next()
+        if is_wary:
+            self._held = page  # the store may fail before all of it is handed on
+        through, is_end = page.through, not (page.has_more or page.error)
+        if is_end:
             through = max(through, newest)
             cursor.passed(newest)
         self._newest = max(self._newest, through)
-        if page.messages or delivery.under_way or through > delivery.position:
-            await delivery.take(page.messages, through)
+        if page.messages or delivery.under_way or through > delivery.position or is_wary:
+            await self._take(delivery, page.messages, through, is_end=is_end)
+        self._held = None
         if page.error:
             raise page.error
         return page.has_more

@@ -8,6 +8,7 @@ from messagedb_agent.consumers.handler import Handling
 from messagedb_agent.consumers.parking import Parking
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Keeper, Positions
+from messagedb_agent.consumers.run_log import RunLog
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
@@ -22,11 +23,13 @@ class Kept:
         store: where.
         positions: how far it has come.
         parking: the threads it has put aside.
+        runs: whether the process before this one ended in order.
     """
 
     store: Keeper
     positions: Positions
     parking: Parking
+    runs: RunLog
 
 
 @dataclass(frozen=True, slots=True)

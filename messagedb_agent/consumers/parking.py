@@ -127,6 +127,16 @@ class Parking:
         Raises:
             StoreUnavailable: the store was not reached.
         """
+        await self.read_on()
+        news, self._news = self._news, {}
+        return news
+
+    async def read_on(self) -> None:
+        """Read on, and leave the news to who catches up.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
         async for message in self._store.read(self.stream, position=self._version + 1):
             if message.position <= self._version:
                 continue  # it was read beside this
@@ -134,8 +144,6 @@ class Parking:
             parked = _parked(message)
             if parked is not None and self._is_ours(parked.stream):
                 self._fold(message, parked)
-        news, self._news = self._news, {}
-        return news
 
     def _is_ours(self, stream: str) -> bool:
         if self._of_messages:

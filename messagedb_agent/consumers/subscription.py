@@ -16,6 +16,7 @@ from messagedb_agent.consumers.parking import Parking
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Keeper, Positions
 from messagedb_agent.consumers.post import Post
+from messagedb_agent.consumers.run_log import RunLog
 from messagedb_agent.consumers.starting import Start, Starting
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.ids import TimeOrderedIds
@@ -23,7 +24,7 @@ from messagedb_agent.store.audience import Bell
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.store import Listener, News, Reader
-from messagedb_agent.store.stream_name import check_category
+from messagedb_agent.store.stream_name import beside, check_category
 from messagedb_agent.store.transactional import Transactional
 
 _logger = logging.getLogger("messagedb_agent.consumers")
@@ -197,7 +198,9 @@ class Subscription:
             return None
         name = self._group.identifier(self._member) if self._member else self.name
         positions = Positions(store, self.category, name, self._ids)
-        return Kept(store, positions, Parking(store, self._group, self._ids, of_messages=True))
+        parking = Parking(store, self._group, self._ids, of_messages=True)
+        runs = RunLog(store, beside(self.category, "run", name), self._ids)
+        return Kept(store, positions, parking, runs)
 
     @asynccontextmanager
     async def _news(self) -> AsyncIterator[News]:
