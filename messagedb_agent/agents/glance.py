@@ -17,6 +17,7 @@ from messagedb_agent.errors import IntegrityError
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
+    RULES,
     SCHEMA_VERSION,
     AgentRedefined,
     LlmCallStarted,
@@ -189,7 +190,9 @@ def is_our_claim(row: Decoded) -> bool:
 
 def _is_ours(row: Decoded) -> bool:
     """Say whether an engine wrote a row that knew no more than this code does."""
-    return row.metadata.hash is not None and row.metadata.schema_version <= SCHEMA_VERSION
+    told = row.metadata
+    is_newer = told.schema_version > SCHEMA_VERSION or told.rules > RULES
+    return told.hash is not None and not is_newer
 
 
 def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:

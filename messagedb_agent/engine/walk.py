@@ -17,7 +17,7 @@ from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import UnknownEvent
-from messagedb_agent.events.schema import SCHEMA_VERSION, LlmCallStarted, SessionStarted
+from messagedb_agent.events.schema import RULES, SCHEMA_VERSION, LlmCallStarted, SessionStarted
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.requests import REQUESTS
@@ -161,8 +161,9 @@ class Walk:
             and not counts(self._shown.state, decoded.recorded)
         ):
             return finding_at(row, "the outcome of a call that was not open", key)
-        is_newer = decoded.metadata.schema_version > SCHEMA_VERSION  # by rules of its own
-        step = None if is_newer else step_instead(self._shown.state, decoded.recorded)
+        told = decoded.metadata
+        is_by_others = told.schema_version > SCHEMA_VERSION or told.rules != RULES
+        step = None if is_by_others else step_instead(self._shown.state, decoded.recorded)
         if step is not None:
             return finding_at(
                 row, "another step than the one that follows here", row.type, str(step)

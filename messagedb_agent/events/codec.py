@@ -15,7 +15,7 @@ from messagedb_agent.events.canonical import read
 from messagedb_agent.events.chain import Row, hash_text
 from messagedb_agent.events.metadata import Cause, Metadata, Travelling, read_metadata
 from messagedb_agent.events.recorded import Recorded, UnknownEvent
-from messagedb_agent.events.schema import SCHEMA_VERSION, Event
+from messagedb_agent.events.schema import RULES, SCHEMA_VERSION, Event
 from messagedb_agent.events.upcasting import upcast
 from messagedb_agent.events.words import READING
 from messagedb_agent.records import record
@@ -134,6 +134,8 @@ def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
         "occurredAt": envelope.occurred_at_ms,
         "writer": envelope.writer,
     }
+    if RULES > 1:
+        metadata["localProperties"]["rules"] = RULES
     if sanitised:
         metadata["localProperties"]["sanitised"] = True
     return metadata

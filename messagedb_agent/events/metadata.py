@@ -57,6 +57,7 @@ class Metadata:
         occurred_at_ms: milliseconds since 1970-01-01 UTC by the writer's clock.
         writer: random name of the writing process.
         hash: its place in the chain, as text; None in foreign messages.
+        rules: number of the rules by which its writer decides; 1 where it names none.
         critical: whether code that does not know the event must not go on.
     """
 
@@ -66,6 +67,7 @@ class Metadata:
     occurred_at_ms: int | None = None
     writer: str | None = None
     hash: str | None = None
+    rules: int = 1
     critical: bool = False
 
 
@@ -98,6 +100,7 @@ def read_metadata(text: str | None) -> Metadata:
         occurred_at_ms=_time(local.get("occurredAt")),
         writer=_text(local.get("writer")),
         hash=_text(local.get("hash")),
+        rules=1 if (rules := _integer(local.get("rules"))) is None else rules,
         critical=local.get("critical") is True,
     )
 

@@ -33,6 +33,13 @@ from messagedb_agent.events.words import (
 SCHEMA_VERSION = 1
 """Version of the shapes below; `upcasting` brings older ones here."""
 
+RULES = 1
+"""Number of the rules by which steps follow from a log: what counts, how it changes the state, what
+`decide` says of that, and the bounds.
+
+Raised where the rules change so that a step of an older log would not follow any more. Events carry
+it, so that nobody condemns an old log by new rules; 1 is left out."""
+
 
 class Fact(Value):
     """Base of all events."""

@@ -4,9 +4,11 @@ import pytest
 
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.verify import verify
+from messagedb_agent.events import codec
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.metadata import Cause
 from messagedb_agent.events.schema import (
+    RULES,
     Event,
     LimitReached,
     LlmCallStarted,
@@ -98,6 +100,20 @@ async def test_a_step_of_a_thread_at_rest_is_found(category: str, event: Event) 
     finding = await found(store, stream)
     assert (finding.position, finding.what) == (8, "another step than the one that follows here")
     assert finding.computed == "Wait(reason='user')"
+
+
+@pytest.mark.parametrize("number", [2, 1])
+async def test_a_step_is_held_against_the_rules_that_it_was_decided_by_alone(
+    category: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    store = MemoryStore()
+    stream = await talk(store, category)
+    monkeypatch.setattr(codec, "RULES", number)
+    await write(store, stream, LimitReached(limits=()))
+    assert ((await verify(store, stream)).finding is None) == (number != RULES)
+    last = (await rows_of(store, stream))[-1]
+    assert decode(last).metadata.rules == number
+    assert ('"rules"' in (last.metadata or "")) == (number > 1)
 
 
 async def claimed(store: MemoryStore, stream: str) -> str:
