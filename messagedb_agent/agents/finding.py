@@ -99,8 +99,8 @@ async def list_threads(store: Threads, category: str, limit: int) -> tuple[Liste
         if seen.stream:  # else it was deleted meanwhile
             listed.append(Listed(prefix, seen))
             ends[seen.stream] = head.position
-    left = await _left(store, {s: ends[s] for s in map(_running, listed) if s})
-    return tuple(replace(one, is_left=True) if _running(one) in left else one for one in listed)
+    gone = await left(store, {s: ends[s] for s in map(_running, listed) if s})
+    return tuple(replace(one, is_left=True) if _running(one) in gone else one for one in listed)
 
 
 def _running(listed: Listed) -> str | None:
@@ -108,7 +108,7 @@ def _running(listed: Listed) -> str | None:
     return listed.summary.stream if listed.summary.status == "running" else None
 
 
-async def _left(store: Threads, running: Mapping[str, int]) -> frozenset[str]:
+async def left(store: Threads, running: Mapping[str, int]) -> frozenset[str]:
     """Return those streams with an open claim that nobody owns, which one statement tells.
 
     Who claims owns the stream before and after. So where none does, and the stream still ends

@@ -8,6 +8,7 @@ from messagedb_agent.agents.family import Family, family
 from messagedb_agent.agents.finding import (
     Listed,
     find_thread,
+    left,
     list_threads,
     shortest_prefix,
 )
@@ -178,6 +179,22 @@ class Reading:
             StoreUnavailable: the store was not reached.
         """
         return await self.store.last(self._stream(thread_id))
+
+    async def is_left(self, thread_id: str, position: int) -> bool:
+        """Say whether nobody works on a thread that ends at a position.
+
+        What runs there by the log was then begun by somebody who is gone.
+
+        Args:
+            thread_id: its id, in full.
+            position: position of the last event that is known; not left where more have come.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            StoreUnavailable: the store was not reached.
+        """
+        stream = self._stream(thread_id)
+        return stream in await left(self.store, {stream: position})
 
     async def verify(self, thread_id: str, anchored: Head | None = None) -> Verification:
         """Check that a thread's log says what was written; no model and no tool is called.

@@ -36,18 +36,26 @@ _SOURCES = {"record": " (from the record; no tool ran)", "given": " (given; no t
 _OUTCOMES = {"not_run": "not run", "unknown": "outcome unknown", "asked": "waits for approval"}
 
 
-def transcript_lines(shown: Iterable["Item"], *, full: bool) -> Iterator[str]:
-    """Give what a person reads of a thread."""
+def transcript_lines(
+    shown: Iterable["Item"], *, full: bool, is_left: bool = False
+) -> Iterator[str]:
+    """Give what a person reads of a thread.
+
+    Args:
+        shown: what there is to read.
+        full: cut nothing short.
+        is_left: what runs by the log does not, as whoever began it is gone.
+    """
     for item in shown:
         if item.kind == "reasoning" and not full:
             continue
         yield ""
-        yield from _item_lines(item, full=full)
+        yield from _item_lines(item, full=full, is_left=is_left)
 
 
-def _item_lines(item: "Item", *, full: bool) -> Iterator[str]:
+def _item_lines(item: "Item", *, full: bool, is_left: bool) -> Iterator[str]:
     if item.call is not None:
-        yield styled(_call_line(item.call, full=full), "dim")
+        yield styled(_call_line(item.call, full=full, is_left=is_left), "dim")
     elif item.kind in _SPEAKERS:
         name = _SPEAKERS[item.kind] + (f" ({item.by})" if item.by else "")
         yield f"{styled(name, 'bold')}: {harmless(item.text)}"
@@ -66,7 +74,7 @@ def _changed(item: "Item", *, full: bool) -> str:
     return f" with changed arguments {_cut(item.arguments, full=full)}"
 
 
-def _call_line(call: "ShownCall", *, full: bool) -> str:
+def _call_line(call: "ShownCall", *, full: bool, is_left: bool) -> str:
     is_unknown = call.outcome == "unknown"
     # Who closes the call of a dead worker cannot know how long it ran, and says 0.
     has_time = call.elapsed_ms is not None and not (is_unknown and call.elapsed_ms == 0)
@@ -75,6 +83,8 @@ def _call_line(call: "ShownCall", *, full: bool) -> str:
     said = result if full else cut(" ".join(result.split()), _SHOWN_CHARACTERS)
     arguments = _cut(call.arguments, full=full)
     outcome = _OUTCOMES.get(call.outcome, call.outcome)
+    if is_left and call.outcome == "running":
+        outcome = "interrupted: who ran it is gone"
     told = said if call.outcome == "completed" else f"{outcome}{': ' + said if said else ''}"
     return f"tool {call.tool} {arguments} -> {told}{time}"
 

@@ -112,9 +112,13 @@ async def print_transcript(
     """Print what a person reads of a thread."""
     from messagedb_agent.projections.transcript import transcript
 
-    shown = await engine.fold(thread_id, transcript, at=at)
+    newest = await engine.newest(thread_id) if at is None else None
+    position = newest.position if newest else at
+    shown = await engine.fold(thread_id, transcript, at=position)
+    runs = any(item.call is not None and item.call.outcome == "running" for item in shown)
+    is_left = runs and position is not None and await engine.is_left(thread_id, position)
     out(f"thread {thread_id}")
-    for line in transcript_lines(shown, full=full):
+    for line in transcript_lines(shown, full=full, is_left=is_left):
         write(line)
 
 

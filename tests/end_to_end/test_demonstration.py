@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli import CommandLine, finished
 from tests.docs.blocks import ROOT, Block, commands, first_missing
+from tests.waiting import until_now
 
 DEMO = ("--tools", "messagedb_agent.demo")
 CHARGE = 'call charge_card {"amount": 42}'
@@ -62,6 +63,9 @@ def test_a_mail_is_not_sent_again_and_a_person_says_what_happened(
     cli: CommandLine, ledger: Path
 ) -> None:
     killed(cli.process("start", MAIL, *DEMO))
+    gone = 'tool send_mail {"to": "ada@example.org"} -> interrupted: who ran it is gone'
+    # The server hears of the end of the process in its own time, and its lock goes with it.
+    until_now(lambda: gone in cli("show", "last").out.splitlines())
     ended = finished(cli.process("continue", "last"))
     assert ended.code == 0
     assert ended.out.startswith("send_mail: Error (outcome_unknown): the worker died")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
+from messagedb_agent import Listed
 from tests.unit.engine.world import Gate, WatchedStore, engine_on, scripted, under_way
 
 
@@ -28,6 +29,14 @@ class CountingStore(WatchedStore):
         return await super().owned(streams)
 
 
+async def of_its_end(store: CountingStore, listed: Listed) -> bool:
+    """Say whether a thread is left at its end; nothing is left where more has come since."""
+    end = await store.stream_version(listed.summary.stream)
+    thread_id = listed.summary.stream.partition("-")[2]
+    assert not await engine_on(store).is_left(thread_id, end - 1)
+    return await engine_on(store).is_left(thread_id, end)
+
+
 async def test_what_runs_is_told_from_what_was_left_by_one_question_for_all() -> None:
     store, gate = CountingStore(), Gate()
     engine = engine_on(store, scripted(*[gate.answer("never")] * 3, "one"))
@@ -40,6 +49,8 @@ async def test_what_runs_is_told_from_what_was_left_by_one_question_for_all() ->
         await gate.entered.wait()
         await engine_on(store, scripted("rests")).start("rests")
         listed = await engine_on(store).threads()
+        asked, there = list(store.asked), [await of_its_end(store, one) for one in listed[1:]]
+        assert there == [False, True, True]
     assert [(one.summary.title, one.status) for one in listed] == [
         ("rests", "waiting"),
         ("runs", "running"),
@@ -47,7 +58,7 @@ async def test_what_runs_is_told_from_what_was_left_by_one_question_for_all() ->
         ("left 0", "interrupted"),
     ]
     assert [one.summary.status for one in listed[1:]] == ["running"] * 3
-    assert store.asked == [3]
+    assert asked == [3]
 
 
 async def test_where_nothing_runs_nobody_is_asked() -> None:

@@ -44,6 +44,9 @@ class Seen:
     def of(self, stream: str) -> list[int]:
         return [position for name, position in self.places if name == stream]
 
+    def has_more_than(self, count: int) -> bool:
+        return len(self.places) > count
+
 
 def subscribed(reader: Reader, category: str, handler: Any, **options: Any) -> Subscription:
     return Subscription(reader, category, handler, **{"patience": QUICK, **options})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -330,11 +331,15 @@ async def asleep(store: WatchedStore, gate: Gate, work: AnyTool) -> AsyncIterato
         await turn
 
 
+def _given(answer: Reconciled, _: str) -> Reconciled:
+    return answer
+
+
 async def test_what_a_sleeper_brings_late_stands_once_whatever_the_tool_has_said() -> None:
     for answer in (Reconciled.done("found"), Reconciled.unknown(), Reconciled.failed("refused")):
         world, gate = World(), Gate()
         async with asleep(world.store, gate, world.tool(lambda _: None, gate)):
-            agent, _, _ = await world.survive(lambda _, a=answer: a)  # type: ignore[misc]  # bound
+            agent, _, _ = await world.survive(partial(_given, answer))
         engine = engine_on(world.store)
         stands = [type(e).__name__ for e in await world.of_call(engine, agent.thread_id)]
         first = "Completed" if answer.status == "done" else "Failed"
