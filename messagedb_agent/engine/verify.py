@@ -16,7 +16,6 @@ and gives others where a thread is imported.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from messagedb_agent.engine.findings import Finding, Verification
 from messagedb_agent.engine.history import Ancestry, Segment
@@ -68,25 +67,11 @@ def _cut(anchored: Head | None, version: int) -> Finding | None:
     return Finding(anchored.stream, version + 1, "", what, recorded=anchored.hash)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """How a stream was found up to a position.
-
-    Attributes:
-        end: the position.
-        walk: the walk up to there, or up to what is wrong.
-        finding: what is wrong.
-    """
-
-    end: int
-    walk: Walk
-    finding: Finding | None
-
-
 class Shared:
     """What forks have in common, checked once: kept while many threads are verified.
 
-    All of it is forgotten once it has grown large, and checked again where it is needed.
+    All of it is forgotten once it has grown large, and checked again where it is needed. Of a
+    stream with something wrong in it the rows before that are kept.
 
     Args:
         reader: where the threads are kept.
@@ -98,36 +83,38 @@ class Shared:
     def __init__(self, reader: Reader) -> None:
         self.ancestry = Ancestry(reader)
         self._reader = reader
-        self._kept: dict[str, list[_Kept]] = {}  # by stream, in the order of positions
+        self._kept: dict[str, list[tuple[int, Walk]]] = {}  # by stream, in the order of their ends
         self._characters = 0
 
     async def through(self, parts: Sequence[Segment]) -> tuple[Walk, Finding | None]:
         """Walk through the ancestors of a thread; return the walk, and what is wrong with them."""
-        index, kept = self._nearest(parts)
-        walk, finding = (kept.walk.parted(), kept.finding) if kept else (Walk(self._reader), None)
+        index, walk = self._nearest(parts)
         for part in parts[index:]:
-            if finding is not None:
-                break
             before = walk.characters
             finding = await walk.through(part)
-            self._keep(part, walk.parted(), finding, walk.characters - before)
-        return walk, finding
+            self._keep(part.stream, walk.parted(), walk.characters - before)
+            if finding is not None:
+                return walk, finding
+        return walk, None
 
-    def _nearest(self, parts: Sequence[Segment]) -> tuple[int, _Kept | None]:
-        """Return the index of the part to go on with, and what is known up to a place in it."""
+    def _nearest(self, parts: Sequence[Segment]) -> tuple[int, Walk]:
+        """Return the index of the part to go on with, and a walk up to there, or into it."""
         for index, part in reversed(tuple(enumerate(parts))):
             known = self._kept.get(part.stream, ())
-            found = bisect_right(known, part.until or 0, key=lambda one: one.end)
-            if found:
-                return index, known[found - 1]
-        return 0, None
+            if found := bisect_right(known, part.until or 0, key=_end):
+                return index, known[found - 1][1].parted()
+        return 0, Walk(self._reader)
 
-    def _keep(self, part: Segment, walk: Walk, finding: Finding | None, characters: int) -> None:
+    def _keep(self, stream: str, walk: Walk, characters: int) -> None:
         self._characters += characters
         if self._characters > _MOST_CHARACTERS:
             self.ancestry, self._kept, self._characters = Ancestry(self._reader), {}, characters
-        end = min(part.until or 0, finding.position) if finding else part.until or 0
-        known = self._kept.setdefault(part.stream, [])
-        place = bisect_right(known, end, key=lambda one: one.end)
-        if not place or known[place - 1].end != end:
-            known.insert(place, _Kept(end, walk, finding))
+        end = walk.next_in(stream) - 1
+        known = self._kept.setdefault(stream, [])
+        place = bisect_right(known, end, key=_end)
+        if end >= 0 and not (place and known[place - 1][0] == end):
+            known.insert(place, (end, walk))
+
+
+def _end(kept: tuple[int, Walk]) -> int:
+    return kept[0]

@@ -70,7 +70,8 @@ class Walk:
             anchored: a head that the stream had earlier.
         """
         self._anchored = anchored
-        expected = self._entered(part.stream)
+        self._enter(part.stream)
+        expected = self.next_in(part.stream)
         async for row in self._reader.read(part.stream, position=expected, until=part.until):
             if row.position != expected:
                 what = f"row {expected} is missing" if row.position > expected else "comes twice"
@@ -82,15 +83,17 @@ class Walk:
             return Finding(part.stream, expected, "", f"row {expected} is missing")
         return None
 
-    def _entered(self, stream: str) -> int:
+    def next_in(self, stream: str) -> int:
         """Return the position of the next row of a stream."""
         last = self._last
-        if last is not None and last.stream_name == stream:
-            return last.position + 1
-        if last is not None:
-            self._ids_before = (*self._ids_before, (self._ids, last.position))
+        return last.position + 1 if last is not None and last.stream_name == stream else 0
+
+    def _enter(self, stream: str) -> None:
+        if self._last is not None and self._last.stream_name == stream:
+            return
+        if self._last is not None:
+            self._ids_before = (*self._ids_before, (self._ids, self._last.position))
         self._ids, self._unproven = {}, None
-        return 0
 
     def _has(self, id: str, position: int) -> bool:
         """Say whether a row before a position of this stream has an id."""
