@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from messagedb_agent.agent.commands import Say
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.picture import Drawn, Picture, causes
+from messagedb_agent.agents.retelling import retell
 from messagedb_agent.agents.settled import Settled
 from messagedb_agent.agents.snapshotting import Snapshotting, Taken
 from messagedb_agent.agents.view import View, view, with_conversation
@@ -212,6 +213,9 @@ class Run:
         if snapshot.stream == self.journal.stream:
             self._begun_at = snapshot.position
             self._settled = Settled(snapshot.stream, picture.dropped)
+            if self.watch:
+                stream, until = snapshot.stream, snapshot.position
+                await retell(self._store, stream, picture.view, until, self.watch)
         return Opened(
             restored.found.segment,
             snapshot.position,

@@ -16,7 +16,6 @@ from typing import Any
 
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.state import Stage, State
-from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -41,10 +40,10 @@ from messagedb_agent.observability.attributes import OWN, Answer
 from messagedb_agent.observability.spans import Attributes, Span
 from messagedb_agent.observability.turns import Begun, Turn, opened
 from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.lineage import rests
 
 _MODEL, _TOOL, _ASKED = "chat", "run", "ask"
 _ANSWERS = LlmResponseReceived | ContextCompacted | LlmCallFailed
-_RESTS = ("user", "retry", "limit")
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,11 @@ def evolve(
         before: the conversation before it.
         after: the conversation after it; the same where the event does not count.
     """
-    known = traces.is_known or recorded.position == 0 or _rests(before.state)
+    known = traces.is_known or recorded.position == 0 or rests(decide(before.state))
     traces = changed(traces, ended=(), is_known=known)
     if after is before or not known:
         return traces
     return _Step(traces, recorded, before, after).run(properties)
-
-
-def _rests(state: State) -> bool:
-    """Say whether no turn is under way: a wait for an approval is part of one."""
-    step = decide(state)
-    return isinstance(step, Done) or (isinstance(step, Wait) and step.reason in _RESTS)
 
 
 class _Step:
@@ -128,7 +121,7 @@ class _Step:
             self._turns, self._begun, self._branch = [], {}, self._last
         if isinstance(event, UserMessageAdded):
             self._open(properties, goes_on=False)
-        elif not self._turns and not _rests(state):
+        elif not self._turns and not rests(decide(state)):
             self._open(properties, goes_on=True)
         self._end_effects()
         self._begin_effect()
@@ -288,14 +281,14 @@ class _Step:
     def _judged(self) -> Iterator[tuple[bool, str | None]]:
         """Say of each turn whether it is over, and what went wrong in it."""
         state, answered_to = self._after.state, self._answered_to()
-        rests = _rests(state)
+        is_at_rest = rests(decide(state))
         for turn in self._turns:
             if turn.dropped is not None:
                 yield not state.has_open_claims, turn.dropped
             elif turn.opened.position <= answered_to:
                 yield True, None
             else:
-                yield rests, self._trouble(state)
+                yield is_at_rest, self._trouble(state)
 
     def _answered_to(self) -> int:
         """Return up to which position this event answers what was said; -1 for none."""

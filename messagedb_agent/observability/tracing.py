@@ -47,6 +47,7 @@ EXTRA = "messagedb-agent[tracing]"
 T = TypeVar("T")
 
 _logger = logging.getLogger("messagedb_agent.observability")
+_theirs = logging.getLogger("opentelemetry")
 _NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
@@ -109,7 +110,8 @@ class Tracing:
             async with asyncio.timeout(FLUSH_S):
                 await over.wait()
         except TimeoutError:
-            _logger.warning("the last spans were not exported in %g s, and are left", FLUSH_S)
+            # As OpenTelemetry's own errors: the command line makes one warning of them all.
+            _theirs.error("the last spans were not exported in %g s, and are left", FLUSH_S)
 
     def watch(self) -> Watch:
         """Return who watches a thread from now on."""

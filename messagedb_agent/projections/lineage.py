@@ -167,13 +167,17 @@ def _moves_on(state: State, recorded: Recorded) -> bool:
 
 def _ends_turn(before: Lineage, after: State, step: Step) -> bool:
     """Say whether a thread has come to rest, or, from rest, to its end."""
-    if not _rests(before.step):
-        return _rests(step)
+    if not rests(before.step):
+        return rests(step)
     deleted = after.deleted and not before.state.deleted
     return isinstance(step, Done) and (deleted or not isinstance(before.step, Done))
 
 
-def _rests(step: Step) -> bool:
+def rests(step: Step) -> bool:
+    """Say whether a thread whose next step this is has no turn under way.
+
+    A wait for an approval is a part of one.
+    """
     return isinstance(step, Done) or (
         isinstance(step, Wait) and step.reason in ("user", "retry", "limit")
     )

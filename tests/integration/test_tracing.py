@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from opentelemetry import trace
@@ -19,6 +20,7 @@ from messagedb_agent import (
     connect,
     tool,
 )
+from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.errors import ModelError
 from messagedb_agent.events.request import CallFailure
 from messagedb_agent.llm.scripted import ScriptedModel, call
@@ -130,6 +132,24 @@ async def test_who_takes_a_turn_up_goes_on_with_its_trace(receiver: Receiver) ->
         await (await engine.latest(detached.thread_id)).approve()
     assert by_id(receiver.spans) == by_id(await sent_afterwards(engine, detached.thread_id))
     assert len({span.trace_id for span in receiver.spans}) == 1
+
+
+async def test_behind_a_snapshot_in_the_middle_of_a_turn_its_trace_goes_on(
+    receiver: Receiver,
+) -> None:
+    store, often = MemoryStore(), SnapshotPolicy(every=10)
+    model = ScriptedModel(call("lookup", word="a"), "done", call("remove", path="x"))
+    async with Tracing() as one:
+        engine = replace(engine_on(store, one, model), snapshots=often)
+        agent = await engine.start("go")
+        agent = await agent.advance("again", traceparent=TRACEPARENT)
+        assert agent.status == "approval"
+        await engine.turns.close()  # waits for the snapshot
+    async with Tracing() as two:
+        engine = replace(engine_on(store, two, ScriptedModel("done")), snapshots=often)
+        await (await engine.latest(agent.thread_id)).approve()
+    assert by_id(receiver.spans) == by_id(await sent_afterwards(engine, agent.thread_id))
+    assert [span.trace_id for span in receiver.spans][-4:] == [TRACE] * 4
 
 
 async def test_the_current_span_is_the_parent_of_what_is_said_in_it(receiver: Receiver) -> None:
