@@ -134,6 +134,26 @@ async def test_who_takes_a_turn_up_goes_on_with_its_trace(receiver: Receiver) ->
     assert len({span.trace_id for span in receiver.spans}) == 1
 
 
+async def test_what_two_runs_of_a_process_have_seen_is_sent_once(receiver: Receiver) -> None:
+    async with Tracing() as tracing:
+        engine = engine_on(MemoryStore(), tracing, ScriptedModel("yes", repeat=True))
+        agent = await engine.start("go")
+        await asyncio.gather(*(agent.advance(f"{n}", at_head=True) for n in range(4)))
+    sent = by_id(receiver.spans)
+    assert sent == by_id(await sent_afterwards(engine, agent.thread_id))
+    assert receiver.metrics["gen_ai.invoke_agent.duration"][0][1].count == 5
+
+
+async def test_what_is_read_again_is_not_sent_again(receiver: Receiver) -> None:
+    async with Tracing() as one:
+        engine = engine_on(MemoryStore(), one, ScriptedModel("yes", repeat=True))
+        agent = await engine.start("go")
+    async with Tracing() as two:  # the same writer, and nothing remembered
+        again = replace(engine, watching=two)
+        await (await again.latest(agent.thread_id)).advance("again")
+    assert by_id(receiver.spans) == by_id(await sent_afterwards(engine, agent.thread_id))
+
+
 async def test_behind_a_snapshot_in_the_middle_of_a_turn_its_trace_goes_on(
     receiver: Receiver,
 ) -> None:
@@ -165,6 +185,19 @@ async def test_the_current_span_is_the_parent_of_what_is_said_in_it(receiver: Re
     assert said.parent_id == trace.format_span_id(context.span_id)
     assert alone.parent_id == ""
     assert alone.trace_id != said.trace_id
+
+
+async def test_an_approval_does_not_move_a_turn_into_another_trace(receiver: Receiver) -> None:
+    caller = TracerProvider(shutdown_on_exit=False).get_tracer("caller")
+    async with Tracing() as tracing:
+        engine = engine_on(MemoryStore(), tracing, ScriptedModel(call("remove", path="x"), "done"))
+        agent = await engine.start("go", traceparent=TRACEPARENT)
+        with caller.start_as_current_span("approving") as span:
+            await agent.approve()
+        other = trace.format_trace_id(span.get_span_context().trace_id)
+    assert {span.trace_id for span in receiver.spans} == {TRACE}
+    rows = [message async for message in engine.messages(agent.thread_id)]
+    assert not any(other in (row.metadata or "") for row in rows)
 
 
 async def test_a_foreign_client_gives_the_parent_in_its_metadata(
