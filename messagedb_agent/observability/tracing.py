@@ -256,7 +256,10 @@ def _current() -> TraceContext | None:
     api: Any = sys.modules.get("opentelemetry.trace")
     if api is None:
         return None
-    span = api.get_current_span().get_span_context()
+    try:
+        span = api.get_current_span().get_span_context()
+    except (AttributeError, ImportError):
+        return None  # another thread is just importing it: nobody has a span by now
     if not span.is_valid:
         return None
     return TraceContext(

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from opentelemetry import trace
@@ -23,6 +25,7 @@ from messagedb_agent import (
 from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.errors import ModelError
 from messagedb_agent.events.request import CallFailure
+from messagedb_agent.events.trace_context import trace_context
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.observability import tracing as tracing_module
 from messagedb_agent.observability.exporting import Exporting, sending_to, spans_of
@@ -185,6 +188,14 @@ async def test_the_current_span_is_the_parent_of_what_is_said_in_it(receiver: Re
     assert said.parent_id == trace.format_span_id(context.span_id)
     assert alone.parent_id == ""
     assert alone.trace_id != said.trace_id
+
+
+async def test_while_opentelemetry_is_being_imported_there_is_no_current_span(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    named = trace_context(TRACEPARENT)
+    assert Tracing(sender=named).sender() == named
 
 
 async def test_an_approval_does_not_move_a_turn_into_another_trace(receiver: Receiver) -> None:
