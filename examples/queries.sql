@@ -1,4 +1,5 @@
--- Plain SQL over the streams. From a shell:
+-- Plain SQL over the streams, as this program writes them (the views of docs/views.md take whatever
+-- other writers have put there). From a shell:
 --
 --     messagedb-agent db shell < examples/queries.sql
 --
@@ -27,8 +28,8 @@ ORDER BY position;
 -- Tokens and US dollars by model. Money is a decimal string: no cent is lost on the way.
 SELECT data->>'model' AS model,
        count(*) AS answers,
-       sum((data->'usage'->>'inputTokens')::bigint) AS input_tokens,
-       sum((data->'usage'->>'outputTokens')::bigint) AS output_tokens,
+       sum((data->'usage'->>'inputTokens')::numeric) AS input_tokens,
+       sum((data->'usage'->>'outputTokens')::numeric) AS output_tokens,
        sum((data->>'costUsd')::numeric) AS cost_usd
 FROM messages
 WHERE category(stream_name) = 'agent:v0' AND type = 'LlmResponseReceived'

@@ -55,6 +55,10 @@ ORDER BY ordinal
 """
 
 
+_MOST_CHARS = 32 * 1024 * 1024
+"""Characters of messages in one statement, at the most: jsonb has 256 MB for an array."""
+
+
 class NotTogether(Exception):
     """One of several appends cannot be written; none was.
 
@@ -84,7 +88,9 @@ class Append:
         self.stream = stream
         self._ids = [message.id for message in messages]
         self._expected = expected_version
-        self.json = ",".join(_json(stream, expected_version, messages))
+        texts = [*_json(stream, expected_version, messages)]
+        self.json = ",".join(texts)
+        self._parts = [texts] if len(self.json) <= _MOST_CHARS else [*_parts(texts)]
 
     def has(self, id: str | None) -> bool:
         """Say whether one of the messages has this id."""
@@ -103,13 +109,15 @@ class Append:
             psycopg.Error: anything else.
         """
         try:
-            return _appended(await _rows(connection, _APPEND, self._messages))
+            if len(self._parts) == 1:
+                return _appended(await self._written(connection))
+            async with connection.transaction():
+                return _appended(await self._written(connection))
         except psycopg.Error as error:
             wrong = wrong_version(error)
             if wrong is None and not is_duplicate_id(error):
                 raise
-            place = {"stream": self.stream, "expected": self._expected}
-            standing = await _rows(connection, _STANDING, {**self._messages, **place})
+            standing = await self._standing(connection)
             if len(standing) == self.count:
                 return _appended(standing)
             if wrong is None or self._expected is None:
@@ -125,7 +133,7 @@ class Append:
             psycopg.Error: anything else.
         """
         try:
-            return _appended(await _rows(connection, _APPEND, self._messages))
+            return _appended(await self._written(connection))
         except psycopg.Error as error:
             if (wrong := wrong_version(error)) is not None and self._expected is not None:
                 raise WrongExpectedVersion(self.stream, self._expected, wrong.actual) from error
@@ -133,9 +141,24 @@ class Append:
                 raise duplicate(error, self.stream) from error
             raise
 
-    @property
-    def _messages(self) -> Mapping[str, str]:
-        return {"messages": f"[{self.json}]"}
+    async def _written(self, connection: Connection) -> list[tuple[Any, ...]]:
+        if len(self._parts) == 1:
+            return await _rows(connection, _APPEND, {"messages": f"[{self.json}]"})
+        written: list[tuple[Any, ...]] = []
+        for texts in self._parts:
+            written += await _rows(connection, _APPEND, {"messages": f"[{','.join(texts)}]"})
+        return written
+
+    async def _standing(self, connection: Connection) -> list[tuple[Any, ...]]:
+        """Return where our messages stand, as far as they do."""
+        standing: list[tuple[Any, ...]] = []
+        expected = self._expected
+        for texts in self._parts:
+            place = {"stream": self.stream, "expected": expected}
+            messages = {"messages": f"[{','.join(texts)}]"}
+            standing += await _rows(connection, _STANDING, {**messages, **place})
+            expected = None if expected is None else expected + len(texts)
+        return standing
 
 
 async def write_together(connection: Connection, appends: Sequence[Append]) -> list[Appended]:
@@ -183,6 +206,18 @@ def _json(stream: str, expected: int | None, messages: Sequence[NewMessage]) -> 
         metadata = f',"metadata":{message.metadata}' if message.metadata is not None else ""
         type = _quoted(message.type)
         yield f'{{"id":"{message.id}","stream":{name},"type":{type}{place}{data}{metadata}}}'
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut messages, as JSON, into parts that a statement each can hold."""
+    part, size = list[str](), 0
+    for text in texts:
+        if part and size + len(text) > _MOST_CHARS:
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text) + 1
+    yield part
 
 
 @lru_cache
