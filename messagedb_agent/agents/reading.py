@@ -12,10 +12,10 @@ from messagedb_agent.agents.finding import (
     list_threads,
     shortest_prefix,
 )
+from messagedb_agent.agents.snapshot_check import verify_all
 from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
 from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.store.message import Message
@@ -201,7 +201,8 @@ class Reading:
 
         Positions, the hash chain, ids, causes, outcomes, the steps that were taken and where a fork
         branched off are checked, a fork's ancestors' too, and every model request is folded again
-        and compared with its digest. What is wrong is a finding and no error.
+        and compared with its digest; then snapshots are compared with what the events fold to. What
+        is wrong is a finding and no error.
 
         What no chain can show by itself: a tail that was cut off or, behind the last hash, changed;
         a chain that was made anew as a whole. A head that was kept elsewhere shows that too. `time`
@@ -216,7 +217,7 @@ class Reading:
             RefusedName: no thread can have this id.
             StoreUnavailable: the store was not reached.
         """
-        return await verify(self.store, self._stream(thread_id), anchored)
+        return await verify_all(self.store, self._stream(thread_id), anchored)
 
     @property
     def _stream_category(self) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.agents.reading import Reading
+from messagedb_agent.agents.snapshot_check import verify_all
 from messagedb_agent.engine.findings import Verification
-from messagedb_agent.engine.verify import Shared, verify
+from messagedb_agent.engine.verify import Shared
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.store.stream_name import id_of, thread_category, thread_stream
 
@@ -62,7 +63,7 @@ class Checking:
         """Check a thread; see `Engine.verify`."""
         engine = self._engine
         stream = thread_stream(engine.category, engine.version, thread_id)
-        return await verify(engine.store, stream, anchored, self._shared)
+        return await verify_all(engine.store, stream, anchored, self._shared)
 
 
 async def check_threads(

@@ -23,6 +23,8 @@ def named_lines(found: "Verification", *, brief: bool = False) -> Iterator[str]:
             "request not checked, its projection is not known here: "
             f"{request.stream}/{request.position} {request.projection} {request.version}"
         )
+    if found.other_snapshots:
+        yield f"snapshots of other code, not checked and not used: {found.other_snapshots}"
 
 
 def finding_line(finding: "Finding") -> str:
@@ -47,6 +49,7 @@ def verification_json(thread_id: str, found: "Verification") -> Mapping[str, Any
         "threadId": thread_id,
         "events": found.events,
         "requests": found.requests,
+        "snapshots": {"same": found.snapshots, "other": found.other_snapshots},
         "head": head and {"position": head.position, "hash": head.hash},
         "foreign": [
             {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign

@@ -98,6 +98,8 @@ async def _anchored(engine: "Engine", thread: str, anchor: "Anchor") -> tuple[st
 
 def _print_one(thread_id: str, found: "Verification") -> None:
     checked = f"{found.events - len(found.foreign)} events, {found.requests} model requests"
+    if found.snapshots:
+        checked += f", {found.snapshots} snapshot{'s' if found.snapshots > 1 else ''}"
     for line in named_lines(found):
         write(one_line(line))
     if found.finding is None:

@@ -65,6 +65,8 @@ class Verification:
         unchecked: model requests of projections that are not known here, in order; their digests
             were not looked at, all else about their rows was.
         head: the last row of the thread's own stream that follows; None where there is none.
+        snapshots: snapshots that are what the events fold to.
+        other_snapshots: snapshots of other code, which were not looked at; they are not used.
     """
 
     events: int
@@ -73,6 +75,8 @@ class Verification:
     finding: Finding | None
     unchecked: tuple[UncheckedRequest, ...] = ()
     head: Head | None = None
+    snapshots: int = 0
+    other_snapshots: int = 0
 
 
 def finding_at(

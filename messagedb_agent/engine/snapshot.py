@@ -36,6 +36,10 @@ class Unusable(Exception):
     """A snapshot may not be used; the text says why."""
 
 
+class Altered(Unusable):
+    """It is not as it was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of a snapshot, packed.
@@ -186,7 +190,7 @@ def snapshot_in(message: Message) -> Snapshot:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unusable("it is none of ours") from error
     if digest != _entity_digest(entity, position):
-        raise Unusable("it is not as it was written")
+        raise Altered("it is not as it was written")
     return snapshot
 
 
@@ -204,7 +208,7 @@ def _page_in(page: Mapping[str, Any]) -> Page:
     if "page" in page:
         packed = b64decode(page["page"], validate=True)
         if _digest(packed) != digest:
-            raise ValueError("not as it was written")
+            raise Altered("a page is not as it was written")
         return Page(size, packed, digest)
     return Page(size, None, digest, (_whole(page["position"]), _whole(page["messages"])))
 

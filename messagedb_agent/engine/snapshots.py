@@ -6,7 +6,7 @@ that write at once one gives up.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -129,10 +129,19 @@ def _version(message: Message) -> int:
 def _check(snapshot: Snapshot, part: Segment, past: tuple[Segment, ...], code: str) -> None:
     if snapshot.code != code:
         raise Unusable("other code has folded it")
-    if snapshot.stream != part.stream:
-        raise Unusable(f"it is one of {snapshot.stream}")
     if part.until is not None and snapshot.position > part.until:
         raise Unusable(f"it was taken at {snapshot.position}, behind {part.until}")
+    check_past(snapshot, part.stream, past)
+
+
+def check_past(snapshot: Snapshot, stream: str, past: tuple[Segment, ...]) -> None:
+    """Ask whether a snapshot is one of a thread, and of its history.
+
+    Raises:
+        Unusable: it is another thread's, or the thread was forked from something else.
+    """
+    if snapshot.stream != stream:
+        raise Unusable(f"it is one of {snapshot.stream}")
     if snapshot.past != past:
         raise Unusable("the thread was forked from something else")
 
@@ -156,20 +165,33 @@ async def _row(reader: Reader, stream: str, position: int) -> Message | None:
     return await anext(aiter(reader.read(stream, position=position, until=position)), None)
 
 
-async def with_pages(reader: Reader, snapshot: Snapshot) -> Snapshot:
+async def with_pages(
+    reader: Reader, snapshot: Snapshot, known: MutableMapping[tuple[int, int], Page] | None = None
+) -> Snapshot:
     """Return a snapshot with its pages read.
+
+    Args:
+        reader: where it is kept.
+        snapshot: the snapshot.
+        known: pages that were read before, by their places; those that are read are added.
 
     Raises:
         Unusable: one is missing, or is not as it was written.
     """
     wanted = [snapshot.rest, *(p for pages in snapshot.pages.values() for p in pages)]
-    texts = await _texts(reader, pages_stream(snapshot.stream), wanted)
+    known = {} if known is None else known
+    missing = [page for page in wanted if page.place not in known]
+    texts = await _texts(reader, pages_stream(snapshot.stream), missing)
 
     def filled(page: Page) -> Page:
         if page.place is None:
             return page
         first, count = page.place
-        return with_pieces(page, [texts.get(i) for i in range(first, first + count)])
+        found = known.get(page.place)
+        if found is None or found.digest != page.digest:
+            found = with_pieces(page, [texts.get(i) for i in range(first, first + count)])
+            known[page.place] = found
+        return found
 
     pages = {name: tuple(map(filled, pages)) for name, pages in snapshot.pages.items()}
     return replace(snapshot, rest=filled(snapshot.rest), pages=pages)
@@ -256,9 +278,3 @@ class _Pages:
             )
             self._version = appended.position
         return replace(page, place=(first, len(texts)))
-
-
-async def read_snapshots(reader: Reader, stream: str) -> AsyncIterator[Message]:
-    """Read the messages of a thread's snapshots, without their pages."""
-    async for message in reader.read(snapshot_stream(stream)):
-        yield message

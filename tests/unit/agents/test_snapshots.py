@@ -1,6 +1,7 @@
 """A snapshot is read in the place of what it was folded from, and only where it may be."""
 
 import asyncio
+import hashlib
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from messagedb_agent.errors import (
     StoreUnavailable,
     ValidationError,
 )
+from messagedb_agent.events.chain import hash_text
 from messagedb_agent.store.message import Appended, Message, NewMessage
 
 
@@ -179,7 +181,7 @@ def in_snapshot(**fields: Any) -> Change:
 def digits_changed(message: Message) -> Message | None:
     if "+snapshot" not in message.stream_name:
         return message
-    return replace(message, data=(message.data or "").replace('"events":', '"events":1'))
+    return replace(message, data=(message.data or "").replace('"events": ', '"events": 1'))
 
 
 WRONG: dict[str, Change] = {
@@ -199,9 +201,7 @@ WRONG: dict[str, Change] = {
     "without its page": forged(rest=Page(1, None, "A" * 43, (50, 1))),
     "with too many pages": forged(pages={"entries": (Page(1, None, "", (0, 10**9)),)}),
     "with a forged page": forged(rest=Page(1, b"x", "A" * 43)),
-    "with what is no page": forged(
-        rest=Page(1, b"x", "LXEWQrcm_rzdtA2ecpAqe3NoTCK5tEXdNGfHV8dWTdA")
-    ),
+    "with what is no page": forged(rest=Page(1, b"x", hash_text(hashlib.sha256(b"x").digest()))),
     "without pages": forged(pages={}),
 }
 
