@@ -1,6 +1,6 @@
 """Where threads are kept: the embedded server, or a Message DB that a URL names."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +179,27 @@ class Database:
         from messagedb_agent.store.views import install_views
 
         await install_views(await self.url(admin=self.address is None))
+
+    async def drop_snapshots(self, category: str, thread_ids: Collection[str] | None = None) -> int:
+        """Delete the snapshots of threads, as the owner; the next turns fold all of them again.
+
+        Args:
+            category: category of the threads, such as `agent:v0`.
+            thread_ids: ids of the threads; None for all there are.
+
+        Returns:
+            How many messages were deleted.
+
+        Raises:
+            ConfigurationError: the URL is none, or its role may not delete: Message DB's own
+                may read and append alone.
+            StoreUnavailable: the database was not reached.
+        """
+        from messagedb_agent.store.derived import drop_snapshots
+
+        return await drop_snapshots(
+            await self.url(admin=self.address is None), category, thread_ids
+        )
 
     async def stop(self, *, force: bool = False) -> bool:
         """End the embedded server at once; False where none ran.

@@ -245,6 +245,24 @@ class Engine(Reading):
         thread_id = await self.find_thread(thread)
         return self._agent(thread_id, await self.turns.latest(thread_id))
 
+    async def write_snapshot(self, thread_id: str) -> int | None:
+        """Write a snapshot of a thread now, whatever the policy; see `connect`.
+
+        Args:
+            thread_id: its id, in full.
+
+        Returns:
+            The position it was taken at; None where the thread is so short that none would be
+            used, or somebody else was writing one.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            RefusedPayload: it holds what the store does not take.
+            StoreUnavailable: the store was not reached.
+        """
+        return await self.turns.write_snapshot(thread_id)
+
     async def _begin(
         self,
         definition: AgentDefinition,

@@ -79,11 +79,13 @@ class Drawn:
         view: the fold.
         pages: its full pages, by what they hold.
         rest: all else.
+        head: position and id of the message that names them; None where they stand elsewhere.
     """
 
     view: View
     pages: Mapping[str, tuple[Page, ...]]
     rest: Page
+    head: tuple[int, str] | None = None
 
 
 def causes(view: View) -> frozenset[int]:

@@ -190,6 +190,18 @@ class Run:
         if self._snapshots.policy.is_due(self.events, self._kept_events):
             self._snapshots.begin(self.taken(), self._kept, self)
 
+    async def write_snapshot(self) -> int | None:
+        """Keep what was folded, if it is long enough; return the position it was taken at."""
+        keeper = self._snapshots
+        if keeper is None or self.journal.version < 0 or self.events <= keeper.policy.least:
+            return None
+        taken = self.taken()
+        kept = await keeper.write(taken, self._kept)
+        if kept is None:
+            return None
+        self.was_kept(taken, kept)
+        return taken.position
+
     def taken(self) -> Taken:
         """Return the fold as it stands, to be kept; the thread has rows of its own."""
         journal = self.journal

@@ -11,7 +11,7 @@ from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.engine.fingerprint import fingerprint
 from messagedb_agent.engine.history import Segment
 from messagedb_agent.engine.snapshot import Page, Snapshot, Unusable
-from messagedb_agent.engine.snapshots import Found, SnapshotStore, find, write
+from messagedb_agent.engine.snapshots import Found, SnapshotStore, find, stands, write
 from messagedb_agent.errors import AgentError
 from messagedb_agent.events.chain import hash_text
 from messagedb_agent.ids import Ids
@@ -96,7 +96,8 @@ class Snapshotting:
             _logger.debug("a snapshot of %s is not used: %s", snapshot.stream, why)
             return None
         is_own = found.segment == len(parts) - 1
-        return Restored(found, picture, parts_drawn if is_own else _unplaced(parts_drawn))
+        kept = replace(parts_drawn, head=found.head) if is_own else _unplaced(parts_drawn)
+        return Restored(found, picture, kept)
 
     def begin(self, taken: Taken, before: Drawn | None, run: "Keeping") -> None:
         """Begin to write a snapshot, if none of this thread is being written.
@@ -146,6 +147,8 @@ class Snapshotting:
         code = fingerprint()
         if code is None:
             return None
+        if before and before.head and not await stands(self._store, taken.stream, before.head):
+            before = None  # it was dropped, and its pages with it
         parts = await _drawn_by_and_by(taken.picture, before)
         snapshot = Snapshot(
             stream=taken.stream,
@@ -158,10 +161,11 @@ class Snapshotting:
             rest=parts.rest,
             pages=parts.pages,
         )
-        stands = await write(self._store, self._ids, snapshot)
-        if stands is None:
+        written = await write(self._store, self._ids, snapshot)
+        if written is None:
             return None
-        return Drawn(parts.view, _without_contents(stands.pages), stands.rest)
+        kept, head = written
+        return Drawn(parts.view, _without_contents(kept.pages), kept.rest, head)
 
 
 class Keeping(Protocol):

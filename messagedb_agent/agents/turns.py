@@ -137,6 +137,13 @@ class Turns:
         self._kept.keep(run)
         return run.view
 
+    async def write_snapshot(self, thread_id: str) -> int | None:
+        """Write a snapshot of a thread; return where it was taken; see `Engine`."""
+        run = self._run(thread_id)
+        await run.journal.catch_up()
+        self._kept.keep(run)
+        return await run.write_snapshot()
+
     async def attend(self, thread_id: str, progress: Progress, newest: int = -1) -> Attended:
         """See a thread through to its next rest, if nobody else works on it.
 

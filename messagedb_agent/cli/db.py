@@ -49,6 +49,24 @@ def _shell(common: Common, admin: Admin = False) -> int:
     return operations.shell(common, admin=admin)
 
 
+@command(group, "snapshots")
+def _snapshots(
+    common: Common,
+    thread: Annotated[
+        str | None,
+        typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
+    ] = None,
+    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Remove them; nothing else is lost. As the owner.")
+    ] = False,
+) -> int:
+    """Write snapshots of long threads, or drop them: they only save time."""
+    from messagedb_agent.cli import snapshots
+
+    return snapshots.snapshots(common, snapshots.Snapshots(thread, take_all, drop))
+
+
 @command(group, "stop")
 def _stop(
     common: Common,

@@ -61,10 +61,12 @@ class Found:
     Attributes:
         snapshot: the snapshot, its pages read.
         segment: index of the part of the history that it ends in.
+        head: position and id of its message.
     """
 
     snapshot: Snapshot
     segment: int
+    head: tuple[int, str]
 
 
 async def find(reader: Reader, parts: Sequence[Segment], code: str, least: int = 0) -> Found | None:
@@ -90,7 +92,8 @@ async def find(reader: Reader, parts: Sequence[Segment], code: str, least: int =
             snapshot = snapshot_in(message)
             _check(snapshot, part, tuple(parts[:index]), code)
             await require_standing(reader, snapshot)
-            return Found(await with_pages(reader, snapshot), index)
+            whole = await with_pages(reader, snapshot)
+            return Found(whole, index, (message.position, message.id))
         except Unusable as why:
             _ignored(message, str(why))
     return None
@@ -212,7 +215,16 @@ async def _texts(reader: Reader, stream: str, pages: Sequence[Page]) -> Mapping[
     return texts
 
 
-async def write(store: SnapshotStore, ids: Ids, snapshot: Snapshot) -> Snapshot | None:
+async def stands(reader: Reader, stream: str, head: tuple[int, str]) -> bool:
+    """Say whether a snapshot of a thread stands where it was; somebody may have dropped it."""
+    position, id = head
+    message = await _row(reader, snapshot_stream(stream), position)
+    return message is not None and message.id == id
+
+
+async def write(
+    store: SnapshotStore, ids: Ids, snapshot: Snapshot
+) -> tuple[Snapshot, tuple[int, str]] | None:
     """Write a snapshot, pages that are not written yet before it.
 
     Args:
@@ -221,8 +233,8 @@ async def write(store: SnapshotStore, ids: Ids, snapshot: Snapshot) -> Snapshot 
         snapshot: what is to be written; its `row` and `time` are filled in here.
 
     Returns:
-        The snapshot as it stands; None where its event does not stand, or somebody else was
-        writing one.
+        The snapshot as it stands, and position and id of its message; None where its event does
+        not stand, or somebody else was writing one.
 
     Raises:
         RefusedPayload: it holds what the store does not take.
@@ -245,11 +257,11 @@ async def write(store: SnapshotStore, ids: Ids, snapshot: Snapshot) -> Snapshot 
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         whole = replace(snapshot, row=row_digest(row), pages=pages, rest=rest, time=now)
         message = NewMessage(ids.new(), TYPE, data_of(whole))
-        await store.append(stream, message, expected_version=version)
+        appended = await store.append(stream, message, expected_version=version)
     except Conflict as conflict:
         _logger.debug("a snapshot is not written: %s", conflict)
         return None
-    return whole
+    return whole, (appended.position, message.id)
 
 
 class _Pages:
