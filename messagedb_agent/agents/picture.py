@@ -98,18 +98,19 @@ def causes(view: View) -> frozenset[int]:
 
 
 def draw(
-    picture: Picture, before: Drawn | None = None, page_bytes: int = PAGE_BYTES
+    picture: Picture, before: Drawn | None = None, page_bytes: int | None = None
 ) -> Generator[None, None, Drawn]:
     """Make the parts of a snapshot, and pause after each page.
 
     Args:
         picture: what is to be kept.
         before: what was written last; its pages are taken over as far as they are the same.
-        page_bytes: how much JSON fills a page.
+        page_bytes: how much JSON fills a page; `PAGE_BYTES` by default.
 
     Raises:
         TypeError: JSON cannot hold it.
     """
+    page_bytes = PAGE_BYTES if page_bytes is None else page_bytes
     view, talk, line = picture.view, picture.view.conversation, picture.view.lineage
     pages: dict[str, tuple[Page, ...]] = {}
     tails: dict[str, orjson.Fragment] = {}
