@@ -95,6 +95,23 @@ async def test_types_and_correlation_choose_what_is_handled(
     assert by_correlation.places == [("a", 2)]
 
 
+async def test_types_and_correlation_hold_within_a_group(
+    reader: Reader, writer: Store, category: str
+) -> None:
+    metadata = f'{{"correlationStreamName": "{category}Other-1"}}'
+    names = [str(n) for n in range(8)]
+    for name in names:
+        await writer.append(
+            f"{category}-{name}", new("Even"), new("Even", metadata=metadata), new("Odd")
+        )
+    seen = Seen()
+    for number in (0, 1, 2):
+        options = {"name": "trio", "size": 3, "member": number, "keeper": writer}
+        correlated = {"types": ["Even"], "correlation": f"{category}Other"}
+        await consumed(reader, category, seen, **options, **correlated)
+    assert sorted(seen.places) == [(name, 1) for name in names]
+
+
 async def test_a_message_that_keeps_failing_puts_its_thread_aside_and_the_others_go_on(
     reader: Reader, writer: Store, category: str
 ) -> None:
