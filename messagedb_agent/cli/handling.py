@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.leaving import leave_now
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
@@ -105,7 +106,14 @@ def _subscription(engine: "Engine", handler: "Handler", given: Given) -> "Subscr
         timeout_s=given.timeout_s,
         patience=Patience(given.tries),
         standby=given.standby,
+        on_blocked=_end_at_once,
     )
+
+
+def _end_at_once(said: str) -> None:
+    """End a process in which nothing goes on; the next one finds the message, and parks it."""
+    note(f"{said}; the process ends, and the next one is careful")
+    leave_now(ExitCode.INTERNAL)
 
 
 def _types(given: str | None) -> list[str] | None:

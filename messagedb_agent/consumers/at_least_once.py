@@ -17,7 +17,7 @@ from messagedb_agent.consumers.attendance import ENDS_S, Attendance
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.delivery import Consuming
 from messagedb_agent.consumers.handler import bounded, told_apart
-from messagedb_agent.consumers.lanes import Lane, Turn
+from messagedb_agent.consumers.lanes import Lane, Lanes, Turn
 from messagedb_agent.consumers.parking import Parked
 from messagedb_agent.errors import HandlerFailed
 from messagedb_agent.store.message import Message
@@ -42,7 +42,7 @@ class AtLeastOnce:
         self._backlog = Backlog(start - 1)
         self._noted = start
         self._read = start - 1
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes()
         self._ready: deque[Lane] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._concurrency = concurrency
@@ -63,6 +63,11 @@ class AtLeastOnce:
         """How many threads have messages in hand."""
         return len(self._lanes)
 
+    @property
+    def begun_at(self) -> float | None:
+        """When what is handled the longest was begun, by the loop's clock; None for nothing."""
+        return self._lanes.begun_at
+
     async def begin(self) -> None:
         """Take up what was left, of threads that were replayed."""
         await self.look()
@@ -76,7 +81,7 @@ class AtLeastOnce:
             if not wants(message) or (kept and stream in kept.parking):
                 backlog.passed(message.global_position)
             elif backlog.read(stream, message.position, message.global_position):
-                lane = self._lane(stream)
+                lane = self._lanes[stream]
                 lane.add(message)
                 self._offer(lane)
         backlog.passed(through)
@@ -144,12 +149,6 @@ class AtLeastOnce:
         self._drop(stream)
         self._room.set()
 
-    def _lane(self, stream: str) -> Lane:
-        lane = self._lanes.get(stream)
-        if lane is None:
-            lane = self._lanes[stream] = Lane(stream)
-        return lane
-
     def _drop(self, stream: str) -> bool:
         """Let go of a thread's messages; say whether there were any."""
         lane = self._lanes.pop(stream, None)
@@ -167,7 +166,7 @@ class AtLeastOnce:
 
     def _settle(self, lane: Lane, version: int) -> None:
         """Note how far a thread is handled that has had its turn."""
-        lane.is_held = False
+        lane.is_held, lane.begun_at = False, 0.0
         self._backlog.handled(lane.stream, version)
         if not lane.is_empty:
             self._offer(lane)
@@ -182,7 +181,7 @@ class AtLeastOnce:
         kept = self._consuming.kept
         if kept is None or not self._consuming.has(stream) or stream in kept.parking:
             return
-        lane = self._lane(stream)
+        lane = self._lanes[stream]
         lane.queue.clear()
         lane.is_replayed = True
         lane.again, lane.through = kept.parking.resumes_at(stream), max(lane.through, self._read)
@@ -252,7 +251,7 @@ class AtLeastOnce:
     def _failed(self, lane: Lane, error: Exception) -> None:
         if not lane.is_gone:
             lane.turn += 1  # whatever was left behind counts no more
-            lane.error = error
+            lane.error, lane.begun_at = error, 0.0
             self._attendance.offer(lane.stream, self)
 
     async def _see(self, stream: str) -> Attended:
@@ -261,7 +260,7 @@ class AtLeastOnce:
         if lane is None:  # it was put aside elsewhere
             return Attended(-1, rests=True)
         if error := lane.error:  # it was raised behind others, which were handled
-            lane.error = None
+            lane.error, lane.begun_at = None, 0.0
             raise error
         async with self._slots:
             lane.turn += 1
@@ -271,6 +270,7 @@ class AtLeastOnce:
                 await bounded(partial(self._handle, lane), timeout_s, lambda: lane.begun_at)
             except Exception as error:
                 lane.turn += 1
+                lane.begun_at = 0.0
                 if lane.version == before:
                     raise
                 lane.error = error

@@ -22,6 +22,7 @@ _LOOK_S = 0.5  # between two looks at what is parked
 _NOTE_S = 1.0  # between two notes of the position
 _REPORT_S = 30.0
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
+_LONG_S = 60.0  # that a message is handled without a bound, until the log is told
 _ENDS_S = 3.0  # how long the store has, at the end, to note the position
 _LONG_AGO = -1e9
 
@@ -44,7 +45,7 @@ class Consumption:
         self._held: Page | None = None  # what could not all be handed on
         self._has_begun = False
         self._newest = 0
-        self._looked_at = self._noted_at = self._told_at = _LONG_AGO
+        self._looked_at = self._noted_at = _LONG_AGO
 
     @property
     def position(self) -> int:
@@ -60,6 +61,12 @@ class Consumption:
     def done(self) -> int:
         """How many messages were handled."""
         return self._delivery.done if self._delivery else 0
+
+    @property
+    def longest_s(self) -> float:
+        """How many seconds the message has taken that is under way the longest; 0 for none."""
+        begun_at = self._delivery.begun_at if self._delivery else None
+        return 0.0 if begun_at is None else asyncio.get_running_loop().time() - begun_at
 
     @property
     def _is_wary(self) -> bool:
@@ -108,6 +115,18 @@ class Consumption:
             if self._delivery:
                 await self._pages.close()
 
+    async def watch(self) -> None:
+        """Tell the log how it goes, and of a message that takes long, for ever."""
+        loop, told_at, told_of = asyncio.get_running_loop(), _LONG_AGO, None
+        while True:
+            if self._delivery and loop.time() - told_at >= _REPORT_S:
+                told_at = loop.time()
+                self._report(self._delivery, "consuming")
+            if self._delivery and self.longest_s > _LONG_S and self._delivery.begun_at != told_of:
+                told_of = self._delivery.begun_at
+                _logger.warning("a message is handled for more than %g s", _LONG_S)
+            await asyncio.sleep(min(_NOTE_S, _LONG_S))
+
     async def end(self, grace_s: float, *, notes: bool = True) -> None:
         """Let what is under way end, and note how far all is handled.
 
@@ -152,9 +171,6 @@ class Consumption:
         if now - self._noted_at >= _NOTE_S:
             self._noted_at = now
             await delivery.note()
-        if now - self._told_at >= _REPORT_S:
-            self._told_at = now
-            self._report(delivery, "consuming")
         return has_more
 
     async def _read_on(self, cursor: Cursor, delivery: Delivery) -> bool:
@@ -201,5 +217,6 @@ class Consumption:
                 "parked": len(kept.parking.parked) if kept else 0,
                 "position": self.position,
                 "lag": self.lag,
+                "longest_s": round(self.longest_s, 1),
             },
         )

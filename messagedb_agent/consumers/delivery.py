@@ -99,6 +99,11 @@ class Delivery(Protocol):
         """How many threads have messages in hand."""
         ...
 
+    @property
+    def begun_at(self) -> float | None:
+        """When what is handled the longest was begun, by the loop's clock; None for nothing."""
+        ...
+
     async def begin(self) -> None:
         """Take up what was left, of threads that were replayed.
 

@@ -83,6 +83,7 @@ class ExactlyOnce:
         self._read = self._through = position
         self._queue = deque[Message]()
         self._stopping = asyncio.Event()
+        self._batch: _Batch | None = None  # what is handled at this moment
         self.done = 0
 
     @property
@@ -94,6 +95,11 @@ class ExactlyOnce:
     def under_way(self) -> int:
         """How many messages are in hand."""
         return len(self._queue)
+
+    @property
+    def begun_at(self) -> float | None:
+        """When what is handled was begun, by the loop's clock; None for nothing."""
+        return self._batch.begun_at if self._batch else None
 
     async def begin(self) -> None:
         """Take up what was left, of threads that were replayed."""
@@ -190,7 +196,7 @@ class ExactlyOnce:
         batch = _Batch(messages, 0, asyncio.get_running_loop().time())
         timeout_s = self._consuming.handling.timeout_s
         async with self._store.transaction() as transaction:
-            work = partial(self._handle, batch, transaction, ledger)
+            work, self._batch = partial(self._handle, batch, transaction, ledger), batch
             try:
                 await bounded(work, timeout_s, lambda: batch.begun_at)
             except StoreUnavailable:
@@ -199,6 +205,8 @@ class ExactlyOnce:
                 if transaction.is_lost:
                     raise StoreUnavailable("the connection of a handler is lost") from error
                 raise _Refused(batch.count, error_text(error)) from error
+            finally:
+                self._batch = None
             count, is_open = batch.count, transaction.is_open
             last = messages[count - 1]
             try:

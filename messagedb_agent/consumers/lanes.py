@@ -79,6 +79,19 @@ class Lane:
         self.again = next_one if is_cut or has_grown else None
 
 
+class Lanes(dict[str, Lane]):
+    """The lanes of threads that have messages in hand; asked for another one, it makes it."""
+
+    def __missing__(self, stream: str) -> Lane:
+        lane = self[stream] = Lane(stream)
+        return lane
+
+    @property
+    def begun_at(self) -> float | None:
+        """When the message was begun that is under way the longest; None for none."""
+        return min((lane.begun_at for lane in self.values() if lane.begun_at), default=None)
+
+
 @dataclass(slots=True)
 class Turn:
     """What a task has in hand: a lane, or none; and when that was begun, by the loop's clock."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,6 +18,7 @@ from messagedb_agent.consumers.positions import Keeper, Positions
 from messagedb_agent.consumers.post import Post
 from messagedb_agent.consumers.run_log import RunLog
 from messagedb_agent.consumers.starting import Start, Starting
+from messagedb_agent.consumers.watch import watched
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.audience import Bell
@@ -27,6 +28,7 @@ from messagedb_agent.store.store import Listener, News, Reader
 from messagedb_agent.store.stream_name import beside, check_category
 from messagedb_agent.store.transactional import Transactional
 
+_LONG_S = 60.0  # that the loop may stand still, where a message may take as long as it likes
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 
@@ -64,6 +66,8 @@ class Subscription:
         timeout_s: seconds that one message may take; None for no bound.
         grace_s: seconds that what is under way has to end once it is stopped.
         patience: how often a message is tried, and the pauses between.
+        on_blocked: called with a line of text, from another thread, where a handler has kept the
+            event loop from running for `timeout_s`, or a minute; None tells the log.
         standby: whether to wait while another process runs by this name; else that is a `Conflict`.
 
     Raises:
@@ -87,6 +91,7 @@ class Subscription:
     grace_s: float = 30.0
     patience: Patience = field(default_factory=Patience)
     standby: bool = True
+    on_blocked: Callable[[str], object] | None = None
 
     def __post_init__(self) -> None:
         check_category(self.category)
@@ -135,6 +140,11 @@ class Subscription:
         return self._done_before + self._consumption.done
 
     @property
+    def longest_s(self) -> float:
+        """How many seconds the message has taken that is under way the longest; 0 for none."""
+        return self._consumption.longest_s
+
+    @property
     def parked(self) -> int:
         """How many threads are parked, as far as it was heard."""
         kept = self._consuming.kept
@@ -161,6 +171,7 @@ class Subscription:
         async with self._news() as news:
             while not self._stopping.is_set():
                 async with AsyncExitStack() as stack:
+                    stack.enter_context(watched(self.timeout_s or _LONG_S, self._tell_blocked))
                     hold = await self._post.taken(stack, self._stopping)
                     if hold is None or await self._has_ended(hold, news, once=once):
                         return
@@ -170,6 +181,7 @@ class Subscription:
         consumption = self._consumption
         working = asyncio.create_task(consumption.work(news, once=once))
         ends = (asyncio.create_task(self._stopping.wait()), asyncio.create_task(hold.lost.wait()))
+        watching = asyncio.create_task(consumption.watch())
         try:
             await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
             if not hold.lost.is_set():
@@ -181,7 +193,7 @@ class Subscription:
         finally:
             was_stopped, is_lost = self._stopping.is_set(), hold.lost.is_set()
             consumption.stop()  # a handler that ends just then keeps a cancel from being heard
-            await _cancelled(working, *ends)
+            await _cancelled(working, *ends, watching)
             grace_s = self.grace_s if was_stopped and not is_lost else 0
             await consumption.end(grace_s, notes=not is_lost)
         if not is_lost or was_stopped:
@@ -191,6 +203,13 @@ class Subscription:
         self._done_before += consumption.done
         self._consumption = Consumption(self._starting)
         return False
+
+    def _tell_blocked(self, seconds: float) -> None:
+        said = f"a handler has kept the event loop from running for {seconds:.1f} s"
+        if self.on_blocked:
+            self.on_blocked(said)
+        else:
+            _logger.error("%s", said)
 
     def _keeps(self) -> Kept | None:
         store = self.keeper or (self.reader if isinstance(self.reader, Keeper) else None)

@@ -5,11 +5,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from messagedb_agent.cli.exits import ExitCode
 from tests.cli import CommandLine, finished
 from tests.integration.ledger import Ledger, a_ledger
 
 HANDLERS = """
 import os
+import time
 from pathlib import Path
 
 def line(message):
@@ -24,16 +26,25 @@ def once_or_more(message):
     with Path("handled.txt").open("a") as file:
         file.write(line(message) + "\\n")
 
+async def blocks(message):
+    if line(message) == "bad/1":
+        time.sleep(1000)
+    with Path("handled.txt").open("a") as file:
+        file.write(line(message) + "\\n")
+
 async def once(message, connection):
     await connection.execute(os.environ["INSERT"], ("", line(message)))
     die_at(message)
 """
 
 
-@pytest.mark.parametrize("handler", ["once_or_more", "once"])
+@pytest.mark.parametrize(
+    ("handler", "code"), [("once_or_more", 77), ("once", 77), ("blocks", ExitCode.INTERNAL)]
+)
 def test_a_message_that_ends_each_process_is_parked_and_the_others_are_handled(
-    cli: CommandLine, tmp_path: Path, store_url: str, admin_url: str, category: str, handler: str
-) -> None:
+    cli: CommandLine, tmp_path: Path, store_url: str, admin_url: str, category: str, handler: str,
+    code: int,
+) -> None:  # fmt: skip
     (tmp_path / "my_handlers.py").write_text(HANDLERS)
     orders = f"{category}Orders"
     with psycopg.connect(store_url) as connection:
@@ -42,11 +53,21 @@ def test_a_message_that_ends_each_process_is_parked_and_the_others_are_handled(
                 "SELECT write_message(gen_random_uuid()::text, %s, 'Written', '{}')",
                 (f"{orders}-{stream}",),
             )
-    words = ("consume", f"my_handlers:{handler}", "--of", orders, "--once", "--tries", "2")
+    words = (
+        "consume",
+        f"my_handlers:{handler}",
+        "--of",
+        orders,
+        "--once",
+        "--tries",
+        "2",
+        "--timeout",
+        "1",
+    )
     with a_ledger(admin_url) as ledger:
         environment = {"INSERT": _insert(ledger, store_url)}
         codes = [finished(cli.process(*words, environment=environment)).code for _ in range(3)]
-        assert codes == [77, 77, 0]
+        assert codes == [code, code, 0]
         lines = ledger.lines
     if handler == "once":
         assert lines == ["bad/0", "good/0", "good/1"]
