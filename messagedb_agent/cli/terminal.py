@@ -53,6 +53,17 @@ def write(text: str, *, flush: bool = False) -> None:
         answers().flush()
 
 
+def flush() -> None:
+    """Write out what is still held of standard output.
+
+    For who says then that all is written: `tell` keeps silent where it cannot be.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    answers().flush()
+
+
 async def write_array(values: AsyncIterator[str]) -> None:
     """Write JSON values as an array to standard output, a line each, as they come."""
     held = None

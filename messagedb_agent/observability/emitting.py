@@ -29,7 +29,6 @@ from messagedb_agent.observability.spans import Span
 
 SCOPE = "messagedb_agent"
 SERVICE = "messagedb-agent"
-SCHEMA = "https://opentelemetry.io/schemas/1.42.0"
 
 _MOST_REMEMBERED = 10_000
 _KINDS: Mapping[str, SpanKind] = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
@@ -69,10 +68,10 @@ class Emitter:
         self._meters = meter_provider or NoOpMeterProvider()
         self._closes = closes
         self._given = _Given()
-        self._tracer = tracer_provider.get_tracer(SCOPE, schema_url=SCHEMA)
+        self._tracer = tracer_provider.get_tracer(SCOPE)
         if isinstance(self._tracer, Tracer):  # else the SDK is disabled
             self._tracer.id_generator = self._given
-        self._metrics = Metrics(self._meters.get_meter(SCOPE, schema_url=SCHEMA))
+        self._metrics = Metrics(self._meters.get_meter(SCOPE))
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def emit(self, span: Span) -> None:

@@ -14,7 +14,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from messagedb_agent.observability import tracing as tracing_module
-from tests.cli import CommandLine, finished
+from tests.cli import PROGRAM, CommandLine, finished
 from tests.otlp_receiver import Arrived, Receiver, receiving, spans_in
 from tests.waiting import until_now
 
@@ -170,6 +170,19 @@ def test_an_endpoint_that_refuses_ends_the_export_with_11(
     assert (ended.code, ended.out) == (11, "")
     assert "the endpoint did not take the spans" in ended.err
     assert "exported" not in ended.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("words", [(), ("--otel",)])
+def test_an_export_to_a_full_disk_is_not_said_to_be_one(
+    cli: CommandLine, words: tuple[str, ...]
+) -> None:
+    cli("start", "What is 5 + 3?", "--model", "offline")
+    with open("/dev/full", "w") as full:
+        command = [*PROGRAM, "--category", cli._category, "export", "last", *words]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 11
+    assert "exported" not in ended.stderr
 
 
 def test_an_export_of_nothing_is_nothing(cli: CommandLine, receiver: Receiver) -> None:
