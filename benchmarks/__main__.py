@@ -10,6 +10,9 @@ from benchmarks import commands
 from benchmarks.backlog import Backlog, Consumed
 from benchmarks.backlog import measure as measure_backlog
 from benchmarks.database import Bench, private_server
+from benchmarks.snapshots import ColdTurn, middle
+from benchmarks.snapshots import Measured as Snapshots
+from benchmarks.snapshots import measure as measure_snapshots
 from benchmarks.table import Row, conditions, load, render
 from benchmarks.threads import Threads
 from benchmarks.threads import measure as measure_threads
@@ -19,7 +22,7 @@ from benchmarks.wake import Waking
 from benchmarks.wake import measure as measure_waking
 
 USUAL = ("turns", "threads", "wake", "help", "list", "start")
-ROWS = (*USUAL, "backlog")
+ROWS = (*USUAL, "snapshots", "backlog")
 MIN_TURNS = 2 * EDGE
 FIRST_TIMES = 3
 
@@ -72,6 +75,8 @@ async def _measured(chosen: argparse.Namespace) -> str:
             rows += _thread_rows(threads, chosen.at_once)
         if "wake" in wanted:
             rows += _wake_rows(await measure_waking(bench, max(chosen.wakes, 2)))
+        if "snapshots" in wanted:
+            rows += _snapshot_rows(await measure_snapshots(bench, chosen.events or 100_000))
         if "list" in wanted:
             await commands.fill(bench, chosen.threads)
             what = f"list, {chosen.threads:,} threads"
@@ -111,6 +116,25 @@ def _consumed_row(what: str, took: Consumed, beside: Consumed | None = None, aim
     cpu_us = f"{took.cpu_s * 1e6 / took.count:.1f} us CPU each"
     ratio = f"{took.per_s / beside.per_s:.2f}" if beside else ""
     return Row(what, f"{took.per_s:,.0f}", cpu_us, ratio, aim)
+
+
+def _snapshot_rows(measured: Snapshots) -> list[Row]:
+    what = f"the next turn of {measured.events:,} events elsewhere"
+    behind, late = middle(measured.behind), middle(measured.late)
+    without, aim = measured.without, "< 200 ms"
+    sizes = f"{measured.size_bytes:,}", f"{measured.next_bytes:,} next"
+    return [
+        _cold_row(f"{what} (median of {len(measured.behind)})", behind, aim),
+        _cold_row(f"the same, {measured.late_events} events behind the snapshot", late, aim),
+        _cold_row("the same, without one (once)", without),
+        Row("writing it, beside the work", f"{measured.first_ms:.0f} ms"),
+        Row("writing the next one", f"{measured.next_ms:.0f} ms"),
+        Row("bytes of the first snapshot, and of the next", *sizes),
+    ]
+
+
+def _cold_row(what: str, turn: ColdTurn, aim: str = "") -> Row:
+    return Row(what, f"{turn.elapsed_ms:,.0f} ms", f"{turn.cpu_ms:,.0f} ms CPU", aim=aim)
 
 
 def _wake_rows(waking: Waking) -> list[Row]:

@@ -16,12 +16,14 @@ from messagedb_agent.engine.fingerprint import fingerprint
 from messagedb_agent.engine.snapshots import pages_stream, snapshot_stream
 
 TIMES = 7
-BREAK_EVEN = (128, 256, 512, 1024)
-"""Lengths of threads at which it is looked whether a snapshot pays."""
+TURN_EVENTS = 7
+
+LATE = 490
+"""How many events there may be behind a snapshot by the default policy, or nearly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ColdTurn:
     """A turn of an engine that knew nothing of the thread.
 
     Attributes:
@@ -41,6 +43,8 @@ class Measured:
         events: how long the thread was.
         without: the next turn without a snapshot.
         behind: next turns behind one.
+        late: next turns with nearly as many events behind one as there may be by default.
+        late_events: how many these are.
         first_ms: milliseconds to write the first one, beside the work.
         next_ms: milliseconds to write the next one, a few events later.
         size_bytes: what the first one and its pages take in the table.
@@ -48,8 +52,10 @@ class Measured:
     """
 
     events: int
-    without: Turn
-    behind: Sequence[Turn]
+    without: ColdTurn
+    behind: Sequence[ColdTurn]
+    late: Sequence[ColdTurn]
+    late_events: int
     first_ms: float
     next_ms: float
     size_bytes: int
@@ -72,7 +78,10 @@ async def measure(bench: Bench, events: int, times: int = TIMES) -> Measured:
     behind = [await _turn(bench, thread_id, "every 1000000000") for _ in range(times)]
     next_ms = await _written(bench, thread_id)
     next_bytes = _size(bench, thread_id) - size_bytes
-    return Measured(events, without, behind, first_ms, next_ms, size_bytes, next_bytes)
+    late_events = await _lengthened(bench, thread_id)
+    late = [await _turn(bench, thread_id, "every 1000000000") for _ in range(times)]
+    sizes = (size_bytes, next_bytes)
+    return Measured(events, without, behind, late, late_events, first_ms, next_ms, *sizes)
 
 
 async def _thread(bench: Bench, events: int) -> str:
@@ -86,18 +95,29 @@ async def _thread(bench: Bench, events: int) -> str:
         return agent.thread_id
 
 
+async def _lengthened(bench: Bench, thread_id: str) -> int:
+    """Put turns behind a thread without snapshots, and return how many events they are."""
+    async with await _engine(bench, "never") as engine:
+        newest = await engine.newest(thread_id)
+        start = newest.position - TURN_EVENTS + 1 if newest else 0
+        turn = [message async for message in engine.messages(thread_id, position=start)]
+    count = LATE // TURN_EVENTS
+    add_turns(bench, turn, count)
+    return count * TURN_EVENTS
+
+
 async def _engine(bench: Bench, snapshots: str) -> Engine:
     return await connect(bench.url, models=lambda _: OneCall(), snapshots=snapshots)
 
 
-async def _turn(bench: Bench, thread_id: str, snapshots: str) -> Turn:
+async def _turn(bench: Bench, thread_id: str, snapshots: str) -> ColdTurn:
     async with await _engine(bench, snapshots) as engine:
         fingerprint.cache_clear()
         gc.collect()
         began, worked = perf_counter(), process_time()
         agent = await engine.latest(thread_id)
         await agent.advance("What is six times seven?")
-        return Turn((perf_counter() - began) * 1000, (process_time() - worked) * 1000)
+        return ColdTurn((perf_counter() - began) * 1000, (process_time() - worked) * 1000)
 
 
 async def _written(bench: Bench, thread_id: str) -> float:
@@ -123,6 +143,6 @@ def _size(bench: Bench, thread_id: str) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def middle(turns: Sequence[Turn]) -> Turn:
+def middle(turns: Sequence[ColdTurn]) -> ColdTurn:
     """Return the median of turns."""
-    return Turn(median(t.elapsed_ms for t in turns), median(t.cpu_ms for t in turns))
+    return ColdTurn(median(t.elapsed_ms for t in turns), median(t.cpu_ms for t in turns))
