@@ -74,9 +74,6 @@ def test_what_came_from_the_record_is_told_and_several_models_make_several_forks
 def test_a_call_that_the_record_does_not_know_ends_the_command_and_is_told(
     cli: CommandLine,
 ) -> None:
-    parent = started(cli, 'call charge_card {"amount": 1}')  # no such tool here: it never ran
-    ended = cli("what-if", parent, "--at", "1", "--tools", "live")
-    assert ended.code == 0
     first = started(cli, "What is 5 + 3?")
     cli("message", first, "What is 6 + 3?")
     fork = cli("fork", first, "--at", "7").out.strip()

@@ -111,7 +111,7 @@ async def test_a_replaced_result_answers_the_same_call_of_another_model_too() ->
     (id,) = [r.event.call_id for r in rows if isinstance(r.event, ToolExecutionCompleted)]
     asked = await engine.load_agent(rows[1].id)
     fork = await engine.what_if(asked, results={id: "a ton"}, model="other")
-    assert given(model)[-1] == "a ton"
+    assert (given(model)[-1], model.requests[-1].model, fork.model) == ("a ton", "other", "other")
     (done,) = [
         r.event for r in await own(engine, fork) if isinstance(r.event, ToolExecutionCompleted)
     ]
