@@ -9,7 +9,8 @@ from messagedb_agent.cli.render_json import usage_totals
 from messagedb_agent.cli.terminal import one_line
 from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
-from messagedb_agent.projections.comparison import Comparison, Pair
+from messagedb_agent.projections.aligned import Pair
+from messagedb_agent.projections.comparison import Comparison
 from messagedb_agent.projections.effects import ToolEffect
 
 if TYPE_CHECKING:

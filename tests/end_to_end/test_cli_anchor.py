@@ -6,15 +6,10 @@ import psycopg
 import pytest
 
 from tests.cli import CommandLine
+from tests.end_to_end.test_cli_sessions import started
 
 KEY = "a key of many characters"
 CUT = "DELETE FROM message_store.messages WHERE stream_name = %s AND position > %s"
-
-
-def started(cli: CommandLine) -> str:
-    ended = cli("start", "What is 42 * 7?", "--format", "json")
-    assert ended.code == 0
-    return str(ended.json["threadId"])
 
 
 def cut(admin_url: str, stream: str, position: int) -> None:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.cli import CommandLine, finished
+from tests.end_to_end.test_cli_sessions import started
 
 DELETE = "DELETE FROM message_store.messages WHERE message_store.category(stream_name) = %s"
 # What jsonb has printed of these is what must come back.
@@ -16,12 +17,6 @@ PAID = '{"amount": 1.50, "a key": [1e3, "Grüß dich", null]}'
 @pytest.fixture
 def category_of_threads(category: str) -> str:
     return f"{category}:v0"
-
-
-def started(cli: CommandLine) -> str:
-    ended = cli("start", "What is 42 * 7?", "--format", "json")
-    assert ended.code == 0
-    return str(ended.json["threadId"])
 
 
 def removed(admin_url: str, category: str) -> None:

@@ -8,15 +8,10 @@ import pytest
 
 from messagedb_agent.cli.checking import processes_for
 from tests.cli import CommandLine
+from tests.end_to_end.test_cli_sessions import started
 from tests.terminal import Opens
 
 CHANGED = "UPDATE message_store.messages SET data = %s WHERE stream_name = %s AND position = 1"
-
-
-def started(cli: CommandLine, question: str = "What is 42 * 7?") -> str:
-    ended = cli("start", question, "--format", "json")
-    assert ended.code == 0
-    return str(ended.json["threadId"])
 
 
 def forge(admin_url: str, stream: str) -> None:

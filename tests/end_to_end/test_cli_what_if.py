@@ -71,6 +71,14 @@ def test_what_came_from_the_record_is_told_and_several_models_make_several_forks
     assert cli("verify", one["threadId"]).code == 0
 
 
+def test_the_model_that_is_named_is_asked_and_not_the_recorded_one(cli: CommandLine) -> None:
+    cli.set(OPENAI_API_KEY="no-key")
+    left = cli("--model", "openai/gpt-4o", "start", "--detach", "What is 42 * 7?")
+    assert left.code == 0
+    ended = cli("what-if", "last", "--at", "1", "--model", "offline", "--tools", "live")
+    assert (ended.code, ended.out) == (0, "42 * 7 = 294.\n")
+
+
 def test_a_call_that_the_record_does_not_know_ends_the_command_and_is_told(
     cli: CommandLine,
 ) -> None:
