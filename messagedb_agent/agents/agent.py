@@ -18,11 +18,11 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
 )
-from messagedb_agent.agents.approving import fitting_ids, waiting_call
 from messagedb_agent.agents.json_text import json_text
+from messagedb_agent.agents.meant import unresolved_call, waiting_call
 from messagedb_agent.agents.progress import SILENT, Advancing, Progress
 from messagedb_agent.agents.view import View
-from messagedb_agent.errors import AmbiguousName, NotFound
+from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.events.values import AgentDefinition, Limits
@@ -390,12 +390,8 @@ class Agent:
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; asking again is safe.
         """
-        fitting = fitting_ids(call_id, sorted(self.view.conversation.state.unknown))
-        if len(fitting) > 1:
-            raise AmbiguousName("call of unknown outcome", call_id, fitting)
-        if not fitting:
-            raise NotFound("call of unknown outcome", call_id)
-        return await self._ask(ResolveOutcome(fitting[0], status, text, by), progress)
+        call = unresolved_call(self.view, call_id)
+        return await self._ask(ResolveOutcome(call, status, text, by), progress)
 
     async def end(self, *, reason: str | None = None) -> "Agent":
         """End the session; a later message reopens it. Ended twice is ended once.

@@ -1,48 +1,10 @@
-"""Approvals: which call is meant, and that what runs is what a person was asked about."""
-
-from collections.abc import Iterable
+"""Approvals: what runs is what a person was asked about."""
 
 from messagedb_agent.agent.commands import ApproveTool
 from messagedb_agent.agents.view import View
-from messagedb_agent.errors import AmbiguousName, NotFound, Refused, ValidationError
+from messagedb_agent.errors import Refused, ValidationError
 from messagedb_agent.events.canonical import is_object
-from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.tools.tool import Tools
-
-
-def waiting_call(seen: View, given: str | None) -> ToolApprovalRequested:
-    """Return the waiting call that is meant.
-
-    Args:
-        seen: the state that is asked.
-        given: its id, or a beginning or an end of it that no other waiting call's has; None where
-            only one waits.
-
-    Raises:
-        Refused: no call waits, or the one that is meant waits no more.
-        AmbiguousName: more than one fits.
-        NotFound: none fits.
-    """
-    waiting = {asked.call_id: asked for asked in seen.outcome.waiting}
-    if not waiting:
-        raise Refused("no tool call of this thread waits for approval")
-    fitting = tuple(waiting) if given is None else fitting_ids(given, waiting)
-    if len(fitting) == 1:
-        return waiting[fitting[0]]
-    if fitting:
-        raise AmbiguousName("waiting call", given or "", fitting)
-    open_round = seen.conversation.round
-    if open_round and fitting_ids(given or "", (call.call_id for call in open_round.calls)):
-        raise Refused(f"call {given} does not wait for approval")
-    raise NotFound("waiting call", given or "")
-
-
-def fitting_ids(given: str, ids: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids that a part fits; the one that it is, where it is one."""
-    known = tuple(ids)
-    if given in known:
-        return (given,)
-    return tuple(id for id in known if given and (id.startswith(given) or id.endswith(given)))
 
 
 def check_approval(command: ApproveTool, seen: View, tools: Tools) -> None:
