@@ -18,6 +18,7 @@ _FOLDING = (
     "projections",
     "agents/picture.py",
     "agents/plain.py",
+    "agents/rows.py",
     "agents/settled.py",
     "agents/view.py",
     "engine/places.py",

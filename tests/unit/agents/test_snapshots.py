@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -486,3 +487,22 @@ def test_a_changed_fold_has_another_fingerprint(
         other = fingerprints.fingerprint.__wrapped__()
         assert other not in (None, same)
         same = other
+
+
+def test_the_fingerprint_covers_all_that_a_picture_is_made_by() -> None:
+    """What these modules import of the package is in it, or is in itself no part of a fold."""
+    package = fingerprints._PACKAGE
+    own = [name for name in fingerprints._FOLDING if name.startswith("agents/")]
+    assert len(own) > 4
+    names = {
+        name.removeprefix("messagedb_agent.").replace(".", "/")
+        for path in own
+        for name in re.findall(r"^from (messagedb_agent[.\w]+)", (package / path).read_text(), re.M)
+    }
+    outside = {
+        name
+        for name in names
+        if name.partition("/")[0] not in fingerprints._FOLDING
+        and f"{name}.py" not in fingerprints._FOLDING
+    }
+    assert outside == {"errors"}
