@@ -12,7 +12,6 @@ from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.naming import state_at
 from messagedb_agent.cli.next_steps import command, hints
@@ -20,10 +19,9 @@ from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.prompting import ask, can_ask
 from messagedb_agent.cli.render_json import text_of, turn_values
 from messagedb_agent.cli.render_steps import Step, step_json, step_line, steps_of
-from messagedb_agent.cli.running import run
 from messagedb_agent.cli.supposed_calls import given_results
 from messagedb_agent.cli.terminal import note, out
-from messagedb_agent.cli.turning import go_on, outcome
+from messagedb_agent.cli.turning import outcome, run_turns
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.words import Answering
 
@@ -99,14 +97,7 @@ def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str)
                 out(text_of({"parent": parent, "branches": shown}))
         return next((branch.code for branch in branches if branch.code), ExitCode.OK)
 
-    try:
-        return run(work())
-    except KeyboardInterrupt as interrupt:
-        note(f"interrupted; {go_on(setup.common, live.thread_id)}")
-        return exit_code_of_interrupt(interrupt)
-    except Cancelled as error:
-        note(f"error: {error}; {go_on(setup.common, live.thread_id)}")
-    return ExitCode.INTERRUPTED
+    return run_turns(setup, live, work())
 
 
 def _mode(common: Common) -> tuple[Answering, Common]:

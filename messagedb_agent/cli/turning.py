@@ -1,9 +1,9 @@
 """A turn, seen through: what is shown on the way, how it ended, and what may be typed next."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.common import Common
@@ -81,8 +81,19 @@ def see_through(setup: Setup, model: str | None, turn: Turn | OnThread, manner: 
     live = Live(is_quiet=manner.form == "json")
     if model is not None:
         setup.model_settings.check(model)  # before anything is written, or even started
+    return run_turns(setup, live, _run(setup, live, turn, manner))
+
+
+def run_turns(setup: Setup, live: Live, work: Coroutine[Any, Any, int]) -> int:
+    """Run turns, and say how the thread is taken up where they were interrupted.
+
+    Args:
+        setup: what the command was given.
+        live: what the turns tell, such as the thread they are of.
+        work: the turns; returns the command's exit code.
+    """
     try:
-        return run(_run(setup, live, turn, manner))
+        return run(work)
     except KeyboardInterrupt as interrupt:
         note(f"interrupted; {go_on(setup.common, live.thread_id)}")
         return exit_code_of_interrupt(interrupt)
