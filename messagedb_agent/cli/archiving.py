@@ -15,8 +15,9 @@ from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.running import run
+from messagedb_agent.cli.streams import flush_answers
 from messagedb_agent.cli.tally import threads_text
-from messagedb_agent.cli.terminal import flush, note, out, write
+from messagedb_agent.cli.terminal import note, out, write
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
             ids = await named_or_all(engine, threads, take_all=take_all)
             async for line in archive_lines(engine, ids):
                 write(line)
-            flush()
+            flush_answers()
             note(f"exported: {threads_text(len(ids))}")
             for thread, parent in await missing_parents(engine, ids):
                 note(f"thread {thread} needs thread {parent}, which it was forked from: not here")

@@ -10,8 +10,9 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
+from messagedb_agent.cli.streams import flush_answers
 from messagedb_agent.cli.tally import threads_text
-from messagedb_agent.cli.terminal import flush, note, write
+from messagedb_agent.cli.terminal import note, write
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def export_spans(
                         return ExitCode.OUTPUT
                 if not await _flushed(out):
                     return ExitCode.OUTPUT
-        flush()
+        flush_answers()
         note(f"exported: {out.sent} spans of {threads_text(len(ids))}")
         return ExitCode.OK
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
-from messagedb_agent.cli.streams import answers, forget
+from messagedb_agent.cli.streams import answers, begin_anew, flush_answers, forget
 from messagedb_agent.cli.terminal import note, tell
 from messagedb_agent.errors import AgentError
 
@@ -30,9 +30,10 @@ def exit_code_of_interrupt(interrupt: KeyboardInterrupt) -> ExitCode:
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens."""
+    begin_anew()
     try:
         code = command()
-        answers().flush()
+        flush_answers()
     except BrokenPipeError:
         forget(answers())
         return ExitCode.OK  # who reads has read enough

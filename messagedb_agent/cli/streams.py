@@ -47,6 +47,41 @@ def answers() -> TextIO:
     return _kept[0].answers if _kept else sys.stdout
 
 
+_lost: list[OSError] = []  # why answers could not be written when something else was to be said
+
+
+def flush_answers() -> None:
+    """Write out what is held of answers.
+
+    Raises:
+        OSError: that failed, now or in `flush_before_notes`: something is missing of them.
+    """
+    if _lost:
+        raise _lost[0]
+    answers().flush()
+
+
+def flush_before_notes() -> None:
+    """Write out what is held of answers, so that what is said next stands behind them.
+
+    A failure is told by the next `flush_answers`: what a stream could not write it may have lost,
+    and would not fail again.
+    """
+    try:
+        answers().flush()
+    except BrokenPipeError:
+        pass  # who reads has read enough
+    except OSError as error:
+        _lost.append(error)
+    except ValueError:  # it is closed
+        pass
+
+
+def begin_anew() -> None:
+    """Forget what an earlier command of this process could not write."""
+    _lost.clear()
+
+
 def notes() -> TextIO:
     """Return the stream that notes and logs are written to."""
     return _kept[0].notes if _kept else sys.stderr

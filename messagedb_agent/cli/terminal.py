@@ -3,10 +3,9 @@
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import TextIO
 
-from messagedb_agent.cli.streams import answers, forget, notes
+from messagedb_agent.cli.streams import answers, flush_before_notes, forget, notes
 
 # What a terminal would obey: control characters but for line break and tab, separators of lines
 # and paragraphs, and the format characters that turn text round, swap or annotate it. Joiners and
@@ -53,17 +52,6 @@ def write(text: str, *, flush: bool = False) -> None:
         answers().flush()
 
 
-def flush() -> None:
-    """Write out what is still held of standard output.
-
-    For who says then that all is written: `tell` keeps silent where it cannot be.
-
-    Raises:
-        OSError: it cannot be written to.
-    """
-    answers().flush()
-
-
 async def write_array(values: AsyncIterator[str]) -> None:
     """Write JSON values as an array to standard output, a line each, as they come."""
     held = None
@@ -95,8 +83,7 @@ def tell(text: str) -> None:
 
     Nobody is told where that cannot be written to: there is no other place to say so.
     """
-    with suppress(OSError, ValueError):  # of standard output, told when the command ends
-        answers().flush()
+    flush_before_notes()
     try:
         notes().write(text)
         notes().flush()
