@@ -40,11 +40,15 @@ class _Refused(Exception):
         before: how many those are.
         reason: what went wrong.
         is_known: whether it was this message; else it may have been any of them.
+        is_lost: whether the connection is gone, which may be the store's doing as well.
     """
 
-    def __init__(self, before: int, reason: str, *, is_known: bool = True) -> None:
+    def __init__(
+        self, before: int, reason: str, *, is_known: bool = True, is_lost: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_lost = is_lost
         self.at_once = before if is_known else before // 2 + before % 2
 
 
@@ -172,12 +176,12 @@ class ExactlyOnce:
             except (Conflict, StoreUnavailable) as error:  # ours may stand all the same
                 if away == 0 and isinstance(error, StoreUnavailable):
                     _logger.warning("the store failed, and is tried again: %s", error)
-                if await self._know_again(ledger):
-                    away = 0
-                else:
-                    await self._pause(_PAUSES_S[min(away, len(_PAUSES_S) - 1)])
-                    away += 1
+                away = await self._found_out(ledger, away)
             except _Refused as refused:
+                if refused.is_lost:  # nobody is to blame where the store is away, or moved on
+                    away = await self._found_out(ledger, away)
+                    if away or ledger.has(queue[0]):
+                        continue
                 if refused.at_once:
                     most = refused.at_once
                     continue
@@ -202,15 +206,14 @@ class ExactlyOnce:
             except StoreUnavailable:
                 raise
             except Exception as error:
-                if transaction.is_lost:
-                    raise StoreUnavailable("the connection of a handler is lost") from error
-                raise _Refused(batch.count, error_text(error)) from error
+                reason, is_lost = error_text(error), transaction.is_lost
+                raise _Refused(batch.count, reason, is_lost=is_lost) from error
             finally:
                 self._batch = None
             count, is_open = batch.count, transaction.is_open
             last = messages[count - 1]
             try:
-                if news := await transaction.locked(ledger.stream, ledger.version + 1):
+                if news := await self._locked(transaction, ledger, count):
                     raise WrongExpectedVersion(ledger.stream, ledger.version, news[-1].position)
                 await transaction.commit(
                     ledger.stream, ledger.note(last), expected_version=ledger.version
@@ -220,6 +223,19 @@ class ExactlyOnce:
         ledger.version += 1
         ledger.noted(last)
         return count
+
+    async def _locked(
+        self, transaction: Transaction, ledger: Ledger, count: int
+    ) -> Sequence[Message]:
+        """Wait until nobody else notes anything, and read what others have noted."""
+        is_lost = transaction.is_lost
+        try:
+            return await transaction.locked(ledger.stream, ledger.version + 1)
+        except StoreUnavailable as error:
+            if not transaction.is_lost:
+                raise
+            # A handler that closes it, or is idle for longer than the server lets it, is to blame.
+            raise _Refused(count - 1, str(error), is_known=is_lost, is_lost=True) from error
 
     async def _handle(self, batch: _Batch, transaction: Transaction, ledger: Ledger) -> None:
         """Handle messages of a batch, the first of them in any case."""
@@ -236,6 +252,13 @@ class ExactlyOnce:
             is_over = task and task.cancelling()
             if is_over or not transaction.is_open:  # what came next would be committed by itself
                 return
+
+    async def _found_out(self, ledger: Ledger, away: int) -> int:
+        """Find out what stands, or wait; return how often in a row the store was away."""
+        if await self._know_again(ledger):
+            return 0
+        await self._pause(_PAUSES_S[min(away, len(_PAUSES_S) - 1)])
+        return away + 1
 
     async def _know_again(self, ledger: Ledger) -> bool:
         """Find out what stands, behind whatever may still be committed; say whether it is known."""

@@ -44,21 +44,30 @@ class Positions:
         category: what is consumed, such as `agent:v0`.
         identifier: the consumer's name; each member of a group has its own.
         ids: makes ids of messages.
+        reader: where the messages are, if that is another store.
 
     Source: Eventide's `consumer-postgres`, `PositionStore`.
     """
 
-    def __init__(self, store: Keeper, category: str, identifier: str, ids: Ids) -> None:
+    def __init__(
+        self,
+        store: Keeper,
+        category: str,
+        identifier: str,
+        ids: Ids,
+        reader: Reader | None = None,
+    ) -> None:
         self.stream = beside(category, "position", identifier)
         self._category = category
         self._store = store
+        self._reader = store if reader is None else reader
         self._ids = ids
 
     async def read(self) -> int | None:
         """Return the global position of the last message that was handled; None for none.
 
-        What is no position, or lies behind the newest message there is, was not written by a
-        consumer of this category: it is as good as absent.
+        What is no position, or one that no message has had yet, was not written by a consumer of
+        this category: it is as good as absent. Messages that were removed have had theirs.
 
         Raises:
             StoreUnavailable: the store was not reached.
@@ -67,10 +76,17 @@ class Positions:
         if last is None:
             return None
         position = whole_number(fields_of(last.data), "position", -1)
-        if position < 0 or position > await newest_position(self._store, self._category):
+        if position < 0 or not await self._was_given(position, last.global_position):
             _logger.warning("%s holds no position of this category; it is ignored", self.stream)
             return None
         return position
+
+    async def _was_given(self, position: int, noted_at: int) -> bool:
+        """Say whether a message has stood at a global position when that was noted."""
+        if position < noted_at:  # a note stands behind what it tells of, though that be removed
+            return True
+        stores = {id(store): store for store in (self._store, self._reader)}.values()
+        return position <= max([await newest_position(s, self._category) for s in stores])
 
     async def record(self, position: int) -> None:
         """Note that all up to a global position is handled.
@@ -87,7 +103,11 @@ class Positions:
 
 
 async def starts_of(
-    store: PositionStore, group: Group, members: Collection[Member], ids: Ids
+    store: PositionStore,
+    group: Group,
+    members: Collection[Member],
+    ids: Ids,
+    reader: Reader | None = None,
 ) -> Mapping[Member, int]:
     """Return the global positions at which members of a group start, or start again; 0 for all.
 
@@ -100,6 +120,7 @@ async def starts_of(
         group: the group.
         members: who starts; all at once, as each may have to know the positions of all.
         ids: makes ids of messages.
+        reader: where the messages are, if that is another store.
 
     Raises:
         StoreUnavailable: the store was not reached.
@@ -108,7 +129,7 @@ async def starts_of(
     telling = await _telling(store, group, members)
     for first in range(0, len(telling), _TOGETHER):
         some = telling[first : first + _TOGETHER]
-        streams = (Positions(store, group.category, group.identifier(m), ids) for m in some)
+        streams = (Positions(store, group.category, group.identifier(m), ids, reader) for m in some)
         read = await asyncio.gather(*(stream.read() for stream in streams))
         for known, position in zip(some, read, strict=True):
             if position is not None:

@@ -79,7 +79,8 @@ class Starting:
                 )
         position, member = await kept.positions.read(), self.consuming.member
         if position is None and member and isinstance(kept.store, PositionStore):
-            starts = await starts_of(kept.store, self.group, [member], self.ids)
+            reader = self.consuming.reader
+            starts = await starts_of(kept.store, self.group, [member], self.ids, reader)
             position = starts[member] or None
         return position
 

@@ -61,7 +61,7 @@ class Subscription:
         correlation: only messages whose `correlationStreamName` is of this category.
         keeper: where position and parked threads are kept; the reader itself where it can write.
             Without any nothing is kept: each run begins at `start`, and a message that fails for
-            good ends it.
+            good ends it. With a connection it is the reader.
         concurrency: how many streams at once, where each message comes at least once.
         timeout_s: seconds that one message may take; None for no bound.
         grace_s: seconds that what is under way has to end once it is stopped.
@@ -73,7 +73,8 @@ class Subscription:
     Raises:
         RefusedName: the category or the name.
         ValidationError: the size, the member, the start or the concurrency.
-        ConfigurationError: the handler can be none, or takes a connection that the reader has not.
+        ConfigurationError: the handler can be none, or takes a connection that the reader has not,
+            or that is not the keeper's.
     """
 
     reader: Reader
@@ -108,6 +109,8 @@ class Subscription:
         handling = Handling.of(self.handler, self.timeout_s)
         if handling.takes_connection and not isinstance(self.reader, Transactional):
             raise refused("a handler with a connection needs a store that has transactions")
+        if handling.takes_connection and self.keeper not in (None, self.reader):
+            raise refused("a handler with a connection has its position kept where it writes")
         self._ids = TimeOrderedIds(SystemClock())
         types = None if self.types is None else frozenset(self.types)
         self._consuming = Consuming(
@@ -216,7 +219,7 @@ class Subscription:
         if store is None:
             return None
         name = self._group.identifier(self._member) if self._member else self.name
-        positions = Positions(store, self.category, name, self._ids)
+        positions = Positions(store, self.category, name, self._ids, self.reader)
         parking = Parking(store, self._group, self._ids, of_messages=True)
         runs = RunLog(store, beside(self.category, "run", name), self._ids)
         return Kept(store, positions, parking, runs)

@@ -28,8 +28,13 @@ _END_OF_THEIRS = "SET CONSTRAINTS ALL IMMEDIATE; RESET ROLE"
 # Behind the lock everybody who writes to the category waits for us: where this process is stopped
 # right then, the server is to end the transaction soon.
 _LOCK = """
-SELECT acquire_lock(%s), set_config('idle_in_transaction_session_timeout', '5s', true)
+SELECT current_setting('messagedb_agent.transaction', true),
+       acquire_lock(%s), set_config('idle_in_transaction_session_timeout', '5s', true)
 """
+# It ends with the transaction: who has ended that, and begun another one, is found out so. A query
+# would say as much, but behind one no isolation level can be set.
+_MARK = "SET LOCAL messagedb_agent.transaction = 'ours'"
+_ENDED = "the tool has ended its transaction itself; what it had committed stands"
 _NEWS = SELECT + "FROM get_stream_messages(%s, %s::bigint, -1)"
 _HAS = "SELECT EXISTS (SELECT FROM messages WHERE id = %s::uuid)"
 
@@ -142,6 +147,7 @@ class OpenTransaction:
         """
         with self._translating():
             await self._begun.__aenter__()
+            await self.connection.execute(_MARK)
 
     async def locked(self, stream: str, position: int) -> Sequence[Message]:
         """Wait until nobody else writes to the category, and read on; see `Transaction.locked`."""
@@ -153,7 +159,9 @@ class OpenTransaction:
             await self._ours.execute(_END_OF_THEIRS)
             await self._configure(self._ours)
         with self._translating():
-            await self._ours.execute(_LOCK, (stream,))
+            mark = await (await self._ours.execute(_LOCK, (stream,))).fetchone()
+            if mark is None or mark[0] != "ours":
+                raise TransactionRefused(_ENDED)
             cursor = self._ours.cursor(row_factory=args_row(Message))
             return await (await cursor.execute(_NEWS, (stream, position))).fetchall()
 
@@ -195,9 +203,7 @@ class OpenTransaction:
         if status == TransactionStatus.INERROR:
             raise TransactionRefused("all is rolled back: a statement had failed before")
         if status == TransactionStatus.IDLE:
-            raise TransactionRefused(
-                "the tool has ended its transaction itself; what it had committed stands"
-            )
+            raise TransactionRefused(_ENDED)
         in_pipeline = self.connection.pgconn.pipeline_status != PipelineStatus.OFF
         if status == TransactionStatus.ACTIVE or in_pipeline:
             raise TransactionRefused("all is rolled back: a statement of the tool is under way")

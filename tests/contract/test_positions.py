@@ -57,6 +57,16 @@ async def test_what_is_no_position_of_this_category_is_as_good_as_none(
     assert await Positions(store, category, "mine", IDS).read() is None
 
 
+async def test_it_is_gone_on_at_a_position_whose_message_was_removed(
+    store: Store, category: str
+) -> None:
+    await written(store, category, 1)
+    (removed,) = await written(store, f"{category}Other", 1)
+    positions = Positions(store, category, "mine", IDS)
+    await positions.record(removed)
+    assert await positions.read() == removed
+
+
 async def test_a_member_starts_again_where_it_was(store: Store, category: str) -> None:
     group = Group(category, "workers")
     first, last = await written(store, category, 2)

@@ -1,12 +1,16 @@
 """Exactly once: what a handler writes and the position are one transaction of the database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 from typing import Any
 
+import pytest
+
 from messagedb_agent import Message
+from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message_db import MessageDbStore
 from tests.contract.messages import many
 from tests.integration.cutting_proxy import cutting_proxy
@@ -216,6 +220,56 @@ async def test_a_handler_that_ends_its_transaction_itself_or_breaks_a_constraint
     assert ledger.lines == [f"{category}-good", f"{category}-better"]
     assert "has ended its transaction itself" in reasons[0]
     assert "duplicate key" in reasons[1]
+
+
+async def _close(connection: Any) -> None:
+    await connection.close()
+
+
+async def _have_it_closed(connection: Any) -> None:
+    await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def _be_idle(connection: Any) -> None:
+    await connection.execute("SET idle_in_transaction_session_timeout = '20ms'")
+    await asyncio.sleep(0.2)
+
+
+async def _begin_another(connection: Any) -> None:
+    await connection.execute("ROLLBACK; BEGIN")
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        (_close, "the connection is closed"),
+        (_have_it_closed, "AdminShutdown: terminating connection"),
+        (_be_idle, ""),
+        (_begin_another, "has ended its transaction itself"),
+    ],
+)
+async def test_a_handler_whose_transaction_ends_each_time_is_parked_and_nothing_else_lost(
+    store_url: str,
+    category: str,
+    ledger: Ledger,
+    does: Callable[[Any], Awaitable[None]],
+    reason: str,
+) -> None:
+    async def handle(message: Message, connection: Any) -> None:
+        line = message.stream_name.partition("-")[2]
+        await connection.execute(ledger.insert, ("", line))
+        if line == "bad":
+            await does(connection)
+
+    async with await MessageDbStore.connect(store_url) as store:
+        await written(store, category, "1", "2", "bad", "3", "bad")
+        await consumed(store, category, handle)
+        (parked,) = (await parking(store, category)).parked
+        with pytest.raises(ConfigurationError, match="kept where it writes"):
+            subscribed(store, category, handle, keeper=MemoryStore())
+    assert ledger.lines == ["1", "2", "3"]
+    assert parked.position == 0
+    assert reason in parked.reason
 
 
 async def test_it_follows_what_is_written_while_it_runs(

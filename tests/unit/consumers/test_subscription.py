@@ -260,6 +260,14 @@ async def test_without_a_place_to_park_it_ends_with_the_message_that_failed() ->
     assert await store.streams_with_prefix(f"{CATEGORY}:", limit=9) == []
 
 
+async def test_a_position_that_another_store_keeps_is_gone_on_at() -> None:
+    store, keeper, seen = MemoryStore(), MemoryStore(), Seen()
+    await written(store, CATEGORY, *"123")
+    for _ in range(2):
+        await consumed(ReadOnly(store), CATEGORY, seen, keeper=keeper, size=1)
+    assert seen.places == [("1", 0), ("2", 0), ("3", 0), ("3", 0)]
+
+
 @pytest.mark.parametrize(
     "forged", ['{"streamName": []}', "{}", '{"streamName": "other-1"}', '{"streamName": 7}']
 )
