@@ -26,6 +26,26 @@ SELECT message_store.category(m.stream_name) AS category,
 FROM message_store.messages AS m
 WHERE strpos(m.stream_name, '-') > 0;
 
+-- The effect policy of a tool at a position: `never` where the agent in force does not have it.
+CREATE OR REPLACE FUNCTION messagedb_agent.policy(stream text, before bigint, tool text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT coalesce((
+    SELECT coalesce(t->>'effect', 'never')
+    FROM jsonb_array_elements(messagedb_agent.elements((
+      SELECT data->'definition'->'tools' FROM messagedb_agent.events
+      WHERE stream_name = stream AND position < before
+        AND type IN ('SessionStarted', 'AgentRedefined')
+      ORDER BY position DESC LIMIT 1))) AS t
+    WHERE t->>'name' = tool LIMIT 1), 'never')
+$$;
+
+-- What became of a tool that failed: a timeout does not stop what it had begun.
+CREATE OR REPLACE FUNCTION messagedb_agent.failed(kind text, policy text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT CASE WHEN kind = 'outcome_unknown' OR (kind = 'timed_out' AND policy <> 'retry')
+                  THEN 'unknown' ELSE 'failed' END $$;
+
 CREATE OR REPLACE VIEW messagedb_agent.sessions AS
 SELECT s.category, s.thread, s.stream_name, s.started_at,
        s.started->'definition'->>'name' AS agent,
@@ -96,7 +116,10 @@ SELECT r.category, r.thread, r.stream_name, r.position, r.global_position, r.tim
        call->>'name' AS tool,
        coalesce(o.arguments, call->>'arguments') AS arguments,
        coalesce(o.attempts, 0) AS attempts,
-       CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.attempts > 0 THEN 'running'
+       CASE WHEN o.outcome = 'failed'
+              THEN messagedb_agent.failed(
+                o.failure_kind, messagedb_agent.policy(r.stream_name, r.position, call->>'name'))
+            WHEN o.outcome IS NOT NULL THEN o.outcome WHEN o.attempts > 0 THEN 'running'
             WHEN o.is_approved THEN 'allowed' WHEN o.is_asked THEN 'asked' ELSE 'requested'
        END AS outcome,
        o.failure_kind, o.text, o.elapsed_ms, o.resolution
@@ -111,8 +134,7 @@ LEFT JOIN (
          bool_or(type = 'ToolApprovalRequested') AS is_asked,
          (array_agg(CASE type WHEN 'ToolExecutionCompleted' THEN 'completed'
                               WHEN 'ToolExecutionDenied' THEN 'denied'
-                              ELSE CASE WHEN data->>'kind' = 'outcome_unknown' THEN 'unknown'
-                                        ELSE 'failed' END END ORDER BY position)
+                              ELSE 'failed' END ORDER BY position)
            FILTER (WHERE type IN ('ToolExecutionCompleted', 'ToolExecutionFailed',
                                   'ToolExecutionDenied')))[1] AS outcome,
          (array_agg(data->>'kind' ORDER BY position)
@@ -173,27 +195,25 @@ SELECT s.category, s.thread, s.stream_name, s.position, s.global_position, s.tim
        s.data->>'arguments' AS arguments,
        coalesce(messagedb_agent.number(s.data, 'attempt'), 1) AS attempt,
        s.data->>'idempotencyKey' AS idempotency_key,
-       coalesce((
-         SELECT coalesce(t->>'effect', 'never')
-         FROM messagedb_agent.events AS d
-         CROSS JOIN LATERAL jsonb_array_elements(
-           messagedb_agent.elements(d.data->'definition'->'tools')) AS t
-         WHERE d.stream_name = s.stream_name AND d.position < s.position
-           AND d.type IN ('SessionStarted', 'AgentRedefined') AND t->>'name' = s.data->>'toolName'
-         ORDER BY d.position DESC LIMIT 1), 'never') AS policy,
+       p.policy,
        CASE WHEN o.type = 'ToolExecutionCompleted' THEN 'completed'
-            WHEN o.data->>'kind' = 'outcome_unknown' THEN 'unknown'
-            WHEN o.type = 'ToolExecutionFailed' THEN 'failed'
+            WHEN o.type = 'ToolExecutionFailed'
+              THEN messagedb_agent.failed(o.data->>'kind', p.policy)
             WHEN o.type IS NULL THEN 'open' END AS outcome,
        messagedb_agent.number(o.data, 'elapsedMs') AS elapsed_ms
 FROM messagedb_agent.events AS s
+CROSS JOIN LATERAL (
+  SELECT messagedb_agent.policy(s.stream_name, s.position, s.data->>'toolName') AS policy
+) AS p
 LEFT JOIN (
-  SELECT DISTINCT ON (stream_name, data->>'callId', messagedb_agent.number(data, 'attempt'))
+  SELECT DISTINCT ON (stream_name, data->>'callId',
+                      coalesce(messagedb_agent.number(data, 'attempt'), 1))
          stream_name, data->>'callId' AS call_id,
          coalesce(messagedb_agent.number(data, 'attempt'), 1) AS attempt, position, type, data
   FROM messagedb_agent.events
   WHERE type IN ('ToolExecutionCompleted', 'ToolExecutionFailed')
-  ORDER BY stream_name, data->>'callId', messagedb_agent.number(data, 'attempt'), position
+  ORDER BY stream_name, data->>'callId', coalesce(messagedb_agent.number(data, 'attempt'), 1),
+           position
 ) AS o ON o.stream_name = s.stream_name AND o.call_id = s.data->>'callId'
       AND o.attempt = coalesce(messagedb_agent.number(s.data, 'attempt'), 1)
       AND o.position > s.position

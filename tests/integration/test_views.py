@@ -14,6 +14,7 @@ from messagedb_agent import connect, tool
 from messagedb_agent.agents.database import Database
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.projections.effects import effects
 from messagedb_agent.store.views import install_views
 from tests.docs.blocks import ROOT
 from tests.scratch_database import scratch_database
@@ -137,6 +138,53 @@ def test_the_views_say_what_the_threads_say(databases: tuple[str, str]) -> None:
         f"SELECT tool, policy, attempt, outcome FROM messagedb_agent.effects WHERE {ours}",
     ) == [("pay", "keyed", 1, "completed")]
     assert rows(url, f"SELECT sum(answers) FROM messagedb_agent.costs WHERE {ours}") == [(5,)]
+
+
+async def test_a_tool_that_ran_out_of_time_may_have_taken_effect_but_for_a_harmless_one(
+    databases: tuple[str, str], category: str
+) -> None:
+    url, _ = databases
+
+    @tool(effect="keyed", timeout_s=0.01)
+    async def charge() -> None:
+        """Charge."""
+        await asyncio.sleep(60)
+
+    @tool(effect="retry", timeout_s=0.01)
+    async def look() -> None:
+        """Look."""
+        await asyncio.sleep(60)
+
+    model = ScriptedModel(call("charge"), "late.", call("look"), "late.")
+    async with connect(url, models=model, tools=[charge, look], category=category) as engine:
+        agent = await engine.start("Charge")
+        agent = await agent.advance("Look")
+        shown = await engine.fold(agent.thread_id, effects)
+    said = [(effect.tool, effect.outcome) for effect in shown]
+    assert said == [("charge", "unknown"), ("look", "failed")]
+    for name in ("tool_calls", "effects"):
+        assert said == rows(
+            url,
+            f"SELECT tool, outcome FROM messagedb_agent.{name} WHERE category = '{category}:v0'"
+            " ORDER BY position",
+        )
+
+
+def test_a_second_outcome_of_an_attempt_adds_no_effect(
+    databases: tuple[str, str], category: str
+) -> None:
+    url, _ = databases
+    told = (
+        ("ToolExecutionStarted", '{"callId": "c", "toolName": "pay"}'),
+        ("ToolExecutionCompleted", '{"callId": "c"}'),
+        ("ToolExecutionCompleted", '{"callId": "c", "attempt": 1}'),
+    )
+    with psycopg.connect(url) as connection:
+        for type, data in told:
+            query = "SELECT write_message(gen_random_uuid()::text, %s, %s, %s)"
+            connection.execute(query, (f"{category}:v0-t", type, data))
+    query = f"SELECT outcome FROM messagedb_agent.effects WHERE category = '{category}:v0'"
+    assert rows(url, query) == [("completed",)]
 
 
 def test_a_role_that_may_read_the_views_alone_reads_them(databases: tuple[str, str]) -> None:
