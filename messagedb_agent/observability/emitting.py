@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 )
 
 from messagedb_agent.events.trace_context import TraceContext
+from messagedb_agent.observability.endpoint import session
 from messagedb_agent.observability.metrics import Metrics, exported_metrics
 from messagedb_agent.observability.spans import Span
 
@@ -33,6 +34,7 @@ SERVICE = "messagedb-agent"
 _MOST_REMEMBERED = 10_000
 _KINDS: Mapping[str, SpanKind] = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 _NS = 1_000_000  # in a millisecond
+_LATEST_MS = (2**64 - 1) // _NS  # the protocol's; it knows nothing before 1970, either
 
 
 class _Given(IdGenerator):
@@ -93,16 +95,16 @@ class Emitter:
             kind=_KINDS[span.kind],
             attributes=span.attributes,
             links=[Link(_context(link, is_remote=True)) for link in span.links],
-            start_time=span.start_ms * _NS,
+            start_time=_ns(span.start_ms),
         )
         for happening in span.happenings:
             started.add_event(
-                happening.name, dict(happening.attributes), timestamp=happening.time_ms * _NS
+                happening.name, dict(happening.attributes), timestamp=_ns(happening.time_ms)
             )
         if span.error is not None:
             started.set_attribute("error.type", span.error)
             started.set_status(Status(StatusCode.ERROR, span.message))
-        started.end(end_time=span.end_ms * _NS)
+        started.end(end_time=_ns(span.end_ms))
 
     def _parent(self, tracer: Tracer, span: Span) -> Context:
         if span.parent is None:
@@ -135,7 +137,7 @@ def exporting(meter_provider: MeterProvider | None = None) -> Emitter:
     if is_exported("TRACES"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=session())))
     meters = meter_provider
     if meters is None and is_exported("METRICS"):
         meters = exported_metrics(provider.resource)
@@ -152,6 +154,11 @@ def named_resource() -> Resource:
 def is_exported(signal: str) -> bool:
     """Say whether `OTEL_{signal}_EXPORTER` lets something be exported."""
     return os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() != "none"
+
+
+def _ns(time_ms: int) -> int:
+    """Return a time as the protocol can hold it: rows of others say whatever they like."""
+    return min(max(time_ms, 0), _LATEST_MS) * _NS
 
 
 def _context(

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from messagedb_agent.engine.history import read_rows
 from messagedb_agent.observability.emitting import Emitter, named_resource
+from messagedb_agent.observability.endpoint import session
 from messagedb_agent.observability.folding import Traces, evolve
 from messagedb_agent.observability.spans import Span
 from messagedb_agent.projections.conversation import conversation
@@ -120,7 +121,8 @@ def sending_to(url: str) -> Sink:
         url: its address, as OTEL_EXPORTER_OTLP_ENDPOINT has it, or with the path of traces.
     """
     base = url.rstrip("/")
-    exporter = OTLPSpanExporter(base if base.endswith(TRACES_PATH) else base + TRACES_PATH)
+    address = base if base.endswith(TRACES_PATH) else base + TRACES_PATH
+    exporter = OTLPSpanExporter(address, session=session())
     return lambda spans: exporter.export(spans) is SpanExportResult.SUCCESS
 
 

@@ -8,6 +8,7 @@ from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 
+from messagedb_agent.observability.endpoint import session
 from messagedb_agent.observability.spans import Attribute, Span
 
 _SECONDS = [0.01 * 2**n for n in range(14)]
@@ -33,7 +34,7 @@ def exported_metrics(resource: Resource) -> MeterProvider:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(session=session()))
     return MeterProvider([reader], resource=resource, shutdown_on_exit=False)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -161,11 +162,12 @@ def test_what_is_refused_of_an_export_is_named(cli: CommandLine, receiver: Recei
         assert "--endpoint" in line
 
 
+@pytest.mark.parametrize("status", [302, 400])  # what is sent elsewhere has not arrived
 def test_an_endpoint_that_refuses_ends_the_export_with_11(
-    cli: CommandLine, receiver: Receiver
+    cli: CommandLine, receiver: Receiver, status: int
 ) -> None:
     cli("start", "What is 5 + 3?", "--model", "offline")
-    receiver.status = 400
+    receiver.status = status
     ended = cli("export", "last", "--otel", "--endpoint", receiver.url)
     assert (ended.code, ended.out) == (11, "")
     assert "the endpoint did not take the spans" in ended.err
@@ -183,6 +185,22 @@ def test_an_export_to_a_full_disk_is_not_said_to_be_one(
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 11
     assert "exported" not in ended.stderr
+
+
+@pytest.mark.parametrize("time", ["-infinity", "1960-01-01", "infinity"])
+def test_rows_of_whatever_time_are_exported(
+    cli: CommandLine, category: str, admin_url: str, time: str
+) -> None:
+    cli("start", "What is 5 + 3?", "--model", "offline")
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "UPDATE message_store.messages SET metadata = NULL, time = %s"
+            " WHERE message_store.category(stream_name) = %s",
+            (time, f"{category}:v0"),
+        )
+    ended = cli("export", "last", "--otel")
+    assert ended.code == 0
+    assert {(s.start_ns < 0, s.start_ns == s.end_ns) for s in printed(ended.out)} == {(False, True)}
 
 
 def test_an_export_of_nothing_is_nothing(cli: CommandLine, receiver: Receiver) -> None:
