@@ -36,6 +36,10 @@ class Unusable(Exception):
     """A snapshot may not be used; the text says why."""
 
 
+class Foreign(Unusable):
+    """It is none of this code; an earlier one may be."""
+
+
 class Altered(Unusable):
     """It is not as it was written."""
 
@@ -168,7 +172,7 @@ def snapshot_in(message: Message) -> Snapshot:
         Unusable: it holds none, or not as it was written.
     """
     if message.type != TYPE:
-        raise Unusable(f"a {message.type} is no snapshot")
+        raise Foreign(f"a {message.type} is no snapshot")
     try:
         data = read(message.data or "")
         entity, position = dict(data["entityData"]), data["entityVersion"]
@@ -187,9 +191,10 @@ def snapshot_in(message: Message) -> Snapshot:
             },
             time=str(data["time"]),
         )
+        is_as_written = digest == _entity_digest(entity, position)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Unusable("it is none of ours") from error
-    if digest != _entity_digest(entity, position):
+        raise Foreign("it is none of ours") from error
+    if not is_as_written:
         raise Altered("it is not as it was written")
     return snapshot
 
@@ -205,6 +210,8 @@ def _page_json(page: Page) -> Mapping[str, Any]:
 
 def _page_in(page: Mapping[str, Any]) -> Page:
     size, digest = _whole(page["size"]), str(page["digest"])
+    if not size:
+        raise ValueError("no page holds nothing")
     if "page" in page:
         packed = b64decode(page["page"], validate=True)
         if _digest(packed) != digest:
@@ -214,7 +221,7 @@ def _page_in(page: Mapping[str, Any]) -> Page:
 
 
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2**53:
         raise ValueError("no whole number")
     return value
 

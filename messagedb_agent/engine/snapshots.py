@@ -16,6 +16,7 @@ from messagedb_agent.engine.history import Segment
 from messagedb_agent.engine.snapshot import (
     PIECE_CHARS,
     TYPE,
+    Foreign,
     Page,
     Snapshot,
     Unusable,
@@ -36,6 +37,8 @@ _logger = logging.getLogger("messagedb_agent.snapshots")
 
 MOST_PIECES = 4
 """How many messages of pages are written in one append: more would hold a lock for long."""
+
+_MOST_LOOKS = 8  # at snapshots of one stream, until one is found that this code has folded
 
 PAGE_TYPE = "PageRecorded"
 
@@ -73,7 +76,8 @@ async def find(reader: Reader, parts: Sequence[Segment], code: str, least: int =
     """Return the newest snapshot of a history that may be used; None where there is none.
 
     Those of the thread itself are looked at first, and then those of its ancestors, from the
-    nearest on. Whatever is wrong with one is no error: it is not used.
+    nearest on; before some that are none of this code an older one, too: other code may work on
+    the thread at the same time. Whatever is wrong with one is no error: it is not used.
 
     Args:
         reader: where threads and snapshots are kept.
@@ -85,17 +89,19 @@ async def find(reader: Reader, parts: Sequence[Segment], code: str, least: int =
         part = parts[index]
         if (part.until or 0) < least:
             continue
-        message = await _newest(reader, part)
-        if message is None:
-            continue
-        try:
-            snapshot = snapshot_in(message)
-            _check(snapshot, part, tuple(parts[:index]), code)
-            await require_standing(reader, snapshot)
-            whole = await with_pages(reader, snapshot)
-            return Found(whole, index, (message.position, message.id))
-        except Unusable as why:
-            _ignored(message, str(why))
+        message, looks = await _newest(reader, part), 1
+        while message is not None:
+            try:
+                snapshot = snapshot_in(message)
+                _check(snapshot, part, tuple(parts[:index]), code)
+                await require_standing(reader, snapshot)
+                whole = await with_pages(reader, snapshot)
+                return Found(whole, index, (message.position, message.id))
+            except Unusable as why:
+                _ignored(message, str(why))
+                goes_on = isinstance(why, Foreign) and message.position and looks < _MOST_LOOKS
+                before = (message.stream_name, message.position - 1)
+                message, looks = await _row(reader, *before) if goes_on else None, looks + 1
     return None
 
 
@@ -131,7 +137,7 @@ def _version(message: Message) -> int:
 
 def _check(snapshot: Snapshot, part: Segment, past: tuple[Segment, ...], code: str) -> None:
     if snapshot.code != code:
-        raise Unusable("other code has folded it")
+        raise Foreign("other code has folded it")
     if part.until is not None and snapshot.position > part.until:
         raise Unusable(f"it was taken at {snapshot.position}, behind {part.until}")
     check_past(snapshot, part.stream, past)

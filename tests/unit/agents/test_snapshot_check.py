@@ -38,7 +38,10 @@ async def test_snapshots_that_equal_the_full_fold_are_counted() -> None:
         assert verified.other_snapshots == 0
 
 
-FOREIGN = ("no JSON", "NULL", "of another shape", "no object", "of another type", "of other code")
+FOREIGN = (
+    *("no JSON", "NULL", "of another shape", "no object", "of another type", "of other code"),
+    *("with an endless number", "with a page of nothing"),
+)
 UNSEEN = ("with too many pages",)
 
 

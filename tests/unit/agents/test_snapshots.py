@@ -185,12 +185,21 @@ def digits_changed(message: Message) -> Message | None:
     return replace(message, data=(message.data or "").replace('"events": ', '"events": 1'))
 
 
+def with_an_endless_number(message: Message) -> Message | None:
+    data = (message.data or "").replace('"events": ', f'"events": {10**30}')
+    return replace(message, data=data) if "+snapshot" in message.stream_name else message
+
+
+NO_PAGE = Page(0, b"x", hash_text(hashlib.sha256(b"x").digest()))
+
 WRONG: dict[str, Change] = {
     "no JSON": in_snapshot(data='{"entityData": '),
     "NULL": in_snapshot(data=None),
     "of another shape": in_snapshot(data='{"entityData": {"balance": 11}, "entityVersion": 3}'),
     "no object": in_snapshot(data="[1]"),
     "of another type": in_snapshot(type="Noted"),
+    "with an endless number": with_an_endless_number,
+    "with a page of nothing": forged(pages={"entries": (NO_PAGE,), "states": ()}),
     "changed": digits_changed,
     "of other code": forged(code="older"),
     "of another thread": forged(stream="agent:v0-other"),
@@ -223,6 +232,24 @@ async def test_a_snapshot_that_is_wrong_is_not_used(
     assert "is not used" in caplog.text
     store.change = lambda message: message
     assert (await later.advance("What is 5 + 1?")).answer == "5 + 1 = 6."
+
+
+async def test_two_versions_of_the_code_that_take_turns_begin_each_behind_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = ChangedStore()
+    agent = await begun(store)
+    (*_, own) = await snapshots_of(store, agent)
+    with monkeypatch.context() as patched:
+        patched.setattr("messagedb_agent.agents.snapshotting.fingerprint", lambda: "other")
+        other = await engine_on(store)
+        agent = await turns(other, await other.latest(agent.thread_id), 2)
+    (*_, last) = await snapshots_of(store, agent)
+    assert snapshot_in(last).code == "other"
+    engine, store.given = await engine_on(store), 0
+    later = await engine.latest(agent.thread_id)
+    assert store.given == 2 + later.position - snapshot_in(own).position
+    await as_a_full_fold(engine, later)
 
 
 async def test_a_row_that_was_changed_where_a_snapshot_ends_is_read_as_it_stands() -> None:
