@@ -15,7 +15,11 @@ _OUTCOMES = {"not_run": "not run", "asked": "waits for approval"}
 
 
 def effect_rows(
-    effects: Sequence["ToolEffect"], among: Sequence["ToolEffect"], *, full: bool
+    effects: Sequence["ToolEffect"],
+    among: Sequence["ToolEffect"],
+    *,
+    full: bool,
+    is_left: bool = False,
 ) -> Sequence[Sequence[str]]:
     """Return one row for each call.
 
@@ -23,6 +27,7 @@ def effect_rows(
         effects: what is shown.
         among: all calls of the thread: the end of an id that is shown is no other call's.
         full: cut nothing short.
+        is_left: what runs by the log does not, as whoever began it is gone.
     """
     ids = [effect.call_id for effect in among]
     return [
@@ -31,7 +36,7 @@ def effect_rows(
             effect.tool,
             effect.policy,
             str(effect.attempts),
-            _outcome(effect),
+            _outcome(effect, is_left=is_left),
             effect.key,
             effect.arguments if full else cut(effect.arguments, _SHOWN_CHARACTERS),
         )
@@ -49,8 +54,8 @@ def short_call(call_id: str, ids: Sequence[str]) -> str:
     return call_id
 
 
-def effect_json(effect: "ToolEffect") -> Mapping[str, Any]:
-    """Return a call with all that is known of it."""
+def effect_json(effect: "ToolEffect", *, is_left: bool = False) -> Mapping[str, Any]:
+    """Return a call with all that is known of it; `is_left` as for `effect_rows`."""
     resolution = effect.resolution
     return {
         "callId": effect.call_id,
@@ -60,13 +65,18 @@ def effect_json(effect: "ToolEffect") -> Mapping[str, Any]:
         "position": effect.position,
         "attempts": effect.attempts,
         "idempotencyKey": effect.key or None,
-        "outcome": effect.outcome,
+        "outcome": _now(effect, is_left=is_left),
         "text": effect.text,
         "resolution": resolution
         and {"status": resolution.status, "text": resolution.text, "by": resolution.by},
     }
 
 
-def _outcome(effect: "ToolEffect") -> str:
-    said = _OUTCOMES.get(effect.outcome, effect.outcome)
+def _now(effect: "ToolEffect", *, is_left: bool) -> str:
+    return "interrupted" if is_left and effect.outcome == "running" else effect.outcome
+
+
+def _outcome(effect: "ToolEffect", *, is_left: bool) -> str:
+    said = _now(effect, is_left=is_left)
+    said = _OUTCOMES.get(said, said)
     return f"{said}, {effect.resolution.status} after all" if effect.resolution else said

@@ -112,26 +112,38 @@ async def print_transcript(
     """Print what a person reads of a thread."""
     from messagedb_agent.projections.transcript import transcript
 
-    newest = await engine.newest(thread_id) if at is None else None
-    position = newest.position if newest else at
+    position = await _last(engine, thread_id, at)
     shown = await engine.fold(thread_id, transcript, at=position)
     runs = any(item.call is not None and item.call.outcome == "running" for item in shown)
-    is_left = runs and position is not None and await engine.is_left(thread_id, position)
+    is_left = runs and await _is_left(engine, thread_id, position)
     out(f"thread {thread_id}")
     for line in transcript_lines(shown, full=full, is_left=is_left):
         write(line)
+
+
+async def _last(engine: "Engine", thread_id: str, at: int | None) -> int | None:
+    """Return the position of the last event to look at; None where there is none."""
+    newest = await engine.newest(thread_id) if at is None else None
+    return newest.position if newest else at
+
+
+async def _is_left(engine: "Engine", thread_id: str, position: int | None) -> bool:
+    return position is not None and await engine.is_left(thread_id, position)
 
 
 async def _print_effects(engine: "Engine", thread_id: str, showing: Showing) -> None:
     from messagedb_agent.cli.render_effects import EFFECTS_HEADINGS, effect_json, effect_rows
     from messagedb_agent.projections.effects import effects
 
-    folded = await engine.fold(thread_id, effects, at=showing.at)
+    position = await _last(engine, thread_id, showing.at)
+    folded = await engine.fold(thread_id, effects, at=position)
     found = folded.unresolved if showing.unresolved else tuple(folded)
+    runs = any(effect.outcome == "running" for effect in found)
+    is_left = runs and await _is_left(engine, thread_id, position)
     if showing.form == "json":
-        out(text_of([effect_json(effect) for effect in found]))
+        out(text_of([effect_json(effect, is_left=is_left) for effect in found]))
     elif found:
-        rows = effect_rows(found, tuple(folded), full=showing.full)
+        rows = effect_rows(found, tuple(folded), full=showing.full, is_left=is_left)
         print_table(EFFECTS_HEADINGS, rows)
     else:
         note("no call of unknown outcome" if showing.unresolved else "no tool call")

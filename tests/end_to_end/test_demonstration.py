@@ -66,6 +66,10 @@ def test_a_mail_is_not_sent_again_and_a_person_says_what_happened(
     gone = 'tool send_mail {"to": "ada@example.org"} -> interrupted: who ran it is gone'
     # The server hears of the end of the process in its own time, and its lock goes with it.
     until_now(lambda: gone in cli("show", "last").out.splitlines())
+    effects = ("show", "last", "--as", "effects")
+    assert re.search(r"send_mail +never +1 +interrupted +", cli(*effects).out)
+    (left,) = cli(*effects, "--format", "json").json
+    assert left["outcome"] == "interrupted"
     ended = finished(cli.process("continue", "last"))
     assert ended.code == 0
     assert ended.out.startswith("send_mail: Error (outcome_unknown): the worker died")
