@@ -57,8 +57,9 @@ async def check_import(
         finding = (await verify(reader, stream, shared=shared)).finding
         if finding:
             beside = f" (recorded {finding.recorded}, computed {finding.computed})"
+            place = f"{finding.stream}/{finding.position} {finding.type}".rstrip()
             raise IntegrityError(
-                f"nothing is imported: {finding.stream}/{finding.position} {finding.type}: "
+                f"nothing is imported: {place}: "
                 f"{finding.what}{beside if finding.recorded and finding.computed else ''}"
             )
         there = await _same(engine.store, archive, stream)

@@ -39,7 +39,8 @@ def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
             flush_answers()
             note(f"exported: {threads_text(len(ids))}")
             for thread, parent in await missing_parents(engine, ids):
-                note(f"thread {thread} needs thread {parent}, which it was forked from: not here")
+                both = command(setup.common, "export", parent, thread)
+                note(f"thread {thread} was forked from {parent}, which is not here; both: {both}")
 
     run(work())
     return ExitCode.OK

@@ -51,12 +51,16 @@ class Ancestry:
             if len(found) > MAX_ANCESTORS or parent.stream in names:
                 raise IntegrityError(f"the ancestors of {stream} do not end")
             if not await self._reaches(parent):
-                fork = found[-1].stream
-                raise IntegrityError(f"{fork} was forked from {parent.stream}, which is cut")
+                raise IntegrityError(self._lacking(found[-1].stream, parent))
             found.append(parent)
             names.add(parent.stream)
             parent = await self._parent(parent.stream)
         return tuple(reversed(found))
+
+    def _lacking(self, fork: str, parent: Segment) -> str:
+        is_there = self._versions[parent.stream] >= 0
+        what = f"cut: it has to go up to {parent.until}" if is_there else "not here"
+        return f"{fork} was forked from {parent.stream}, which is {what}"
 
     async def _parent(self, stream: str) -> Segment | None:
         if stream not in self._parents:

@@ -77,7 +77,8 @@ def test_an_export_of_a_fork_says_what_it_needs(cli: CommandLine) -> None:
     ended = cli("export", fork, fork[:12])
     assert ended.notes[-2:] == [
         "exported: 1 thread",
-        f"thread {fork} needs thread {thread}, which it was forked from: not here",
+        f"thread {fork} was forked from {thread}, which is not here; both: "
+        + cli.line("export", thread, fork),
     ]
 
 

@@ -64,7 +64,7 @@ async def test_a_fork_whose_parent_is_missing_is_found(
     await forge(CUT, parent, -1)
     finding = await found(store, child)
     assert (finding.stream, finding.position) == (child, 0)
-    assert parent in finding.what
+    assert finding.what == f"{child} was forked from {parent}, which is not here"
 
 
 async def test_a_fork_whose_parent_was_cut_before_the_fork_is_found(
@@ -75,7 +75,7 @@ async def test_a_fork_whose_parent_was_cut_before_the_fork_is_found(
     await forge(CUT, parent, 4)
     finding = await found(store, child)
     assert (finding.stream, finding.position) == (child, 0)
-    assert finding.what == f"{child} was forked from {parent}, which is cut"
+    assert finding.what == f"{child} was forked from {parent}, which is cut: it has to go up to 5"
 
 
 async def test_forks_that_lead_in_a_circle_are_found(category: str) -> None:
