@@ -1,6 +1,6 @@
 """The steps of a what-if: what came from the record, and what did not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,10 +8,11 @@ from messagedb_agent.cli.render_events import cut
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
+    from messagedb_agent.events.schema import SessionStarted
     from messagedb_agent.events.values import EventPlace
     from messagedb_agent.projections.record import RecordedCall
 
-Source = Literal["asked", "record", "given", "ran", "nothing"]
+Source = Literal["asked", "record", "given", "ran", "nothing", "unused"]
 _SHOWN_CHARACTERS = 100
 
 
@@ -24,7 +25,8 @@ class Step:
         name: the model, or the tool with its arguments.
         text: what came of it.
         source: where that came from: the model was `asked`, the `record` knew it, somebody has
-            `given` it, the tool `ran`, or `nothing` told it.
+            `given` it, the tool `ran`, `nothing` told it, or it was given and is `unused`, as no
+            call was made that it is for.
         place: the recorded event; None for anything else.
     """
 
@@ -48,7 +50,7 @@ async def steps_of(engine: "Engine", agent: "Agent") -> Sequence[Step]:
         at = recorded.position
         match recorded.event:
             case schema.SessionStarted() as started:
-                steps += _given(started, calls)
+                steps += _given(started, await _known(engine, started, calls))
             case schema.LlmResponseReceived(model=model, text=text, tool_calls=asked):
                 said = text or f"calls {', '.join(call.name for call in asked)}"
                 steps.append(Step(at, model, said, "asked"))
@@ -63,19 +65,38 @@ async def steps_of(engine: "Engine", agent: "Agent") -> Sequence[Step]:
                 steps.append(_of_tool(at, calls.get(id), told, failed.taken_from, source))
             case _:
                 pass
-    return steps
+    used = {step.name for step in steps if step.source == "given"}
+    return [step for step in steps if step.source != "unused" or step.name not in used]
 
 
-def _given(started: Any, calls: Mapping[str, "RecordedCall"]) -> Sequence[Step]:
+async def _known(
+    engine: "Engine", started: "SessionStarted", calls: Mapping[str, "RecordedCall"]
+) -> Mapping[str, tuple["RecordedCall", bool]]:
+    """Return the calls that results may be given for, and whether each is the fork's by now.
+
+    A fork that begins before a call has no such call: its parent knows which one is meant.
+    """
+    from messagedb_agent.projections.dropped import given_results
+    from messagedb_agent.projections.record import record
+
+    known = {id: (call, True) for id, call in calls.items()}
+    forked = started.forked_from
+    if forked and not given_results(started).keys() <= known.keys():
+        parents = await engine.fold(forked.stream_name.partition("-")[2], record)
+        known = {id: (call, False) for id, call in parents.calls().items()} | known
+    return known
+
+
+def _given(
+    started: "SessionStarted", known: Mapping[str, tuple["RecordedCall", bool]]
+) -> Iterator[Step]:
     from messagedb_agent.projections.dropped import given_results
 
     recorded = started.forked_from.recorded if started.forked_from else ()
-    steps = []
     for id, text in given_results(started).items():
-        call = calls.get(id)
-        name = f"{call.tool} {call.arguments}" if call else id
-        steps.append(Step(0, name, text, "record" if id in recorded else "given"))
-    return steps
+        call, is_own = known.get(id, (None, False))
+        source: Source = ("record" if id in recorded else "given") if is_own else "unused"
+        yield Step(0, f"{call.tool} {call.arguments}" if call else id, text, source)
 
 
 def _of_tool(
@@ -99,6 +120,7 @@ _SOURCES = {
     "given": "given",
     "ran": "the tool ran",
     "nothing": "not in the record: stopped",
+    "unused": "given, and not used: the call was not made",
 }
 
 

@@ -124,6 +124,20 @@ def test_what_cannot_be_supposed_is_refused_and_leaves_no_fork(
     assert len(cli("list", "--format", "json").json) == 1
 
 
+def test_a_result_for_a_call_behind_the_fork_is_told_once_or_as_not_used(cli: CommandLine) -> None:
+    thread = started(cli)
+    cli("message", thread, "What is 5 + 3?")
+    supposed = ("--at", "1", "--tool-result", "5=295", "--tool-result", "12=9")
+    ended = cli("what-if", thread, *supposed)
+    assert ended.out == "42 * 7 = 295.\n"
+    assert [note for note in ended.notes if "given" in note] == [
+        'calculate {"expression": "5 + 3"} -> 9 [given, and not used: the call was not made]',
+        'calculate {"expression": "42 * 7"} -> 295 [given]',
+    ]
+    (branch,) = cli("what-if", thread, *supposed, "--format", "json").json["branches"]
+    assert [step["source"] for step in branch["steps"]] == ["unused", "asked", "given", "asked"]
+
+
 def test_results_are_texts_or_json(cli: CommandLine) -> None:
     thread = started(cli, 'call echo {"text": "hello"}')
     for given, shown in (('"hi"', "hi"), ('{"a": [1]}', '{"a": [1]}'), ('""', "(no output)")):
