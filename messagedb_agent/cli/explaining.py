@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from messagedb_agent.projections.explanation import Claim, Explanation
 
 _SHOWN_CHARACTERS = 200
+_SHOWN_CALLS = 10
 
 
 def explain(common: Common, thread: str, call: str, form: str, *, full: bool) -> int:
@@ -28,10 +29,11 @@ def explain(common: Common, thread: str, call: str, form: str, *, full: bool) ->
     async def work() -> int:
         async with opened(setup) as engine:
             found = await _explained(engine, await engine.find_thread(thread), call)
+            places = await _short_places(engine, found)
         if form == "json":
             out(text_of(_json(found)))
         else:
-            for line in _lines(found, full=full):
+            for line in _lines(found, places, full=full):
                 write(harmless(line))
         return ExitCode.OK if found.is_recorded else ExitCode.FINDING
 
@@ -74,11 +76,35 @@ async def _meant(engine: "Engine", thread_id: str, claims: Sequence["Claim"], ca
     if len(fitting) > 1:
         raise AmbiguousName("model call", call, tuple(claim.id for claim in fitting))
     if not fitting:
-        raise NotFound("model call", call)
+        missing = NotFound("model call", call)
+        missing.args = (f"{missing}; {_those_of(claims)}",)
+        raise missing
     return fitting[0]
 
 
-def _lines(found: "Explanation", *, full: bool) -> Iterator[str]:
+def _those_of(claims: Sequence["Claim"]) -> str:
+    """Say where the newest model calls of a thread stand."""
+    if not claims:
+        return "the thread has none"
+    own = [str(one.place.position) for one in claims if one.place.stream == claims[-1].place.stream]
+    more = "…, " if len(own) > _SHOWN_CALLS else ""
+    return f"those of the thread begin at: {more}{', '.join(own[-_SHOWN_CALLS:])}"
+
+
+async def _short_places(engine: "Engine", found: "Explanation") -> Mapping["Place", str]:
+    """Return what the places are called that a request was made of, by the words of `show`."""
+    from messagedb_agent.cli.naming import ShortThreads
+
+    short, own = ShortThreads(engine), found.claim.place.stream
+    return {
+        at: str(at.position)
+        if at.stream == own
+        else await short.name(at.stream.partition("-")[2], at.position)
+        for at in {found.defined, *(part.place for part in found.parts if part.place)}
+    }
+
+
+def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -> Iterator[str]:
     from messagedb_agent.cli.render_diff import message_text
     from messagedb_agent.cli.render_plain import plain
 
@@ -88,15 +114,14 @@ def _lines(found: "Explanation", *, full: bool) -> Iterator[str]:
         return text if full else cut(" ".join(text.split()), _SHOWN_CHARACTERS)
 
     def at(place: "Place | None") -> str:
-        if place is None:
-            return "(always)"
-        if place.stream == claim.place.stream:
-            return f"{place.position:>4}"
-        return one_line(f"{place.stream.partition('-')[2]}/{place.position}")
+        return f"{one_line(places[place]) if place else '(always)':>{width}}"
 
+    width = max(4, *map(len, places.values()))
     request, defined = found.request, at(found.defined)
+    given = plain(request.parameters)
+    parameters = f" {text_of(given)}" if given else ""
     yield f"request of {claim.place.stream}/{claim.place.position}"
-    yield f"{defined}  model {one_line(request.model)} {text_of(plain(request.parameters))}"
+    yield f"{defined}  model {one_line(request.model)}{parameters}"
     yield f"{defined}  system: {shown(request.system_prompt)}"
     for tool in request.tools:
         yield f"{defined}  tool {tool.name}: {shown(tool.description)}"

@@ -13,6 +13,18 @@ _FEWEST = 6
 """Digits that may be a piece of an id: it is shown by its last six characters."""
 
 
+def check_one_or_all(thread: str | None, *, take_all: bool) -> None:
+    """Refuse a command that names neither a thread nor all, or both.
+
+    Raises:
+        ValidationError: it does.
+    """
+    if thread is not None and take_all:
+        raise ValidationError("name a thread or say --all, not both", field="thread")
+    if thread is None and not take_all:
+        raise ValidationError("name a thread, or say --all", field="thread")
+
+
 def position_named(name: str) -> int | None:
     """Return the position that a name may be; None for one that can only be an id's."""
     return int(name) if name.isascii() and name.isdigit() and len(name) < 19 else None
@@ -32,7 +44,7 @@ async def state_names(engine: "Engine", states: "Lineage") -> Mapping[str, str]:
 
     `show 6f9c01 --at 7` shows that state.
     """
-    short = _ShortThreads(engine)
+    short = ShortThreads(engine)
     names = {s.id: await short.name(s.stream.partition("-")[2], s.position) for s in states.states}
     for state in states.states:
         if state.parent_id and state.parent_id not in names:
@@ -64,7 +76,7 @@ def no_position(head: "Agent", value: str, *, field: str) -> ValidationError:
     )
 
 
-async def _elsewhere(engine: "Engine", short: "_ShortThreads", id: str) -> str:
+async def _elsewhere(engine: "Engine", short: "ShortThreads", id: str) -> str:
     """Name a state that is no rest of this thread: a fork may begin in the middle of a turn."""
     try:
         agent = await engine.load_agent(id)
@@ -73,7 +85,7 @@ async def _elsewhere(engine: "Engine", short: "_ShortThreads", id: str) -> str:
     return await short.name(agent.thread_id, agent.position)
 
 
-class _ShortThreads:
+class ShortThreads:
     """Short names of threads, each looked up once."""
 
     def __init__(self, engine: "Engine") -> None:

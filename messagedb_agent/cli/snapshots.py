@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.naming import check_one_or_all
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, one_line, write
-from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -32,8 +32,7 @@ class Snapshots:
 
 def snapshots(common: Common, asked: Snapshots) -> int:
     """Write snapshots, or drop them."""
-    if (asked.thread is None) is not asked.take_all:
-        raise ValidationError("name a thread, or say --all", field="thread")
+    check_one_or_all(asked.thread, take_all=asked.take_all)
     setup = set_up(common)
     return _drop(setup, asked) if asked.drops else _write(setup, asked)
 

@@ -62,9 +62,7 @@ class Tally:
     @property
     def summary(self) -> str:
         """All in one line."""
-        checked = (
-            f"{threads_text(self.threads)}, {self.events} events, {self.requests} model requests"
-        )
+        checked = f"{threads_text(self.threads)}, {checked_text(self.events, self.requests)}"
         return f"not verified: {self.wrong} of {checked}" if self.wrong else f"verified: {checked}"
 
     @property
@@ -77,6 +75,14 @@ class Tally:
             "wrong": self.wrong,
             "named": [verification_json(one.thread_id, one.found) for one in self.named],
         }
+
+
+def checked_text(events: int, requests: int) -> str:
+    """Return how much was checked."""
+    return (
+        f"{events} event{'' if events == 1 else 's'}, "
+        f"{requests} model request{'' if requests == 1 else 's'}"
+    )
 
 
 def threads_text(count: int) -> str:

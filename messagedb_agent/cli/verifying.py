@@ -8,14 +8,15 @@ from messagedb_agent.cli import anchoring
 from messagedb_agent.cli.checking import ProcessEnded, check_all
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.next_steps import begin
+from messagedb_agent.cli.naming import check_one_or_all
+from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.render_verified import finding_line, named_lines, verification_json
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.tally import Tally
+from messagedb_agent.cli.tally import Tally, checked_text
 from messagedb_agent.cli.terminal import note, one_line, out, write
-from messagedb_agent.errors import AmbiguousName, NotFound, ValidationError
+from messagedb_agent.errors import AmbiguousName, NotFound
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -28,7 +29,7 @@ class Verifying:
 
     Attributes:
         thread: the thread; None with `take_all`.
-        take_all: every thread of the category.
+        take_all: every thread of the category; so does an anchor where no thread is named.
         form: `text` or `json`.
         anchor: a file with heads that threads had earlier; None for none.
         processes: how many processes check all threads; None for as many as pay.
@@ -43,8 +44,8 @@ class Verifying:
 
 def verify(common: Common, asked: Verifying) -> int:
     """Check a thread, or all, and print what was found."""
-    if (asked.thread is None) is not asked.take_all:
-        raise ValidationError("name a thread, or say --all", field="thread")
+    of_anchor = asked.anchor is not None and asked.thread is None
+    check_one_or_all(asked.thread, take_all=asked.take_all or of_anchor)
     setup = set_up(common)
     anchor = anchoring.read(setup, asked.anchor) if asked.anchor else None
     if anchor and not anchor.is_signed:
@@ -68,7 +69,7 @@ def _verify_one(setup: Setup, thread: str, form: str, anchor: "Anchor | None") -
     if form == "json":
         out(text_of(verification_json(thread_id, found)))
     else:
-        _print_one(thread_id, found)
+        _print_one(setup, thread_id, found)
     return ExitCode.OK if found.finding is None else ExitCode.FINDING
 
 
@@ -96,8 +97,8 @@ async def _anchored(engine: "Engine", thread: str, anchor: "Anchor") -> tuple[st
     return thread_id, heads[thread_id]
 
 
-def _print_one(thread_id: str, found: "Verification") -> None:
-    checked = f"{found.events - len(found.foreign)} events, {found.requests} model requests"
+def _print_one(setup: Setup, thread_id: str, found: "Verification") -> None:
+    checked = checked_text(found.events - len(found.foreign), found.requests)
     if found.snapshots:
         checked += f", {found.snapshots} snapshot{'s' if found.snapshots > 1 else ''}"
     for line in named_lines(found):
@@ -107,6 +108,9 @@ def _print_one(thread_id: str, found: "Verification") -> None:
     else:
         write(one_line(finding_line(found.finding)))
         write(f"not verified: thread {thread_id}, {checked}")
+        if found.finding.type and found.finding.stream.endswith(thread_id):
+            at = str(found.finding.position)
+            note(f"look at it: {command(setup.common, 'replay', thread_id, '--at', at)}")
 
 
 def _verify_all(setup: Setup, asked: Verifying, anchor: "Anchor | None") -> int:

@@ -29,6 +29,7 @@ def test_cut_and_missing_threads_are_found_with_an_anchor(
     started(cli)
     anchored = ("verify", "--anchor", "heads.jsonl")
     ended = cli(*anchored, "--all")
+    assert cli(*anchored).out == ended.out  # no thread named: all of them
     assert ended.code == 0
     assert ended.out.startswith("verified: 4 threads, 32 events, 8 model requests; 3 anchored 20")
     assert ended.out.endswith("Z, 1 not in it\n")

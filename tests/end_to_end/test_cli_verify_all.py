@@ -74,7 +74,8 @@ def test_streams_that_are_no_threads_are_left_out(
 def test_a_thread_or_all_must_be_asked_for(cli: CommandLine) -> None:
     line = cli.refused("verify", code=2)
     assert line == "error: name a thread, or say --all"
-    assert cli.refused("verify", "last", "--all", code=2) == line
+    both = cli.refused("verify", "last", "--all", code=2)
+    assert both == "error: name a thread or say --all, not both"
 
 
 def test_what_a_process_says_of_its_end_is_how_the_command_ends(
