@@ -60,7 +60,7 @@ def consume(common: Common, action: Action, aside: Aside, form: str) -> int:
             if action == "list":
                 _show(setup, aside, found, form)
             else:
-                await _decide(setup, parking, action, found)
+                await _decide(aside, parking, action, found)
         return ExitCode.OK
 
     return run(work())
@@ -97,18 +97,26 @@ def _show(setup: Setup, aside: Aside, parked: "Sequence[Parked]", form: str) -> 
         replay = _command(setup, aside, "replay")
         note(f"try again: {replay} [THREAD]; drop forgets it until it has news")
     else:
-        note("nothing is parked")
+        note(_nothing(aside))
 
 
 async def _decide(
-    setup: Setup, parking: "Parking", action: Action, parked: "Sequence[Parked]"
+    aside: Aside, parking: "Parking", action: Action, parked: "Sequence[Parked]"
 ) -> None:
     for one in parked:
         await (parking.replay(one) if action == "replay" else parking.drop(one))
         said = "is tried again" if action == "replay" else "is forgotten"
         note(f"thread {one.thread_id} {said}")
     if not parked:
-        note("nothing is parked")
+        note(_nothing(aside))
+
+
+def _nothing(aside: Aside) -> str:
+    """Say whose parked threads were looked for: who leaves out the group may mean another one."""
+    from messagedb_agent.cli.handling import DEFAULT_NAME
+
+    other = "" if aside.named else f"; of a consumer: --group {DEFAULT_NAME}"
+    return f"nothing is parked by the group {aside.group!r}{other}"
 
 
 def _command(setup: Setup, aside: Aside, action: Action) -> str:

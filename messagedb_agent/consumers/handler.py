@@ -96,7 +96,7 @@ def load_handler(reference: str) -> Handler:
         raise refused(f"{reference!r} names no function: write module:function")
     found = attribute_of(imported(module.strip(), field="handler"), name.strip(), field="handler")
     if not callable(found):
-        raise refused(f"{reference!r} is a {type(found).__name__}, and no function")
+        raise refused(f"{reference!r} is no function, but of the type {type(found).__name__}")
     Handling.of(found, None)
     return found
 
@@ -124,7 +124,8 @@ def _positional(handler: Handler) -> int:
         except TypeError:
             continue
         return count
-    raise refused("a handler takes a message, or a message and a connection")
+    name = getattr(handler, "__name__", repr(handler))
+    raise refused(f"a handler takes a message, or a message and a connection: not so {name}")
 
 
 def _is_coroutine_function(handler: Handler) -> bool:

@@ -193,4 +193,7 @@ async def test_a_thread_that_kills_its_workers_is_parked_and_can_be_replayed(
         assert replayed.code == 0
         await until(lambda: waiting(engine, deadly))
         listed = await asyncio.to_thread(cli, "consume", "--parked", "list")
-        assert (listed.out, listed.notes) == ("", ["nothing is parked"])
+        assert (listed.out, listed.notes) == (
+            "",
+            ["nothing is parked by the group 'workers'; of a consumer: --group consumer"],
+        )
