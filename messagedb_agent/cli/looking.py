@@ -33,7 +33,9 @@ def _show(
     full: Full = False,
     view: Annotated[
         Literal["events", "conversation", "state", "usage", "lineage", "effects"] | None,
-        typer.Option("--as", help="What to show of it; what a person reads where it is left out."),
+        typer.Option(
+            "--as", help="What to show of it; where it is left out, what was said and done."
+        ),
     ] = None,
     at: Annotated[
         int | None,
@@ -59,7 +61,7 @@ def _diff(
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[THREAD[@N]]", help="What it is compared with; a fork, with its parent."
+            metavar="THREAD[@N]", help="What it is compared with; a fork, with its parent."
         ),
     ] = None,
     at: Annotated[
@@ -185,7 +187,10 @@ def _verify(
     take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
     anchor: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Compare with the heads that `anchor` wrote earlier."),
+        typer.Option(
+            metavar="FILE",
+            help="Compare with the heads that `anchor` wrote; all threads where none is named.",
+        ),
     ] = None,
     processes: Processes = None,
     form: Form = "text",
@@ -200,7 +205,10 @@ def _verify(
 @command(group, "anchor", "Look")
 def _anchor(
     common: Common,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A file that is not there yet; ANCHOR_KEY signs it."),
+    ],
     processes: Processes = None,
 ) -> int:
     """Write the heads of all threads to a file, signed, for `verify --anchor` to compare."""

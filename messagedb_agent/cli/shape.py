@@ -17,7 +17,7 @@ Message = Annotated[
 Calls = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CALL]...", help="Its id, a beginning or an end of it; none where one waits."
+        metavar="CALL", help="Its id, a beginning or an end of it; none where one waits."
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All calls of the thread that wait.")]

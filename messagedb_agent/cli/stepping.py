@@ -25,6 +25,7 @@ j                              jump to a position
 c, s                           the whole conversation, the whole state
 q, Ctrl-D                      the end
 """
+_KEYS = "n next, b back, j jump, / search, q quit, ? help"
 _NEXT = frozenset({"n", "\r", "\n", " ", "\x1b[C", "\x1b[B", "\x1bOC", "\x1bOB"})
 _BACK = frozenset({"b", "\x7f", "\x1b[D", "\x1b[A", "\x1bOD", "\x1bOA"})
 _FIRST = frozenset({"0", "\x1b[H", "\x1bOH", "\x1b[1~"})
@@ -70,7 +71,7 @@ class Walk:
                 self._show()
 
     def _pressed(self, key: Callable[[], str]) -> str:
-        tell(f"[{self._index + 1} of {len(self._moments)}] n next, b back, j jump, / search, ? ")
+        tell(f"[{self._index + 1} of {len(self._moments)}] {_KEYS}: ")
         try:
             return key()
         except EOFError:

@@ -137,7 +137,10 @@ def _fork(
     at: Annotated[
         int | None,
         typer.Option(
-            min=0, max=MAX_POSITION, metavar="POSITION", help="The last event that is shared."
+            min=0,
+            max=MAX_POSITION,
+            metavar="POSITION",
+            help="The last event that is shared; the newest where it is left out.",
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="The new thread's title.")] = None,
@@ -156,7 +159,11 @@ def _what_if(
     at: Annotated[
         int,
         typer.Option(
-            min=0, max=MAX_POSITION, metavar="POSITION", help="The last event that is shared."
+            min=0,
+            max=MAX_POSITION,
+            metavar="POSITION",
+            help="The last event that is shared; where --tool-result replaces one before it, the"
+            " event before that.",
         ),
     ],
     model: Annotated[
@@ -164,16 +171,20 @@ def _what_if(
         typer.Option(metavar="NAME", help="Another model; several make several forks."),
     ] = None,
     system_prompt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Another system prompt.")
+        Path | None, typer.Option(metavar="FILE", help="File with another system prompt, in UTF-8.")
     ] = None,
     temperature: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Another temperature.")
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Another temperature, as the model takes it, such as 0.2."
+        ),
     ] = None,
     tool_result: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CALL=JSON",
-            help="Another result of a call: by its id or a part of it, its tool, or a position.",
+            help="Another result of a call, such as calculate=295 or 5='\"a text\"': by its tool, a"
+            " position, or its id or a part of it.",
         ),
     ] = None,
     form: Form = "text",

@@ -24,7 +24,7 @@ def _export(
     common: Common,
     threads: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[THREAD]...", help="Ids, unique beginnings of them, or `last`."),
+        typer.Argument(metavar="THREAD", help="Ids, unique beginnings of them, or `last`."),
     ] = None,
     take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
     otel: Annotated[
@@ -98,7 +98,7 @@ def _consume(
     handler: Annotated[
         str | None,
         typer.Argument(
-            metavar="[HANDLER|THREAD]",
+            metavar="HANDLER|THREAD",
             help="`module:function` that is given each message, and a connection if it takes two;"
             " with --parked a thread, all if left out.",
         ),
@@ -138,17 +138,24 @@ def _consume(
         ),
     ] = "start",
     types: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only messages of these types.")
+        str | None,
+        typer.Option(metavar="A,B", help="Only messages of these types, with commas between them."),
     ] = None,
     correlation: Annotated[
         str | None,
-        typer.Option(metavar="CATEGORY", help="Only messages that are correlated with this."),
+        typer.Option(
+            metavar="CATEGORY",
+            help="Only messages that were caused from this category (correlationStreamName).",
+        ),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when all is handled that there is.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.001, metavar="SECONDS", help="How long a message may take.")
+        float,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="How long a message may take until it has failed."
+        ),
     ] = 60.0,
     tries: Annotated[
         int,

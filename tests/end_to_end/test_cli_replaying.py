@@ -117,6 +117,6 @@ def test_a_person_walks_by_keys(cli: CommandLine, terminal: Opens) -> None:
     window.strike_until("j", "position (0 to 7):")
     window.type("elsewhere")
     window.expect("no event 'elsewhere' in this thread")
-    window.expect("[6 of 8] n next, b back, j jump, / search, ? ")
+    window.expect("[6 of 8] n next, b back, j jump, / search, q quit, ? help: ")
     window.press_until("d", "\n")
     assert window.ended() == 0

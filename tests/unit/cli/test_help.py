@@ -48,6 +48,10 @@ def test_every_command_names_the_global_options(
         ("start", "start [OPTIONS] MESSAGE"),
         ("message", "message [OPTIONS] THREAD MESSAGE"),
         ("tail", "tail [OPTIONS] [THREAD]"),
+        ("diff", "diff [OPTIONS] THREAD[@N] [THREAD[@N]]"),
+        ("consume", "consume [OPTIONS] [HANDLER|THREAD]"),
+        ("export", "export [OPTIONS] [THREAD]..."),
+        ("approve", "approve [OPTIONS] THREAD [CALL]..."),
     ],
 )
 def test_the_usage_shows_arguments_as_they_are_given(
