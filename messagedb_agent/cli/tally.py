@@ -56,8 +56,10 @@ class Tally:
         if self.names_others:
             for line in named_lines(checked.found, brief=True):
                 write(one_line(line))
-        if checked.found.finding:
-            write(one_line(finding_line(checked.found.finding)), flush=True)
+        if finding := checked.found.finding:
+            is_own = finding.stream.endswith(f"-{checked.thread_id}")
+            fork = "" if is_own else f"; thread {checked.thread_id}, a fork, shares it"
+            write(one_line(finding_line(finding) + fork), flush=True)
 
     @property
     def summary(self) -> str:

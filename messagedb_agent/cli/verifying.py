@@ -108,9 +108,9 @@ def _print_one(setup: Setup, thread_id: str, found: "Verification") -> None:
     else:
         write(one_line(finding_line(found.finding)))
         write(f"not verified: thread {thread_id}, {checked}")
-        if found.finding.type and found.finding.stream.endswith(thread_id):
-            at = str(found.finding.position)
-            note(f"look at it: {command(setup.common, 'replay', thread_id, '--at', at)}")
+        if found.finding.type:  # else there is no such row
+            whose, at = found.finding.stream.partition("-")[2], str(found.finding.position)
+            note(f"look at it: {command(setup.common, 'replay', whose, '--at', at)}")
 
 
 def _verify_all(setup: Setup, asked: Verifying, anchor: "Anchor | None") -> int:

@@ -40,6 +40,19 @@ def test_every_thread_is_verified_by_one_process_or_by_several(
     assert cli("verify", "--all", "--format", "json", "--processes", "2").json == found
 
 
+def test_a_fork_of_a_wrong_event_is_named_beside_it(
+    cli: CommandLine, admin_url: str, category: str
+) -> None:
+    parent = started(cli)
+    fork = cli("fork", parent).out.strip()
+    forge(admin_url, f"{category}:v0-{parent}")
+    *lines, last = cli("verify", "--all").out.splitlines()
+    assert last.startswith("not verified: 2 of 2 threads, ")
+    of_fork = f"; thread {fork}, a fork, shares it"
+    assert sorted(line.endswith(of_fork) for line in lines) == [False, True]
+    assert cli("verify", fork).notes == [f"look at it: {cli.line('replay', parent, '--at', '1')}"]
+
+
 def test_rows_of_others_are_named_by_thread_and_not_condemned(
     cli: CommandLine, admin_url: str, category: str
 ) -> None:
