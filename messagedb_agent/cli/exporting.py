@@ -13,7 +13,7 @@ from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import flush_answers
 from messagedb_agent.cli.tally import threads_text
 from messagedb_agent.cli.terminal import note, write
-from messagedb_agent.errors import ValidationError
+from messagedb_agent.errors import IntegrityError, ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent.observability.exporting import Exporting
@@ -41,17 +41,22 @@ def export_spans(
         out = Exporting(lines(write) if endpoint is None else sending_to(endpoint))
         async with opened(setup) as engine:
             ids = await named_or_all(engine, threads, take_all=take_all)
+            wrong = 0
             for id in ids:
                 stream = engine.turns.stream(id)
-                async for span in spans_of(engine.store, stream, with_content=with_content):
-                    out.add(span)
-                    if out.is_full and not await _flushed(out):
-                        return ExitCode.OUTPUT
+                try:
+                    async for span in spans_of(engine.store, stream, with_content=with_content):
+                        out.add(span)
+                        if out.is_full and not await _flushed(out):
+                            return ExitCode.OUTPUT
+                except IntegrityError as error:  # the others are whole
+                    note(f"error: {error}")
+                    wrong += 1
                 if not await _flushed(out):
                     return ExitCode.OUTPUT
         flush_answers()
-        note(f"exported: {out.sent} spans of {threads_text(len(ids))}")
-        return ExitCode.OK
+        note(f"exported: {out.sent} spans of {threads_text(len(ids) - wrong)}")
+        return ExitCode.FINDING if wrong else ExitCode.OK
 
     return run(work())
 

@@ -23,4 +23,5 @@ def session() -> requests.Session | None:
 
 def _arrived(response: Any, *_: Any, **__: Any) -> None:
     if 300 <= response.status_code < 400:
+        response.close()  # nobody else has it
         raise OSError(f"the endpoint sends elsewhere: {response.status_code}")

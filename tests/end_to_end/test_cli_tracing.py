@@ -203,6 +203,26 @@ def test_rows_of_whatever_time_are_exported(
     assert {(s.start_ns < 0, s.start_ns == s.end_ns) for s in printed(ended.out)} == {(False, True)}
 
 
+def test_a_fork_without_its_parent_keeps_no_other_thread_from_being_exported(
+    cli: CommandLine, category: str, admin_url: str
+) -> None:
+    cli("start", "What is 5 + 3?", "--model", "offline")
+    cli("fork", "last")
+    cli("start", "What is 1 + 1?", "--model", "offline")
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "DELETE FROM message_store.messages WHERE stream_name IN"
+            " (SELECT stream_name FROM message_store.messages"
+            " WHERE message_store.category(stream_name) = %s ORDER BY global_position LIMIT 1)",
+            (f"{category}:v0",),
+        )
+    ended = cli("export", "--all", "--otel")
+    assert ended.code == 1
+    assert len(printed(ended.out)) == 4
+    assert "was forked from" in ended.err
+    assert "4 spans of 1 thread" in ended.err
+
+
 def test_an_export_of_nothing_is_nothing(cli: CommandLine, receiver: Receiver) -> None:
     ended = cli("export", "--all", "--otel", "--endpoint", receiver.url)
     assert (ended.code, ended.out, receiver.requests) == (0, "", [])
