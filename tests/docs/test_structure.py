@@ -1,7 +1,8 @@
 """Imports point one way, the pure rooms are pure, and there is one loop."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,14 +81,23 @@ IMPURE = frozenset(
 )
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+@cache
+def modules() -> Sequence[tuple[str, ast.Module]]:
+    found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+        name = ".".join(part for part in parts if part != "__init__")
+        found.append((name, ast.parse(path.read_text())))
+    return found
+
+
+@cache
+def nodes(tree: ast.Module) -> Sequence[ast.AST]:
+    return list(ast.walk(tree))
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -184,7 +194,7 @@ def test_the_pure_rooms_have_no_effects() -> None:
         f"{module} is asynchronous"
         for module, tree in modules()
         if room(module) in PURE
-        and any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+        and any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes(tree))
     ]
     assert wrong == []
 
@@ -214,7 +224,7 @@ def importers(module: str, name: str) -> set[str]:
     return {
         importer
         for importer, tree in modules()
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.ImportFrom)
         and node.module == f"{NAME}.{module}"
         and name in {alias.name for alias in node.names}

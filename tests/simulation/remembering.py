@@ -12,7 +12,7 @@ from typing import Any
 
 from messagedb_agent.agents import run as agents_run
 from messagedb_agent.agents import view
-from messagedb_agent.engine import history, journal, verify
+from messagedb_agent.engine import history, journal, walk
 from messagedb_agent.events import codec
 from messagedb_agent.events.chain import Row
 from messagedb_agent.events.metadata import Metadata
@@ -99,8 +99,8 @@ def _event(row: Row, metadata: Metadata) -> Event | UnknownEvent:
 _PLACES: tuple[tuple[ModuleType, str, Any], ...] = (
     (message_db, "BATCH_SIZE", _PAGE),
     (transaction, "psycopg", PSYCOPG),
-    *((module, "decode", _decode) for module in (journal, history, verify)),
-    *((module, "conversation", folded) for module in (journal, verify, view)),
+    *((module, "decode", _decode) for module in (journal, history, walk)),
+    *((module, "conversation", folded) for module in (journal, walk, view)),
     (agents_run, "with_conversation", _with_conversation),
     (codec, "_event", _event),
     (conversations, "settings_digest", _settings_digest),

@@ -23,7 +23,7 @@ from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
 from messagedb_agent.store.ownership import _ASK, OWNED, lock_keys
 from messagedb_agent.store.pool import _CONFIGURE
 from messagedb_agent.store.stream_name import category_of
-from messagedb_agent.store.transaction import _END_OF_THEIRS, _HAS, _LOCK, _NEWS
+from messagedb_agent.store.transaction import _END_OF_THEIRS, _HAS, _LOCK, _MARK, _NEWS
 from tests.simulation.loop import Process
 from tests.simulation.rows import Rows
 from tests.simulation.transactions import BOOK, COMMIT, Open
@@ -102,6 +102,7 @@ class Statements:
             _NOTIFY: self._notify,
             "BEGIN": self._begin,
             COMMIT: self._commit,
+            _MARK: self._mark,
             BOOK: self._book,
             _END_OF_THEIRS: lambda *_: [],
             _CONFIGURE: lambda *_: [],
@@ -200,6 +201,12 @@ class Statements:
         session.transaction = Open()
         return []
 
+    def _mark(self, session: Session, _: Any) -> Answer:
+        if session.transaction is None:
+            raise errors.NoActiveSqlTransaction("a mark that would be gone at once")
+        session.transaction.mark = "ours"
+        return []
+
     def _book(self, session: Session, booking: tuple[str, int]) -> Answer:
         if session.transaction is None:
             raise errors.NoActiveSqlTransaction("a tool whose rows would stand by themselves")
@@ -211,7 +218,7 @@ class Statements:
             raise errors.NoActiveSqlTransaction("a lock that would be gone at once")
         session.transaction.category = category_of(asked[0])
         self._holders[session.transaction.category] = session
-        return [(0, "5s")]
+        return [(session.transaction.mark, 0, "5s")]
 
     def _commit(self, session: Session, _: Any) -> Answer:
         if transaction := session.transaction:

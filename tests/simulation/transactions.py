@@ -28,12 +28,14 @@ class Open:
         messages: what it has appended, and nobody else sees yet.
         booked: what its tool has booked, likewise.
         is_broken: whether a statement has failed in it.
+        mark: what was set until its end.
     """
 
     category: str | None = None
     messages: list[tuple[str, NewMessage]] = field(default_factory=list)
     booked: list[tuple[str, int]] = field(default_factory=list)
     is_broken: bool = False
+    mark: str | None = None
 
     @property
     def idle_s(self) -> float:
