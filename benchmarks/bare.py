@@ -10,6 +10,7 @@ import psycopg
 
 from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
+from messagedb_agent.store.stream_name import category_of
 
 MOST_TOGETHER = 100
 """Appends of different streams in one statement, as the store makes them."""
@@ -32,7 +33,7 @@ class Append:
 
 
 class NotingStore(MessageDbStore):
-    """Writes what it is told to, and notes it."""
+    """Writes what it is told to, and notes it, but for what is kept beside threads."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -41,7 +42,7 @@ class NotingStore(MessageDbStore):
     async def append(
         self, stream: str, *messages: NewMessage, expected_version: int | None = None
     ) -> Appended:
-        if expected_version is not None:
+        if expected_version is not None and "+" not in category_of(stream):
             self._appends.append(Append(messages, expected_version))
         return await super().append(stream, *messages, expected_version=expected_version)
 

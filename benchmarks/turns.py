@@ -97,6 +97,8 @@ async def measure(bench: Bench, count: int, far: int, on_turn: Callable[[int], N
 
             messages = [message async for message in engine.messages(agent.thread_id)]
             add_turns(bench, messages[-turns.events // count :], far - EDGE - count)
+            # The first one of so many events would be made beside the turns that are measured.
+            await engine.write_snapshot(agent.thread_id)
             agent = await engine.latest(agent.thread_id)
             for _ in range(EDGE):
                 agent = await turn(agent, far_turns)
