@@ -13,7 +13,7 @@ from tests.simulation.exploring import Job, Tally, few_collections, seeds, singl
 from tests.simulation.faults import KINDS
 from tests.simulation.scenarios import COSTLY, SCENARIOS
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "3000"))
 LONG = frozenset(
     {
         "a-cancelled-model-call",
