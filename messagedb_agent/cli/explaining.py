@@ -77,18 +77,23 @@ async def _meant(engine: "Engine", thread_id: str, claims: Sequence["Claim"], ca
         raise AmbiguousName("model call", call, tuple(claim.id for claim in fitting))
     if not fitting:
         missing = NotFound("model call", call)
-        missing.args = (f"{missing}; {_those_of(claims)}",)
+        missing.args = (f"{missing}; {_those_of(thread_id, claims)}",)
         raise missing
     return fitting[0]
 
 
-def _those_of(claims: Sequence["Claim"]) -> str:
-    """Say where the newest model calls of a thread stand."""
+def _those_of(thread_id: str, claims: Sequence["Claim"]) -> str:
+    """Say what the newest model calls of a thread are called; those of a fork's past by their ids.
+
+    A position is one of the thread's own stream.
+    """
     if not claims:
         return "the thread has none"
-    own = [str(one.place.position) for one in claims if one.place.stream == claims[-1].place.stream]
-    more = "…, " if len(own) > _SHOWN_CALLS else ""
-    return f"those of the thread begin at: {more}{', '.join(own[-_SHOWN_CALLS:])}"
+    own = [one for one in claims if one.place.stream.partition("-")[2] == thread_id]
+    names = [str(one.place.position) for one in own] or [one.id for one in claims]
+    more = "…, " if len(names) > _SHOWN_CALLS else ""
+    whose = "those of the thread begin at" if own else "those of the thread's past are"
+    return f"{whose}: {more}{', '.join(names[-_SHOWN_CALLS:])}"
 
 
 async def _short_places(engine: "Engine", found: "Explanation") -> Mapping["Place", str]:

@@ -61,3 +61,13 @@ def test_what_is_no_model_call_is_not_found(cli: CommandLine, call: str) -> None
     started(cli)
     line = cli.refused("explain", "last", call, code=3)
     assert line == f"error: no model call {call!r}; those of the thread begin at: 2, 6"
+
+
+def test_the_calls_of_a_forks_past_are_named_by_ids_that_are_found(cli: CommandLine) -> None:
+    parent = started(cli)
+    fork = cli("fork", parent, "--at", "3").out.strip()
+    line = cli.refused("explain", fork, "2", code=3)
+    (id,) = line.removeprefix("error: no model call '2'; those of the thread's past are: ").split(
+        ", "
+    )
+    assert cli("explain", fork, id).out == cli("explain", parent, "2").out
