@@ -294,6 +294,7 @@ class AtLeastOnce:
                 return
             queue.popleft()
             lane.version = message.position
+            self._backlog.reached(lane.stream, message.global_position)
             self.done += 1
             if self._is_stopping or (task and task.cancelling()):
                 return

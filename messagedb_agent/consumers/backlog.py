@@ -12,7 +12,9 @@ class _News:
     """What is not handled of one stream.
 
     Attributes:
-        before: global position of the message that was read right before the first of it.
+        before: global position up to which all of the category is handled, but for other news:
+            of the message that was read right before the first of it, or of the last of the
+            stream that was handled since.
         newest: position, in the stream, of the last of it.
         newest_global: global position of that.
     """
@@ -75,6 +77,11 @@ class Backlog:
             return False
         self._news.pop(stream, None)
         return True
+
+    def reached(self, stream: str, global_position: int) -> None:
+        """Note that a stream is handled up to a global position, in the middle of its news."""
+        if news := self._news.get(stream):
+            news.before = max(news.before, global_position)
 
     def dropped(self, stream: str) -> None:
         """Note that the news of a stream are not to be handled."""

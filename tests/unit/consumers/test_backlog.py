@@ -25,6 +25,23 @@ def test_news_that_came_while_a_stream_was_handled_are_not_handled() -> None:
     assert backlog.position == 2
 
 
+def test_a_stream_that_is_handled_in_part_holds_back_no_more_than_its_rest() -> None:
+    backlog = Backlog(0)
+    backlog.read("a-1", 0, 1)
+    backlog.read("a-2", 0, 2)
+    backlog.read("a-1", 1, 3)
+    backlog.read("a-1", 2, 4)
+    backlog.reached("a-1", 3)
+    assert backlog.position == 1  # the other one's is older
+    backlog.handled("a-2", 0)
+    assert backlog.position == 3
+    backlog.reached("a-1", 1)  # read once more, of one that was put aside
+    assert backlog.position == 3
+    backlog.reached("a-2", 9)  # nothing of it is left
+    assert backlog.handled("a-1", 2)
+    assert backlog.position == 4
+
+
 def test_what_was_handled_before_it_was_read_is_no_news() -> None:
     backlog = Backlog(0)
     backlog.read("a-1", 0, 1)

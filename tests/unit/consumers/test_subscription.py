@@ -209,6 +209,31 @@ async def test_what_is_under_way_when_it_is_stopped_ends_and_what_waits_does_not
     assert seen.places[-1] == ("2", 0)
 
 
+@pytest.mark.parametrize("end", ["stopped", "cancelled", "failing"])
+async def test_of_what_was_handled_of_a_stream_no_more_than_the_last_comes_again(end: str) -> None:
+    store, seen, is_first = MemoryStore(), Seen(), True
+    places = await written(store, CATEGORY, *["1"] * 5)
+
+    async def handle(message: Message) -> None:
+        if is_first and message.position == 3:
+            if end == "failing":
+                raise StoreUnavailable("the handler's own")
+            if end == "cancelled":
+                await asyncio.sleep(PATIENCE_S)
+        await seen(message)
+        if is_first and message.position == 2 and end == "stopped":
+            subscription.stop()
+
+    async with consuming(store, CATEGORY, handle, grace_s=0.05) as subscription:
+        await until(lambda: seen.of("1") == [0, 1, 2])
+        await until(lambda: subscription.position == places[2])
+    assert await noted(store, CATEGORY) == places[2]
+    assert subscription.lag == places[4] - places[2]
+    is_first = False
+    assert (await consumed(store, CATEGORY, handle)).lag == 0
+    assert seen.of("1") == [0, 1, 2, 2, 3, 4]  # the noted position is read again
+
+
 async def test_what_lasts_longer_than_the_grace_is_cancelled_and_comes_again() -> None:
     store, seen = MemoryStore(), Seen()
     await written(store, CATEGORY, "1", "2", "2")
