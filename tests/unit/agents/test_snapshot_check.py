@@ -14,8 +14,7 @@ from messagedb_agent.projections.conversation import Entry
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.store.message import Message
 from tests.properties.test_snapshots import finished
-from tests.unit.agents.test_snapshots import (
-    WRONG,
+from tests.unit.agents.snapshots import (
     ChangedStore,
     begun,
     beside,
@@ -24,6 +23,7 @@ from tests.unit.agents.test_snapshots import (
     stream_of,
     turns,
 )
+from tests.unit.agents.wrong_snapshots import WRONG
 
 
 async def test_snapshots_that_equal_the_full_fold_are_counted() -> None:
