@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
-
-import orjson
 
 from messagedb_agent.agent.commands import (
     ApproveTool,
@@ -19,104 +16,23 @@ from messagedb_agent.agent.commands import (
     Say,
 )
 from messagedb_agent.agents.json_text import json_text
-from messagedb_agent.agents.meant import unresolved_call, waiting_call
+from messagedb_agent.agents.meant import unresolved_call
 from messagedb_agent.agents.progress import SILENT, Advancing, Progress
-from messagedb_agent.agents.view import View
-from messagedb_agent.errors import NotFound
-from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.events.schema import ToolApprovalRequested
-from messagedb_agent.events.values import AgentDefinition, Limits
-from messagedb_agent.projections.lineage import AgentState
-from messagedb_agent.projections.summary import status
+from messagedb_agent.agents.standing import Standing
+from messagedb_agent.events.values import Limits
 
 
 @dataclass(frozen=True)
-class Agent:
+class Agent(Standing):
     """One state of a thread. It never changes: every step gives another agent.
 
+    What can be read from it stands in `Standing`.
+
     Attributes:
-        id: id of the last event that made the state, a UUID as text; titles, tags and archiving
-            make none.
-        thread_id: the thread's id.
-        view: the fold of the thread up to here.
+        engine: sees through what is asked.
     """
 
-    id: str
-    thread_id: str
-    view: View = field(repr=False, compare=False)
     engine: Advancing = field(repr=False, compare=False)
-
-    @property
-    def parent_id(self) -> str | None:
-        """Id of the state before the turn that led here; None for the first."""
-        current = self.view.lineage.current
-        return current.parent_id if current else None
-
-    @property
-    def position(self) -> int:
-        """Position, from 0, of the event that names the state, in the stream it stands in."""
-        return self._named_by.position
-
-    @property
-    def created_at(self) -> datetime:
-        """When the event that names the state happened, UTC, with a zone; to the millisecond.
-
-        The same for every road to this state. It is what the event's writer says, else the time
-        of the store's server.
-        """
-        return datetime.fromtimestamp(self._named_by.time_ms / 1000, UTC)
-
-    @property
-    def definition(self) -> AgentDefinition | None:
-        """The agent in force; None in a thread that a foreign writer began."""
-        return self.view.conversation.definition
-
-    @property
-    def name(self) -> str:
-        """What the agent is called."""
-        return self.definition.name if self.definition else ""
-
-    @property
-    def system_prompt(self) -> str:
-        """What the model is told before the conversation."""
-        return self.definition.system_prompt if self.definition else ""
-
-    @property
-    def model(self) -> str:
-        """Name of the model in force."""
-        return self.definition.model if self.definition else ""
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What the thread's starter noted; empty where nothing was, or no JSON object."""
-        started = self.view.started
-        noted = started.metadata if started else None
-        try:
-            found = orjson.loads(noted) if noted else {}
-        except orjson.JSONDecodeError:  # a foreign start may note anything
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    @property
-    def status(self) -> str:
-        """What the thread waits for.
-
-        `waiting` (for the user), `ready` (there is a step to take; `resume` takes it), `running`
-        (an effect was started and has no outcome yet), `approval` (of a tool call), `failed` (the
-        last model call, for good), `limit` (stopped by one), `upgrade` (holds an event that needs
-        newer code), `foreign` (never started as a thread), `ended` or `deleted`.
-        """
-        return status(self.view.conversation.state)
-
-    @property
-    def answer(self) -> str | None:
-        """Text of the newest reply since the user spoke last; None where there is none."""
-        return self.view.outcome.answer
-
-    @property
-    def approvals(self) -> tuple[ToolApprovalRequested, ...]:
-        """The tool calls that wait for a person, in the reply's order; see `approve`, `deny`."""
-        return self.view.outcome.waiting
 
     async def advance(
         self,
@@ -257,19 +173,6 @@ class Agent:
             arguments = json_text(arguments, "arguments")
         call = self.approval(call_id).call_id
         return await self._ask(ApproveTool(call, by, reason, arguments), progress)
-
-    def approval(self, call_id: str | None = None) -> ToolApprovalRequested:
-        """Return the waiting call that is meant.
-
-        Args:
-            call_id: its id, or a beginning or an end of it that no other waiting call's has; None
-                where only one waits.
-
-        Raises:
-            NotFound: no call, or more than one, fits.
-            Refused: no call waits, or the one that is meant waits no more.
-        """
-        return waiting_call(self.view, call_id)
 
     async def deny(
         self,
@@ -417,9 +320,3 @@ class Agent:
         self, command: Command, progress: Progress, changes: Mapping[str, Any] | None = None
     ) -> "Agent":
         return await self.engine.ask(self, command, changes=changes, progress=progress)
-
-    @property
-    def _named_by(self) -> AgentState | Recorded:
-        if self.view.named_by is None:
-            raise NotFound("event", self.id)
-        return self.view.named_by

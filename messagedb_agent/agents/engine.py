@@ -411,8 +411,8 @@ class Engine(Reading):
         """
         check_strategy(changes.get("context_strategy"))
         supposing = Supposing(results or {}, tools, ask, changes)
-        agent, differing = await branching(self, agent, self.tools.specs(), supposing)
-        rest = await self.turns.fork(agent, (), None, {}, progress, branching=differing)
+        begins, differing = await branching(self, agent, self.tools.specs(), supposing)
+        rest = await self.turns.fork(begins, (), None, {}, progress, branching=differing)
         return self._settled(rest)
 
     @cached_property

@@ -8,7 +8,6 @@ from typing import Any
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Say, Start
 from messagedb_agent.agent.steps import Wait
-from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.glance import glance
@@ -23,6 +22,7 @@ from messagedb_agent.agents.recorded_tools import (
 from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.snapshotting import Snapshotting
+from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import Watching
 from messagedb_agent.engine.batch import NOTHING
@@ -201,7 +201,7 @@ class Turns:
 
     async def ask(
         self,
-        agent: Agent,
+        agent: Standing,
         commands: Sequence[Command],
         *,
         message_id: str | None,
@@ -306,13 +306,13 @@ class Turns:
         tools = self.tools.specs() if recorded is None else recorded
         return redefinition(run.thread_id, shown, tools, changes)
 
-    async def _was_said(self, agent: Agent, message_id: str | None) -> bool:
+    async def _was_said(self, agent: Standing, message_id: str | None) -> bool:
         message = await self.store.by_id(message_id) if message_id else None
         return message is not None and message.stream_name == self.stream(agent.thread_id)
 
     async def fork(
         self,
-        agent: Agent,
+        agent: Standing,
         commands: Sequence[Command],
         message_id: str | None,
         changes: Mapping[str, Any],

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from messagedb_agent.agent.state import Stage, State
-from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.defining import defined
 from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.turns import Branching
 from messagedb_agent.errors import NotFound, Refused, ValidationError
 from messagedb_agent.events.values import AgentDefinition, ToolSpec
@@ -30,7 +30,7 @@ class Threads(Protocol):
     def messages(
         self, thread_id: str, *, position: int = 0, until: int | None = None
     ) -> AsyncIterator[Message]: ...
-    async def load_agent(self, id: str) -> Agent: ...
+    async def load_agent(self, id: str) -> Standing: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Supposing:
 
 
 async def branching(
-    threads: Threads, agent: Agent, here: tuple[ToolSpec, ...], supposing: Supposing
-) -> tuple[Agent, Branching]:
+    threads: Threads, agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing
+) -> tuple[Standing, Branching]:
     """Return where a fork begins, and how it differs.
 
     A call that is given another result must not have one yet: then the fork begins before it.
@@ -84,8 +84,8 @@ async def branching(
 
 
 async def _before(
-    threads: Threads, agent: Agent, known: Mapping[str, RecordedCall], given: Mapping[str, str]
-) -> Agent:
+    threads: Threads, agent: Standing, known: Mapping[str, RecordedCall], given: Mapping[str, str]
+) -> Standing:
     """Return the newest state, up to this one, in which none of some calls has an outcome."""
     stream = _stream(agent)
     position = agent.position
@@ -106,7 +106,7 @@ async def _before(
     raise NotFound("event", f"{agent.thread_id}/{position}")
 
 
-def _stream(agent: Agent) -> str:
+def _stream(agent: Standing) -> str:
     current = agent.view.lineage.current
     return current.stream if current else ""
 
@@ -149,7 +149,9 @@ def _lacking(call: RecordedCall) -> Refused:
     )
 
 
-def _definition(agent: Agent, here: tuple[ToolSpec, ...], supposing: Supposing) -> AgentDefinition:
+def _definition(
+    agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing
+) -> AgentDefinition:
     recorded = agent.definition
     if recorded is None:
         raise ValidationError("the thread was never started", field="thread")

@@ -276,8 +276,8 @@ async def test_a_worker_that_takes_such_a_thread_up_runs_no_tool_and_needs_none(
     rows = await events(engine, agent.thread_id)
     asked = await engine.load_agent(rows[1].id)
     supposing = Supposing({}, "recorded", None, {})
-    asked, differing = await branching(engine, asked, engine.tools.specs(), supposing)
-    left = await engine.turns.fork(asked, (), None, {}, SILENT, detached=True, branching=differing)
+    begins, differing = await branching(engine, asked, engine.tools.specs(), supposing)
+    left = await engine.turns.fork(begins, (), None, {}, SILENT, detached=True, branching=differing)
     weighs = ScriptedModel(call("weigh", what="tea"), call("weigh", what="iron"))
     worker = engine_on(engine.store, weighs)  # without the tool
     attended = await worker.turns.attend(left.thread_id, SILENT)
