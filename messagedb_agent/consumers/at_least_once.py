@@ -17,6 +17,7 @@ from messagedb_agent.consumers.attendance import ENDS_S, Attendance
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.delivery import Consuming
 from messagedb_agent.consumers.handler import bounded, told_apart
+from messagedb_agent.consumers.lacking import lacking, lacks_something
 from messagedb_agent.consumers.lanes import Lane, Lanes, Turn
 from messagedb_agent.consumers.parking import Parked
 from messagedb_agent.errors import HandlerFailed
@@ -144,6 +145,9 @@ class AtLeastOnce:
         if self._consuming.kept is None:
             self._failure = HandlerFailed(stream, message.position, reason)
             return
+        if lane.lacks_something:
+            self._failure = lacking(stream, message.position, reason)
+            return
         where = (stream, message.position, message.global_position)
         await self._consuming.kept.parking.park(Parked(*where, reason, tries))
         self._drop(stream)
@@ -252,6 +256,7 @@ class AtLeastOnce:
         if not lane.is_gone:
             lane.turn += 1  # whatever was left behind counts no more
             lane.error, lane.begun_at = error, 0.0
+            lane.lacks_something = lacks_something(error)
             self._attendance.offer(lane.stream, self)
 
     async def _see(self, stream: str) -> Attended:
@@ -270,7 +275,7 @@ class AtLeastOnce:
                 await bounded(partial(self._handle, lane), timeout_s, lambda: lane.begun_at)
             except Exception as error:
                 lane.turn += 1
-                lane.begun_at = 0.0
+                lane.begun_at, lane.lacks_something = 0.0, lacks_something(error)
                 if lane.version == before:
                     raise
                 lane.error = error

@@ -87,7 +87,8 @@ class Consumption:
 
         Raises:
             HandlerFailed: a message failed for good, and there is nowhere to park it.
-            ConfigurationError: the name is that of a group of workers.
+            ConfigurationError: the name is that of a group of workers, or the handler lacks what
+                each message needs.
         """
         failures = 0
         try:

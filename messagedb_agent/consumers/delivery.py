@@ -121,6 +121,7 @@ class Delivery(Protocol):
 
         Raises:
             HandlerFailed: a message can be neither handled nor parked.
+            ConfigurationError: the handler lacks what each message needs.
             StoreUnavailable: the store was not reached; nothing of it is lost.
         """
         ...
@@ -129,7 +130,7 @@ class Delivery(Protocol):
         """Hear what was parked elsewhere, or is to be tried again.
 
         Raises:
-            HandlerFailed: as `take`.
+            HandlerFailed, ConfigurationError: as `take`.
             StoreUnavailable: the store was not reached.
         """
         ...

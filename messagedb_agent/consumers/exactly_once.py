@@ -15,6 +15,7 @@ from itertools import islice
 
 from messagedb_agent.consumers.delivery import Consuming, Kept
 from messagedb_agent.consumers.handler import bounded
+from messagedb_agent.consumers.lacking import lacking, lacks_something
 from messagedb_agent.consumers.ledgers import Ledger, Progress, Resumed
 from messagedb_agent.consumers.parking import Parked
 from messagedb_agent.containing import error_text
@@ -186,7 +187,7 @@ class ExactlyOnce:
                     most = refused.at_once
                     continue
                 tries += 1
-                await self._tried(queue[0], tries, refused.reason)
+                await self._tried(queue[0], tries, refused)
                 if tries >= self._consuming.patience.tries:
                     tries = 0
             else:
@@ -270,9 +271,13 @@ class ExactlyOnce:
             return False
         return True
 
-    async def _tried(self, message: Message, tries: int, reason: str) -> None:
-        """Wait after a failure, or put a thread aside from this message on."""
-        stream = message.stream_name
+    async def _tried(self, message: Message, tries: int, refused: _Refused) -> None:
+        """Wait after a failure, or put a thread aside from this message on.
+
+        Raises:
+            ConfigurationError: it is not the message's fault, and will be that of others.
+        """
+        stream, reason = message.stream_name, refused.reason
         if tries == 1:
             _logger.warning(
                 "handling it failed, and is tried again: %s", reason, extra={"stream": stream}
@@ -280,6 +285,8 @@ class ExactlyOnce:
         if tries < self._consuming.patience.tries:
             await self._pause(self._consuming.patience.pause_s(tries))
             return
+        if refused.__cause__ and lacks_something(refused.__cause__):
+            raise lacking(stream, message.position, reason)
         where = (stream, message.position, message.global_position)
         await self._parking.park(Parked(*where, reason, tries))
         _logger.error("parked after %d tries: %s", tries, reason, extra={"stream": stream})

@@ -26,6 +26,7 @@ class Lane:
         turn: number of the turn that handles; one that was left behind has an older one.
         begun_at: when the message under way was begun, by the loop's clock; 0 for none.
         error: what the message that is the next one has raised.
+        lacks_something: whether what was raised last is about the handler's set-up.
     """
 
     stream: str
@@ -39,6 +40,7 @@ class Lane:
     turn: int = 0
     begun_at: float = 0.0
     error: Exception | None = None
+    lacks_something: bool = False
 
     def add(self, message: Message) -> None:
         """Take a message; where there are many, take note only of where it stands."""

@@ -161,14 +161,16 @@ class Subscription:
     async def run(self, *, once: bool = False) -> None:
         """Handle messages until `stop` is called.
 
-        An absent store is waited for, and a message that fails is parked; neither raises.
+        An absent store is waited for, and a message that fails is parked; neither raises. Where
+        the handler lacks a table, a column, a right or a module, no message is to blame.
 
         Args:
             once: return as soon as all is handled, or parked, that there is.
 
         Raises:
             HandlerFailed: a message failed for good, and there is nowhere to park it.
-            ConfigurationError: the name is that of a group of workers.
+            ConfigurationError: the name is that of a group of workers, or the handler lacks such a
+                thing, however often it was tried; nothing is parked for that.
             Conflict: another process runs by this name, and that is not to be waited for.
         """
         async with self._news() as news:

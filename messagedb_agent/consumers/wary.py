@@ -92,7 +92,7 @@ class Wary:
             is_end: whether that was all there is.
 
         Raises:
-            HandlerFailed: as `Delivery.take`.
+            HandlerFailed, ConfigurationError: as `Delivery.take`.
             StoreUnavailable: the store was not reached.
         """
         suspects = self._suspects

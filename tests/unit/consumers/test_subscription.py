@@ -285,6 +285,27 @@ async def test_without_a_place_to_park_it_ends_with_the_message_that_failed() ->
     assert await store.streams_with_prefix(f"{CATEGORY}:", limit=9) == []
 
 
+@pytest.mark.parametrize("size", [None, 1])
+async def test_a_handler_without_its_module_ends_it_and_no_message_is_parked_or_lost(
+    size: int | None,
+) -> None:
+    store, seen = MemoryStore(), Seen()
+
+    async def handle(message: Message) -> None:
+        if message.position:
+            import nowhere_to_be_found  # type: ignore[import-not-found]  # noqa: F401 - on purpose
+        await seen(message)
+
+    await written(store, CATEGORY, "1", "2", "1", "2")
+    with pytest.raises(ConfigurationError, match="No module named 'nowhere_to_be_found'") as ended:
+        await consumed(store, CATEGORY, handle, size=size)
+    assert ended.value.field == "handler"
+    assert sorted(seen.places) == [("1", 0), ("2", 0)]
+    assert not (await parking(store, CATEGORY)).parked
+    await consumed(store, CATEGORY, seen, size=size)
+    assert set(seen.places) == {("1", 0), ("2", 0), ("1", 1), ("2", 1)}
+
+
 async def test_a_position_that_another_store_keeps_is_gone_on_at() -> None:
     store, keeper, seen = MemoryStore(), MemoryStore(), Seen()
     await written(store, CATEGORY, *"123")
