@@ -9,7 +9,12 @@ from messagedb_agent.audit.checking import (
     thread_ids,
     together,
 )
-from messagedb_agent.audit.importing import ThreadImport, check_import, import_threads
+from messagedb_agent.audit.importing import (
+    ThreadImport,
+    check_import,
+    import_threads,
+    refused_exports,
+)
 from messagedb_agent.audit.replaying import Moment, replay
 from messagedb_agent.engine.findings import Finding, ForeignRow, UncheckedRequest, Verification
 from messagedb_agent.events.anchor import Anchor, Head, anchor_text, read_anchor
@@ -35,6 +40,7 @@ __all__ = [
     "missing_parents",
     "open_archive",
     "read_anchor",
+    "refused_exports",
     "replay",
     "thread_ids",
     "together",

@@ -5,20 +5,21 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import IO, TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.counter import Counter
-from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import flush_answers
 from messagedb_agent.cli.tally import threads_text
-from messagedb_agent.cli.terminal import note, out, write
-from messagedb_agent.errors import ValidationError
+from messagedb_agent.cli.terminal import note, one_line, out, write
+from messagedb_agent.errors import Conflict, IntegrityError, RefusedPayload, ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
-    """Print threads."""
+    """Print threads, and name those that no import will take."""
     setup = set_up(common)
 
-    async def work() -> None:
+    async def work() -> int:
         from messagedb_agent.audit import archive_lines, missing_parents
 
         async with opened(setup) as engine:
@@ -41,9 +42,32 @@ def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
             for thread, parent in await missing_parents(engine, ids):
                 both = command(setup.common, "export", parent, thread)
                 note(f"thread {thread} was forked from {parent}, which is not here; both: {both}")
+            return await _tell_refused(setup, engine, ids)
 
-    run(work())
-    return ExitCode.OK
+    return ExitCode.FINDING if run(work()) else ExitCode.OK
+
+
+async def _tell_refused(setup: Setup, engine: "Engine", ids: Sequence[str]) -> int:
+    """Say which threads an import will refuse; return how many."""
+    from messagedb_agent.audit import refused_exports
+
+    counter, checked, refused, of = Counter(), count(1), 0, threads_text(len(ids))
+    said = partial(_checked, counter, checked, of)
+    try:
+        async for thread, why in refused_exports(engine, ids, said):
+            refused += 1
+            counter.clear()
+            note(f"import will refuse thread {thread}: {one_line(str(why))}")
+    finally:
+        counter.clear()
+    if refused:
+        skipping = command(setup.common, "import", "FILE", "--skip-refused")
+        note(f"{threads_text(refused)} of {len(ids)} refused; the others: {skipping}")
+    return refused
+
+
+def _checked(counter: Counter, checked: "count[int]", of: str, _: object = None) -> None:
+    counter.show(f"{next(checked):,} of {of} checked")
 
 
 def check_named(threads: Sequence[str], *, take_all: bool) -> None:
@@ -63,23 +87,27 @@ async def named_or_all(
     return tuple(dict.fromkeys([await engine.find_thread(name) for name in threads]))
 
 
-def import_(common: Common, file: str, form: str) -> int:
+def import_(common: Common, file: str, form: str, *, skips_refused: bool) -> int:
     """Write the threads of a file."""
     setup = set_up(common)
     imported: list[ThreadImport] = []
+    skipping = command(setup.common, "import", file, "--skip-refused")
 
     async def work(archive: "Archive") -> None:
         from messagedb_agent.audit import check_import, import_threads
 
-        counter, checked, of = Counter(), count(1), threads_text(len(archive.parts))
+        counter, of = Counter(), threads_text(len(archive.parts))
+        said = partial(_checked, counter, count(1), of)
         async with opened(setup) as engine:
             try:
-                plans = await check_import(
-                    engine, archive, lambda _: counter.show(f"{next(checked):,} of {of} checked")
-                )
+                plans = await check_import(engine, archive, said, skips_refused=skips_refused)
+            except (IntegrityError, RefusedPayload, Conflict) as error:
+                if len(archive.parts) > 1:
+                    error.args = (f"{error}; the other threads: {skipping}",)
+                raise
             finally:
                 counter.clear()
-            async for one in import_threads(engine, archive, plans):
+            async for one in import_threads(engine, archive, plans, skips_refused=skips_refused):
                 imported.append(one)
                 if form == "text":
                     write(_line(one))
@@ -92,7 +120,8 @@ def import_(common: Common, file: str, form: str) -> int:
     if form == "json":
         out(text_of([_json(one) for one in imported]))
     _tell(setup, imported)
-    return ExitCode.OK
+    refused = [one.refused for one in imported if one.refused]
+    return exit_code_of(refused[0]) if refused else ExitCode.OK
 
 
 @contextmanager
@@ -123,6 +152,8 @@ def _kept(source: IO[Any] | None) -> IO[bytes]:
 
 
 def _line(one: "ThreadImport") -> str:
+    if one.refused:
+        return one_line(f"left out: thread {one.thread_id}: {one.refused}")
     if not one.new:
         return f"there already: thread {one.thread_id}"
     beside = f"; {one.there} were there already" if one.there else ""
@@ -130,13 +161,23 @@ def _line(one: "ThreadImport") -> str:
 
 
 def _json(one: "ThreadImport") -> dict[str, object]:
-    return {"threadId": one.thread_id, "written": one.new, "there": one.there}
+    refused = str(one.refused) if one.refused else None
+    return {
+        "threadId": one.thread_id,
+        "written": one.new,
+        "there": one.there,
+        "refused": refused,
+    }
 
 
 def _tell(setup: Setup, imported: "Sequence[ThreadImport]") -> None:
-    written = sum(one.new for one in imported)
+    written, refused = sum(one.new for one in imported), sum(bool(one.refused) for one in imported)
+    if refused:
+        note(f"{threads_text(refused)} of {len(imported)} left out")
     if written:
         note(f"{written} messages were written; their global positions and times are new here")
+    elif refused < len(imported):
+        note(f"nothing was written: all {'else' if refused else 'of it'} is there already")
     else:
-        note("nothing was written: all of it is there already")
+        note("nothing was written")
     note(f"check with: {command(setup.common, 'verify', '--all')}")

@@ -58,12 +58,20 @@ def _import(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="What `export` printed; `-` is standard input.")
     ],
+    skips_refused: Annotated[
+        bool,
+        typer.Option(
+            "--skip-refused",
+            help="Leave out, by name, threads that do not verify, that are there already but"
+            " differ, or that the database cannot hold; else one of them keeps all out.",
+        ),
+    ] = False,
     form: Form = "text",
 ) -> int:
     """Write exported threads, with their ids, positions and hashes; each whole or not at all."""
     from messagedb_agent.cli import archiving
 
-    return archiving.import_(common, file, form)
+    return archiving.import_(common, file, form, skips_refused=skips_refused)
 
 
 @command(group, "worker", "Work")

@@ -112,6 +112,46 @@ def test_what_cannot_be_imported_is_refused_in_one_line(
     )
 
 
+def test_a_thread_that_does_not_verify_is_named_at_its_export_and_can_be_left_out(
+    cli: CommandLine, admin_url: str, category_of_threads: str
+) -> None:
+    sound, wrong = started(cli), started(cli)
+    with psycopg.connect(admin_url) as connection:
+        connection.execute(
+            "UPDATE message_store.messages SET data = jsonb_set(data, '{text}', '\"no\"')"
+            " WHERE stream_name = %s AND position = 1",
+            (f"{category_of_threads}-{wrong}",),
+        )
+    ended = cli("export", "--all")
+    why = f"thread {wrong}: {category_of_threads}-{wrong}/1 UserMessageAdded: the hash"
+    assert ended.code == 1
+    assert ended.notes[-2].startswith(f"import will refuse {why}")
+    skipping = cli.line("import", "FILE", "--skip-refused")
+    assert ended.notes[-1] == f"1 thread of 2 refused; the others: {skipping}"
+    Path("threads.jsonl").write_text(ended.out)
+
+    removed(admin_url, category_of_threads)
+    skipping = cli.line("import", "threads.jsonl", "--skip-refused")
+    line = cli.refused("import", "threads.jsonl", code=1)
+    assert line.startswith("error: nothing is imported: ")
+    assert line.endswith(f"; the other threads: {skipping}")
+    assert cli("list", "--format", "json").json == []
+
+    ended = cli("import", "threads.jsonl", "--skip-refused")
+    assert ended.code == 1
+    imported, left_out = sorted(ended.out.splitlines())
+    assert imported.startswith(f"imported: thread {sound}, ")
+    assert left_out.startswith(f"left out: {why}")
+    assert "1 thread of 2 left out" in ended.notes
+    again = cli("import", "threads.jsonl", "--skip-refused", "--format", "json")
+    assert again.code == 1
+    refused = {one["threadId"]: one["refused"] for one in again.json}
+    assert refused[sound] is None
+    assert "the hash does not follow" in refused[wrong]
+    assert again.notes[-2] == "nothing was written: all else is there already"
+    assert cli("verify", "--all").code == 0
+
+
 def test_threads_or_all_must_be_asked_for(cli: CommandLine) -> None:
     line = cli.refused("export", code=2)
     assert line == "error: name threads, or say --all"
