@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
     from messagedb_agent.events.recorded import Recorded
-    from messagedb_agent.events.values import AgentDefinition, Limits, ModelParameters
+    from messagedb_agent.events.values import Definition, Limits, ModelParameters
     from messagedb_agent.llm.model import LanguageModel
     from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.projections.projection import Projection, fold
@@ -41,10 +41,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "agents.agent",
-    "AgentDefinition": "events.values",
     "AgentError": "errors",
     "Branch": "agents.family",
     "Database": "agents.database",
+    "Definition": "events.values",
     "Engine": "agents.engine",
     "Family": "agents.family",
     "Limits": "events.values",
@@ -75,10 +75,10 @@ _HOMES = {
 
 __all__ = [
     "Agent",
-    "AgentDefinition",
     "AgentError",
     "Branch",
     "Database",
+    "Definition",
     "Engine",
     "Family",
     "LanguageModel",

@@ -45,8 +45,8 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
-    AgentDefinition,
     Attempt,
+    Definition,
     ForkPoint,
     Limits,
     ModelParameters,
@@ -196,8 +196,8 @@ def tool(
     )
 
 
-def definition(*tools: ToolSpec, limits: Limits | None = None) -> AgentDefinition:
-    return AgentDefinition(
+def definition(*tools: ToolSpec, limits: Limits | None = None) -> Definition:
+    return Definition(
         name="helper",
         system_prompt="Be brief.",
         model="scripted",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from messagedb_agent.events.values import AgentDefinition, ForkPoint, JsonText, Limits
+from messagedb_agent.events.values import Definition, ForkPoint, JsonText, Limits
 
 During = Literal["queue", "interrupt", "reject"]
 """What becomes of a message that comes while a turn is under way.
@@ -19,7 +19,7 @@ class Start:
     """Begin the thread with this agent."""
 
     thread_id: str
-    definition: AgentDefinition
+    definition: Definition
     user: str | None = None
     metadata: JsonText | None = None
     forked_from: ForkPoint | None = None
@@ -29,7 +29,7 @@ class Start:
 class Redefine:
     """Let another agent go on."""
 
-    definition: AgentDefinition
+    definition: Definition
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
-    AgentDefinition,
     Attempt,
+    Definition,
     Limits,
     ToolCall,
     Usage,
@@ -122,7 +122,7 @@ def raised(limits: Limits, changes: Limits) -> Limits:
     return limits.model_copy(update={name: new for name, new in changes if new is not None})
 
 
-def _rules(definition: AgentDefinition) -> Mapping[str, ToolRule]:
+def _rules(definition: Definition) -> Mapping[str, ToolRule]:
     return {t.name: ToolRule(t.needs_approval, t.effect) for t in definition.tools}
 
 

@@ -65,7 +65,7 @@ class Agent(Standing):
                 default the current one, where tracing is on. One that is malformed is ignored.
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
-            changes: fields of `AgentDefinition` that are to be other than recorded: `model`,
+            changes: fields of `Definition` that are to be other than recorded: `model`,
                 `system_prompt`, `parameters`, `limits`. None leaves a field as it is; the tools
                 are the engine's where no others are named.
 
@@ -112,7 +112,7 @@ class Agent(Standing):
         Args:
             limits: limits that replace those in force; one that is None stays as it is.
             progress: told of the run while it goes on.
-            changes: fields of `AgentDefinition`, as for `advance`.
+            changes: fields of `Definition`, as for `advance`.
 
         Returns:
             The state where the thread rests then.

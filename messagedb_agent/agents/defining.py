@@ -6,7 +6,7 @@ from typing import Any
 import pydantic
 
 from messagedb_agent.errors import ConfigurationError, ValidationError
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.transactional import Transactional
 from messagedb_agent.tools.tool import Tools
@@ -40,14 +40,14 @@ def check_strategy(strategy: object) -> None:
         )
 
 
-def defined(fields: Mapping[str, Any]) -> AgentDefinition:
+def defined(fields: Mapping[str, Any]) -> Definition:
     """Return a definition of these fields.
 
     Raises:
         ValidationError: one of them is unknown or wrong.
     """
     try:
-        return AgentDefinition(**fields)
+        return Definition(**fields)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -55,12 +55,12 @@ def defined(fields: Mapping[str, Any]) -> AgentDefinition:
         raise ValidationError(f"{where}: {why}", field=where) from error
 
 
-def is_same(one: AgentDefinition, other: AgentDefinition) -> bool:
+def is_same(one: Definition, other: Definition) -> bool:
     """Say whether two definitions are one agent, wherever their tools were found."""
     return one == other or _unsourced(one) == _unsourced(other)
 
 
-def _unsourced(definition: AgentDefinition) -> AgentDefinition:
+def _unsourced(definition: Definition) -> Definition:
     tools = tuple(tool.model_copy(update={"source": None}) for tool in definition.tools)
     return definition.model_copy(update={"tools": tools})
 

@@ -28,7 +28,7 @@ from messagedb_agent.agents.watching import Watching, named_sender
 from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, RefusedName
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.events.words import Answering
 from messagedb_agent.llm.model import Connected, Models
 from messagedb_agent.store.store import Store
@@ -112,13 +112,13 @@ class Engine(Reading):
 
     def define(
         self, name: str = "assistant", *, system_prompt: str = DEFAULT_PROMPT, **fields: Any
-    ) -> AgentDefinition:
+    ) -> Definition:
         """Return a definition with this engine's tools.
 
         Args:
             name: what the agent is called.
             system_prompt: what the model is told before the conversation.
-            fields: other fields of `AgentDefinition`; `model` is `offline` by default.
+            fields: other fields of `Definition`; `model` is `offline` by default.
 
         Raises:
             ValidationError: a field is unknown or wrong; `field` is its name. A model's name is
@@ -142,7 +142,7 @@ class Engine(Reading):
             name: what the agent is called.
             user: whose thread it is.
             metadata: what to note with it, a JSON object.
-            fields: fields of `AgentDefinition`, such as `system_prompt` and `model`.
+            fields: fields of `Definition`, such as `system_prompt` and `model`.
 
         Raises:
             ValidationError: a field is unknown or wrong, or JSON cannot hold the metadata.
@@ -157,7 +157,7 @@ class Engine(Reading):
         self,
         text: str,
         *,
-        definition: AgentDefinition | None = None,
+        definition: Definition | None = None,
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
@@ -265,7 +265,7 @@ class Engine(Reading):
 
     async def _begin(
         self,
-        definition: AgentDefinition,
+        definition: Definition,
         say: Say | None,
         user: str | None,
         metadata: Mapping[str, Any] | None,
@@ -302,7 +302,7 @@ class Engine(Reading):
             commands: what is asked, values of `messagedb_agent.agent.commands`, all or none.
                 Without any the thread is only taken on.
             message_id: a UUID of the caller's, as text, for the message among the commands.
-            changes: fields of `AgentDefinition` that are other from here on, if there is a `Say`
+            changes: fields of `Definition` that are other from here on, if there is a `Say`
                 or a `Continue` among the commands; None leaves a field as it is.
             traceparent: the span that a turn which these commands begin is to belong to; see
                 `start`.
@@ -392,7 +392,7 @@ class Engine(Reading):
             tools: what answers calls that the record does not know.
             ask: asks a person for a result, by tool and arguments; None where none is given.
             progress: told of the run while it goes on.
-            changes: fields of `AgentDefinition` that are other in the fork.
+            changes: fields of `Definition` that are other in the fork.
 
         Returns:
             The fork's state where it rests. Where it was stopped as the record lacks a call,

@@ -27,7 +27,7 @@ from messagedb_agent.events.schema import (
     ToolOutcomeResolved,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.summary import Summary, ready_for, summary
 from messagedb_agent.store.store import Directory, Reader, TypeRows
@@ -207,7 +207,7 @@ def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:
 
 async def _definition(
     store: Reader, counts: Counts, known: Known, claim: Recorded
-) -> AgentDefinition | None:
+) -> Definition | None:
     """Return the agent in force at a claim: the newest redefinition since the newest start."""
     index = next(i for i, (part, _) in enumerate(known) if part.stream == claim.stream)
     for part, types in reversed(known[: index + 1]):

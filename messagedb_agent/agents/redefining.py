@@ -27,7 +27,7 @@ def redefinition(
         thread_id: the thread's id.
         shown: the fold of it.
         tools: what the agent is to have, where the changes name no others.
-        changes: fields of `AgentDefinition`; None leaves a field as it is.
+        changes: fields of `Definition`; None leaves a field as it is.
 
     Raises:
         ValidationError: a change is wrong.

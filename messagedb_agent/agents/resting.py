@@ -10,14 +10,14 @@ from messagedb_agent.agents.glance import is_our_claim
 from messagedb_agent.changing import changed
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.schema import AgentRedefined, LlmResponseReceived, SessionStarted
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.summary import ready_for, summary
 from messagedb_agent.store.message import Message
 
 _AT_REST = ("waiting", "failed", "ended", "deleted")
 # Of an agent it is only asked how its tools are treated, and no call is looked at here.
-_ANY = AgentDefinition(name="any", system_prompt="", model="any")
+_ANY = Definition(name="any", system_prompt="", model="any")
 
 
 def rests_behind(rows: Sequence[Message]) -> bool:

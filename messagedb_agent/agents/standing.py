@@ -12,7 +12,7 @@ from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolApprovalRequested
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.projections.lineage import AgentState
 from messagedb_agent.projections.summary import status
 
@@ -53,7 +53,7 @@ class Standing:
         return datetime.fromtimestamp(self._named_by.time_ms / 1000, UTC)
 
     @property
-    def definition(self) -> AgentDefinition | None:
+    def definition(self) -> Definition | None:
         """The agent in force; None in a thread that a foreign writer began."""
         return self.view.conversation.definition
 

@@ -33,7 +33,7 @@ from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import Refused
 from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.trace_context import TraceContext
-from messagedb_agent.events.values import AgentDefinition, ForkPoint
+from messagedb_agent.events.values import Definition, ForkPoint
 from messagedb_agent.events.words import Answering
 from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
@@ -89,7 +89,7 @@ class Branching:
         ask: asks a person for the result of such a call.
     """
 
-    definition: AgentDefinition | None = None
+    definition: Definition | None = None
     results: str | None = None
     recorded: tuple[str, ...] = ()
     tools: Answering | None = None

@@ -12,7 +12,7 @@ from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.turns import Branching
 from messagedb_agent.errors import NotFound, Refused, ValidationError
-from messagedb_agent.events.values import AgentDefinition, ToolSpec
+from messagedb_agent.events.values import Definition, ToolSpec
 from messagedb_agent.events.words import Answering
 from messagedb_agent.projections.projection import Projection
 from messagedb_agent.projections.record import RecordedCall, record
@@ -41,7 +41,7 @@ class Supposing:
         results: results in place of those recorded, by call id.
         tools: what answers calls that the record does not know.
         ask: asks a person for the result of such a call.
-        changes: fields of `AgentDefinition`.
+        changes: fields of `Definition`.
     """
 
     results: Mapping[str, str]
@@ -149,9 +149,7 @@ def _lacking(call: RecordedCall) -> Refused:
     )
 
 
-def _definition(
-    agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing
-) -> AgentDefinition:
+def _definition(agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing) -> Definition:
     recorded = agent.definition
     if recorded is None:
         raise ValidationError("the thread was never started", field="thread")

@@ -6,10 +6,10 @@ so a default never changes.
 """
 
 from messagedb_agent.events.values import (
-    AgentDefinition,
     Attempt,
     Count,
     DecimalText,
+    Definition,
     EventPlace,
     ForkPoint,
     JsonText,
@@ -49,7 +49,7 @@ class SessionStarted(Fact):
     """A thread began, anew or as a fork."""
 
     thread_id: str
-    definition: AgentDefinition
+    definition: Definition
     user: str | None = None
     metadata: JsonText | None = None
     forked_from: ForkPoint | None = None
@@ -58,7 +58,7 @@ class SessionStarted(Fact):
 class AgentRedefined(Fact):
     """From here on the agent is another one."""
 
-    definition: AgentDefinition
+    definition: Definition
 
 
 class UserMessageAdded(Fact):

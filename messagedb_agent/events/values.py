@@ -137,7 +137,7 @@ class Limits(Value):
     cost_usd_per_thread: DecimalText | None = None
 
 
-class AgentDefinition(Value):
+class Definition(Value):
     """All that decides how an agent answers.
 
     Attributes:

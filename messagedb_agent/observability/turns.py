@@ -11,7 +11,7 @@ from messagedb_agent.events.trace_context import (
     is_malformed_in,
     trace_context_in,
 )
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.observability import attributes, content
 from messagedb_agent.observability.attributes import Answer
 from messagedb_agent.observability.spans import (
@@ -67,7 +67,7 @@ class Turn:
     def ended(
         self,
         by: Recorded,
-        agent: AgentDefinition | None,
+        agent: Definition | None,
         error: str | None,
         *,
         with_content: bool,

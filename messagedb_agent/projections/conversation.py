@@ -42,7 +42,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition, ToolCall
+from messagedb_agent.events.values import Definition, ToolCall
 from messagedb_agent.projections.digest import message_digest, settings_digest
 from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.grown import Grown
@@ -108,7 +108,7 @@ class Conversation:
     """
 
     state: State = field(default_factory=State)
-    definition: AgentDefinition | None = None
+    definition: Definition | None = None
     settings: bytes = b""
     entries: Grown[Entry] = field(default_factory=Grown)
     round: Round | None = None
@@ -157,7 +157,7 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
 conversation: Projection[Conversation] = Projection(Conversation(), _evolve)
 
 
-def _defined(after: Conversation, definition: AgentDefinition) -> Conversation:
+def _defined(after: Conversation, definition: Definition) -> Conversation:
     return changed(after, definition=definition, settings=settings_digest(definition))
 
 

@@ -21,7 +21,7 @@ from messagedb_agent.events.request import (
     ToolAnswer,
     UserText,
 )
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 
 
 def message_digest(previous: bytes, message: RequestMessage) -> bytes:
@@ -36,7 +36,7 @@ def messages_digest(messages: Iterable[RequestMessage], start: bytes = GENESIS) 
     return start
 
 
-def settings_digest(settings: Request | AgentDefinition) -> bytes:
+def settings_digest(settings: Request | Definition) -> bytes:
     """Return the digest of what stays the same from request to request."""
     parameters = settings.parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
     plain = {

@@ -28,7 +28,7 @@ from messagedb_agent.events.schema import (
     SessionTitled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.projections.projection import Projection
 
 TITLE_CHARS = 60
@@ -175,7 +175,7 @@ def _evolve(before: Summary, recorded: Recorded) -> Summary:
 summary: Projection[Summary] = Projection(Summary(), _evolve)
 
 
-def ready_for(claim: Recorded, definition: AgentDefinition) -> Summary:
+def ready_for(claim: Recorded, definition: Definition) -> Summary:
     """Return what a thread was right before an engine's claim for an answer, from the claim alone.
 
     Whoever claims an answer has decided to on the whole history: the thread was begun and not

@@ -42,7 +42,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import AgentDefinition, EventPlace, Limits, ToolCall
+from messagedb_agent.events.values import Definition, EventPlace, Limits, ToolCall
 from messagedb_agent.projections.dropped import given_results, left_out
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, OutcomeSource, ShownCall
@@ -62,7 +62,7 @@ class Transcript:
     """
 
     state: State = field(default_factory=State)
-    definition: AgentDefinition | None = None
+    definition: Definition | None = None
     settled: Grown[Item] = field(default_factory=Grown)
     open_calls: Mapping[str, Item] = field(default_factory=dict)
     later: Grown[Item] = field(default_factory=Grown)
@@ -266,8 +266,8 @@ def _raised(limits: Limits) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items())
 
 
-def _changes(old: AgentDefinition | None, new: AgentDefinition) -> str:
+def _changes(old: Definition | None, new: Definition) -> str:
     """Name what is another than before, the model with its new name."""
-    names = [n for n in AgentDefinition.model_fields if getattr(old, n, None) != getattr(new, n)]
+    names = [n for n in Definition.model_fields if getattr(old, n, None) != getattr(new, n)]
     shown = {"model": f"model {new.model}", "name": f"name {new.name}"}
     return ", ".join(shown.get(name, name.replace("_", " ")) for name in names)

@@ -19,7 +19,7 @@ SECTION = (ROOT / "spec.md").read_text().split("\n## 3. Events\n")[1].split("\n#
 
 # By the name they have in the specification.
 VALUES: Mapping[str, type[BaseModel]] = {
-    "Definition": values.AgentDefinition,
+    "Definition": values.Definition,
     "Parameters": values.ModelParameters,
     "Tool": values.ToolSpec,
     "Limits": values.Limits,

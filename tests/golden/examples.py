@@ -35,8 +35,8 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import (
-    AgentDefinition,
     Attempt,
+    Definition,
     EventPlace,
     ForkPoint,
     Limits,
@@ -80,7 +80,7 @@ _LIMITS = Limits.model_validate(
         "costUsdPerThread": "2.50",
     }
 )
-_DEFINITION = AgentDefinition(
+_DEFINITION = Definition(
     name="helper",
     system_prompt="Be brief.\nAnswer in the user's language: Grüß Gott, \u2028 \U0001f600.",
     model="anthropic/claude-haiku-4-5",

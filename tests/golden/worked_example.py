@@ -10,7 +10,7 @@ from messagedb_agent.events.codec import Envelope, Sealed, seal
 from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import SessionStarted, UserMessageAdded
-from messagedb_agent.events.values import AgentDefinition, ModelParameters, ToolSpec
+from messagedb_agent.events.values import Definition, ModelParameters, ToolSpec
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.projections.requests import FoldedRequest, answer_request
@@ -21,7 +21,7 @@ STREAM = "agent:v0-0f8fad5b-d9cb-469f-a165-70867728950e"
 WRITER = "kX3w9Qd_fzE"
 STARTED = SessionStarted(
     thread_id="0f8fad5b-d9cb-469f-a165-70867728950e",
-    definition=AgentDefinition(
+    definition=Definition(
         name="helper",
         system_prompt="Be brief.",
         model="offline",

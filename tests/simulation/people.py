@@ -17,7 +17,7 @@ from messagedb_agent.agent.commands import (
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import ModelError, NotFound, Refused
-from messagedb_agent.events.values import AgentDefinition, Limits
+from messagedb_agent.events.values import Definition, Limits
 from messagedb_agent.ids import derived_id
 from tests.simulation.ledger import stream_of
 from tests.simulation.world import World
@@ -45,7 +45,7 @@ class People:
         self.world = world
         self.said: list[str] = []
         self._ids: dict[str, str] = {}
-        self._definitions: dict[Limits, AgentDefinition] = {}
+        self._definitions: dict[Limits, Definition] = {}
 
     def id_of(self, thread: str) -> str:
         """Return the id of a thread."""

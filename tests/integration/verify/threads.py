@@ -17,7 +17,7 @@ from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Envelope, decode, seal
 from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.schema import Event
-from messagedb_agent.events.values import AgentDefinition, ForkPoint
+from messagedb_agent.events.values import Definition, ForkPoint
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message, NewMessage
@@ -26,7 +26,7 @@ from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.toolbox import Toolbox
 
 TOOLS = Toolbox(*builtin_tools())
-DEFINITION = AgentDefinition(
+DEFINITION = Definition(
     name="helper", system_prompt="Be brief.", model="scripted", tools=TOOLS.specs()
 )
 TURN = (

@@ -9,7 +9,7 @@ from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
-from messagedb_agent.events.values import AgentDefinition
+from messagedb_agent.events.values import Definition
 from messagedb_agent.store.memory import MemoryStore
 from tests.contract.messages import new
 from tests.unit.engine.world import (
@@ -24,7 +24,7 @@ from tests.unit.engine.world import (
 OTHER = "last_n:2"
 
 
-def other(engine: Engine) -> AgentDefinition:
+def other(engine: Engine) -> Definition:
     """Return a definition as newer code may make it."""
     return engine.define().model_copy(update={"context_strategy": OTHER})
 
