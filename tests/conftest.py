@@ -1,5 +1,6 @@
 """Fixtures that all tests share, and the walls round them."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -49,6 +50,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _leads(config):
         remove_embedded(_settings())
         del os.environ[_HOME_VARIABLE]
+
+
+def pytest_collectstart() -> None:
+    """Look for no garbage while tests are imported and collected: that makes hardly any."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage look through all that was imported and collected."""
+    gc.freeze()
+    gc.enable()
 
 
 # Which of the modules need litellm: importing it takes as long as dozens of tests.
