@@ -126,8 +126,7 @@ async def _written(bench: Bench, thread_id: str) -> float:
         agent = await engine.latest(thread_id)
         await agent.advance("What is six times seven?")
         began = perf_counter()
-        snapshots = engine.turns.snapshots
-        while snapshots and snapshots.is_busy:
+        while engine.turns.snapshots.is_busy:
             await engine.turns.close()
         return (perf_counter() - began) * 1000
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from messagedb_agent.agent.commands import (
     ApproveTool,
@@ -17,9 +17,12 @@ from messagedb_agent.agent.commands import (
 )
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.meant import unresolved_call
-from messagedb_agent.agents.progress import SILENT, Advancing, Progress
+from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.events.values import Limits
+
+if TYPE_CHECKING:
+    from messagedb_agent.agents.asking import Asking
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Agent(Standing):
         engine: sees through what is asked.
     """
 
-    engine: Advancing = field(repr=False, compare=False)
+    engine: "Asking" = field(repr=False, compare=False)
 
     async def advance(
         self,

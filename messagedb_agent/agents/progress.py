@@ -1,15 +1,14 @@
 """Who is told of a run while it goes on, and who sees it through."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from messagedb_agent.agent.commands import Command
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.llm.model import OnDelta
 
 if TYPE_CHECKING:
-    from messagedb_agent.agents.agent import Agent
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +29,3 @@ class Progress:
 
 
 SILENT = Progress()
-
-
-class Advancing(Protocol):
-    """The engine, as an agent uses it."""
-
-    async def ask(
-        self,
-        agent: "Agent",
-        *commands: Command,
-        message_id: str | None = None,
-        changes: Mapping[str, Any] | None = None,
-        traceparent: str | None = None,
-        progress: Progress = SILENT,
-        forks: bool = False,
-        detached: bool = False,
-    ) -> "Agent":
-        """Ask something of an agent's thread, see it through, and return the new state."""
-        ...
-
-    async def fork(
-        self,
-        agent: "Agent",
-        *,
-        title: str | None = None,
-        progress: Progress = SILENT,
-        detached: bool = False,
-    ) -> "Agent":
-        """Begin a thread that shares an agent's past, and see it through."""
-        ...

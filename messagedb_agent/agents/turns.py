@@ -10,6 +10,7 @@ from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Say, 
 from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
+from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
@@ -24,10 +25,8 @@ from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.view import View
-from messagedb_agent.agents.watching import Watching
 from messagedb_agent.engine.batch import NOTHING
 from messagedb_agent.engine.effects import Effects
-from messagedb_agent.engine.journal import Writing
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import Refused
@@ -35,13 +34,10 @@ from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.events.values import Definition, ForkPoint
 from messagedb_agent.events.words import Answering
-from messagedb_agent.llm.model import Models
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
-from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.store.transactional import Transactional
-from messagedb_agent.tools.tool import Tools
 
 _AT_REST = ("waiting", "approval", "failed", "limit", "ended", "deleted")
 """How a thread stands that nobody can take on."""
@@ -101,34 +97,21 @@ class Turns:
     """Takes threads of one category from what is said to them to their next rest.
 
     Attributes:
-        store: where the threads are kept.
-        models: finds a model by its name.
-        tools: the toolbox of all agents here.
-        category: category of the threads, normalised.
-        version: version in their stream names.
-        writing: clock, ids and writer.
-        snapshots: keeps what was folded of long threads; None keeps nothing.
-        watching: watches all threads; None for nobody.
+        equipment: what they are taken with.
+        snapshots: keeps what was folded of long threads.
     """
 
-    store: Store
-    models: Models
-    tools: Tools
-    category: str
-    version: str
-    writing: Writing
-    snapshots: Snapshotting | None = None
-    watching: Watching | None = None
+    equipment: Equipment
+    snapshots: Snapshotting
     _kept: KeptRuns = field(default_factory=KeptRuns, repr=False, compare=False)
 
     async def close(self) -> None:
         """Leave nothing of what goes on beside the turns."""
-        if self.snapshots:
-            await self.snapshots.close()
+        await self.snapshots.close()
 
     def stream(self, thread_id: str) -> str:
         """Return the full name of a thread's stream."""
-        return thread_stream(self.category, self.version, thread_id)
+        return thread_stream(self.equipment.category, self.equipment.version, thread_id)
 
     async def latest(self, thread_id: str) -> View:
         """Return a thread as it stands, read on from where it was left."""
@@ -161,8 +144,8 @@ class Turns:
             ConfigurationError: the thread has something to do and needs tools that are not here.
         """
         if newest >= _LONG and not self._kept.has(thread_id):
-            version = await self.store.stream_version(self.stream(thread_id))
-            seen = await glance(self.store, self.stream(thread_id), version)
+            version = await self.equipment.store.stream_version(self.stream(thread_id))
+            seen = await glance(self.equipment.store, self.stream(thread_id), version)
             if seen.status in _AT_REST:
                 return Attended(version, rests=True)
         run = self._run(thread_id)
@@ -218,7 +201,7 @@ class Turns:
         def asked(shown: Conversation) -> Sequence[Command]:
             for command in commands:
                 if isinstance(command, ApproveTool):
-                    check_approval(command, run.view, self.tools)
+                    check_approval(command, run.view, self.equipment.tools)
             goes_on = any(moves(shown.state, command) for command in commands)
             before = self._redefinition(run, shown, changes) if goes_on else ()
             return (*before, *commands)
@@ -248,8 +231,10 @@ class Turns:
 
     def _new_run(self, thread_id: str) -> Run:
         stream = self.stream(thread_id)
-        watch = self.watching.watch() if self.watching else None
-        return Run(self.store, stream, thread_id, self.writing, self.snapshots, watch)
+        watch = self.equipment.watching.watch() if self.equipment.watching else None
+        return Run(
+            self.equipment.store, stream, thread_id, self.equipment.writing, self.snapshots, watch
+        )
 
     def _rested(self, run: Run) -> None:
         """Keep a run that has come to rest without an error, and its fold where that is due."""
@@ -260,7 +245,7 @@ class Turns:
         """Return what is to travel from a sender through the turn that its commands begin."""
         if not any(isinstance(command, Say | Start | Continue) for command in commands):
             return NOTHING
-        sender = sender or (self.watching.sender() if self.watching else None)
+        sender = sender or (self.equipment.watching.sender() if self.equipment.watching else None)
         return Travelling(properties=sender.properties) if sender else NOTHING
 
     async def _say(
@@ -286,9 +271,9 @@ class Turns:
         return Effects(
             run.journal.stream,
             run.thread_id,
-            self.models,
-            ThreadTools(self.tools, Answers(self.store, run), ask),
-            self.writing.clock,
+            self.equipment.models,
+            ThreadTools(self.equipment.tools, Answers(self.equipment.store, run), ask),
+            self.equipment.writing.clock,
             progress.on_delta,
             within,
             run.trace_of,
@@ -296,18 +281,18 @@ class Turns:
 
     @cached_property
     def _transactional(self) -> Transactional | None:
-        return self.store if isinstance(self.store, Transactional) else None
+        return self.equipment.store if isinstance(self.equipment.store, Transactional) else None
 
     def _redefinition(
         self, run: Run, shown: Conversation, changes: Mapping[str, Any]
     ) -> Sequence[Command]:
         # Where no tool runs, the model is offered those that were recorded.
         recorded = shown.definition.tools if shown.definition and silent_mode(run.view) else None
-        tools = self.tools.specs() if recorded is None else recorded
+        tools = self.equipment.tools.specs() if recorded is None else recorded
         return redefinition(run.thread_id, shown, tools, changes)
 
     async def _was_said(self, agent: Standing, message_id: str | None) -> bool:
-        message = await self.store.by_id(message_id) if message_id else None
+        message = await self.equipment.store.by_id(message_id) if message_id else None
         return message is not None and message.stream_name == self.stream(agent.thread_id)
 
     async def fork(
@@ -333,7 +318,7 @@ class Turns:
             ids.derived_id(agent.id, message_id, "thread") if message_id else ids.thread_id()
         )
         stream, parent = self.stream(thread_id), self.stream(agent.thread_id)
-        recorded = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
+        recorded = agent.definition or defined({**DEFAULTS, "tools": self.equipment.tools.specs()})
         definition = branching.definition or recorded
         at = ForkPoint(
             stream_name=parent,

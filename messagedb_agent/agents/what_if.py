@@ -1,36 +1,22 @@
 """What if: a fork that runs on with another model, prompt or result."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import orjson
 
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.agents.defining import defined
+from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.turns import Branching
+from messagedb_agent.agents.view import view
 from messagedb_agent.errors import NotFound, Refused, ValidationError
 from messagedb_agent.events.values import Definition, ToolSpec
 from messagedb_agent.events.words import Answering
-from messagedb_agent.projections.projection import Projection
 from messagedb_agent.projections.record import RecordedCall, record
-from messagedb_agent.store.message import Message
-
-S = TypeVar("S")
-
-
-class Threads(Protocol):
-    """What is read of threads."""
-
-    async def fold(
-        self, thread_id: str, projection: Projection[S], *, at: int | None = None
-    ) -> S: ...
-    def messages(
-        self, thread_id: str, *, position: int = 0, until: int | None = None
-    ) -> AsyncIterator[Message]: ...
-    async def load_agent(self, id: str) -> Standing: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +37,7 @@ class Supposing:
 
 
 async def branching(
-    threads: Threads, agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing
+    threads: Reading, agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing
 ) -> tuple[Standing, Branching]:
     """Return where a fork begins, and how it differs.
 
@@ -84,7 +70,7 @@ async def branching(
 
 
 async def _before(
-    threads: Threads, agent: Standing, known: Mapping[str, RecordedCall], given: Mapping[str, str]
+    threads: Reading, agent: Standing, known: Mapping[str, RecordedCall], given: Mapping[str, str]
 ) -> Standing:
     """Return the newest state, up to this one, in which none of some calls has an outcome."""
     stream = _stream(agent)
@@ -101,9 +87,10 @@ async def _before(
         position = min(position, call.told.position - 1)
     if position == agent.position:
         return agent
-    async for message in threads.messages(agent.thread_id, position=position, until=position):
-        return await threads.load_agent(message.id)
-    raise NotFound("event", f"{agent.thread_id}/{position}")
+    seen = await threads.fold(agent.thread_id, view, at=position)
+    if seen.named_by is None:
+        raise NotFound("event", f"{agent.thread_id}/{position}")
+    return Standing(seen.named_by.id, agent.thread_id, seen)
 
 
 def _stream(agent: Standing) -> str:

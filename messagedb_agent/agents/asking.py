@@ -1,0 +1,179 @@
+"""Asking something of agents: the turns that follow are seen through, and give the next state."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from messagedb_agent import ids
+from messagedb_agent.agent.commands import Command, Redefine, Start, Title
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.defining import check_strategy
+from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.progress import SILENT, Progress
+from messagedb_agent.agents.reading import Reading
+from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.snapshotting import Snapshotting
+from messagedb_agent.agents.turns import Rest, Turns
+from messagedb_agent.agents.view import View
+from messagedb_agent.agents.watching import named_sender
+from messagedb_agent.agents.what_if import Supposing, branching
+from messagedb_agent.errors import LimitReached, ModelError, NotFound
+from messagedb_agent.events.words import Answering
+
+
+class Asking(Equipment, Reading):
+    """What can be asked of the threads of one category, beside what can be read of them.
+
+    Agents hand on what they are asked to one of these.
+    """
+
+    @cached_property
+    def turns(self) -> Turns:
+        """What takes threads on; workers use it."""
+        return Turns(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
+
+    async def ask(
+        self,
+        agent: Agent,
+        *commands: Command,
+        message_id: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        traceparent: str | None = None,
+        progress: Progress = SILENT,
+        forks: bool = False,
+        detached: bool = False,
+    ) -> Agent:
+        """Ask something of an agent's thread, see it through, and return the new state.
+
+        Args:
+            agent: the state that is asked.
+            commands: what is asked, values of `messagedb_agent.agent.commands`, all or none.
+                Without any the thread is only taken on.
+            message_id: a UUID of the caller's, as text, for the message among the commands.
+            changes: fields of `Definition` that are other from here on, if there is a `Say`
+                or a `Continue` among the commands; None leaves a field as it is.
+            traceparent: the span that a turn which these commands begin is to belong to; see
+                `Engine.start`.
+            progress: told of the run while it goes on.
+            forks: whether a state that is no longer the head of its thread forks there; else the
+                thread's head takes it on.
+            detached: only write it down; workers go on with it.
+
+        Returns:
+            The state where what was asked is settled, or where the thread waits for a person;
+            where it is detached, the state right behind what was asked.
+
+        Raises:
+            Refused: the thread's state does not allow it: it is deleted or was never started, it
+                holds an event that needs newer code, a call does not wait, an outcome is not
+                unknown, or a limit of the session is reached and was not raised.
+            ValidationError: a command or a change is wrong in itself, or the message id is no
+                UUID; nothing was written.
+            ConfigurationError: a call that a dead worker left open needs a tool that this engine
+                lacks. What was said stands; who has the tool takes the thread up.
+            RefusedPayload: a command or a change is larger than the store takes.
+            DuplicateMessage: the message id is taken by another text or another thread.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; what was written stands.
+        """
+        changes = changes or {}
+        check_strategy(changes.get("context_strategy"))
+        for command in commands:
+            if isinstance(command, Start | Redefine):
+                check_strategy(command.definition.context_strategy)
+        rest = await self.turns.ask(
+            agent,
+            commands,
+            message_id=ids.normalised_id(message_id) if message_id else None,
+            changes=changes,
+            progress=progress,
+            forks=forks,
+            detached=detached,
+            sender=named_sender(traceparent),
+        )
+        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+
+    async def fork(
+        self,
+        agent: Agent,
+        *,
+        title: str | None = None,
+        progress: Progress = SILENT,
+        detached: bool = False,
+    ) -> Agent:
+        """Begin a thread that shares an agent's past, and see it through; see `Agent.fork`.
+
+        Raises:
+            ValidationError: the title is empty.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            IntegrityError: a parent is missing or cut.
+            StoreUnavailable: the store was not reached; a fork may stand there all the same.
+        """
+        said = () if title is None else (Title(title),)
+        rest = await self.turns.fork(agent, said, None, {}, progress, detached=detached)
+        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+
+    async def what_if(
+        self,
+        agent: Agent,
+        *,
+        results: Mapping[str, str] | None = None,
+        tools: Answering = "recorded",
+        ask: AskResult | None = None,
+        progress: Progress = SILENT,
+        **changes: Any,
+    ) -> Agent:
+        """Fork a state and run the turn on, with something other than it was.
+
+        Calls of the fork are answered by what the same calls (tool and arguments) gave in the
+        thread, also behind the state. A call that the record does not know is treated as `tools`
+        says: `recorded` stops the turn there; `ask` asks for a result; `live` runs the tool, by
+        its policy. By the first two no tool ever runs in the fork.
+
+        Args:
+            agent: the state, in the middle of a turn.
+            results: results for calls in place of those recorded, by call id. The fork begins
+                before the first of their outcomes.
+            tools: what answers calls that the record does not know.
+            ask: asks a person for a result, by tool and arguments; None where none is given.
+            progress: told of the run while it goes on.
+            changes: fields of `Definition` that are other in the fork.
+
+        Returns:
+            The fork's state where it rests. Where it was stopped as the record lacks a call,
+            `view.outcome.cancelled` says so.
+
+        Raises:
+            NotFound: a result is given for a call that the thread never made.
+            Refused: nothing is to be done at the state, a call that is open there has no result,
+                or one has its outcome in a past that the thread shares with its parent.
+            ValidationError: a change is wrong.
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            RefusedPayload: the results are larger than the store takes.
+            IntegrityError: a parent is missing or cut.
+            StoreUnavailable: the store was not reached; a fork may stand there all the same.
+        """
+        check_strategy(changes.get("context_strategy"))
+        supposing = Supposing(results or {}, tools, ask, changes)
+        begins, differing = await branching(self, agent, self.tools.specs(), supposing)
+        rest = await self.turns.fork(begins, (), None, {}, progress, branching=differing)
+        return self._settled(rest)
+
+    def _agent(self, thread_id: str, seen: View) -> Agent:
+        if seen.named_by is None:
+            raise NotFound("thread", thread_id)
+        return Agent(seen.named_by.id, thread_id, seen, self)
+
+    def _settled(self, rest: Rest) -> Agent:
+        """Return the agent after a turn, or raise what the turn ended with."""
+        agent, outcome = self._agent(rest.thread_id, rest.view), rest.view.outcome
+        if outcome.state.failed and outcome.failure:
+            kind, message = outcome.failure
+            raise ModelError(message, kind=kind, agent=agent)
+        if outcome.state.stopped:
+            raise LimitReached(outcome.state.stopped, agent=agent)
+        return agent

@@ -1,0 +1,49 @@
+"""What an engine works with: a store, models and tools, which are let go together."""
+
+from dataclasses import dataclass, field
+
+from messagedb_agent.agents.defining import check_transactional
+from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
+from messagedb_agent.agents.watching import Watching
+from messagedb_agent.engine.journal import Writing
+from messagedb_agent.llm.model import Connected, Models
+from messagedb_agent.store.store import Store
+from messagedb_agent.tools.tool import Tools
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What threads of one category are worked on with.
+
+    Attributes:
+        store: where the threads are kept.
+        models: finds a model by its name.
+        tools: the toolbox of all agents here.
+        category: category of the threads, normalised.
+        version: version in their stream names.
+        writing: clock, ids and writer.
+        snapshots: how often a long thread's fold is kept.
+        watching: watches all threads, such as tracing does; None for nobody.
+
+    Raises:
+        ConfigurationError: a tool is transactional, and the store has no transactions.
+    """
+
+    store: Store
+    models: Models
+    tools: Tools
+    category: str = "agent"
+    version: str = "v0"
+    writing: Writing = field(default_factory=Writing)
+    snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
+    watching: Watching | None = None
+
+    def __post_init__(self) -> None:
+        check_transactional(self.tools, self.store)
+
+    async def _let_go(self) -> None:
+        try:
+            if isinstance(self.models, Connected):
+                await self.models.close()
+        finally:
+            await self.store.close()
