@@ -11,6 +11,7 @@ from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
 from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.forking import Branching, Fork
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.progress import Progress
@@ -29,11 +30,8 @@ from messagedb_agent.engine.batch import NOTHING
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
-from messagedb_agent.errors import Refused
 from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.trace_context import TraceContext
-from messagedb_agent.events.values import Definition, ForkPoint
-from messagedb_agent.events.words import Answering
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
 from messagedb_agent.store.stream_name import thread_stream
@@ -71,25 +69,6 @@ class Attended:
     version: int
     rests: bool
     is_blocked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Branching:
-    """How a fork is to differ from what it branches off.
-
-    Attributes:
-        definition: its agent; None goes on with the recorded one.
-        results: results for calls, JSON text; see `ForkPoint`.
-        recorded: ids of the calls among them whose result is the parent's own.
-        tools: what answers calls that the parent's record does not know.
-        ask: asks a person for the result of such a call.
-    """
-
-    definition: Definition | None = None
-    results: str | None = None
-    recorded: tuple[str, ...] = ()
-    tools: Answering | None = None
-    ask: AskResult | None = None
 
 
 @dataclass(frozen=True)
@@ -317,32 +296,18 @@ class Turns:
         thread_id = (
             ids.derived_id(agent.id, message_id, "thread") if message_id else ids.thread_id()
         )
-        stream, parent = self.stream(thread_id), self.stream(agent.thread_id)
         recorded = agent.definition or defined({**DEFAULTS, "tools": self.equipment.tools.specs()})
-        definition = branching.definition or recorded
-        at = ForkPoint(
-            stream_name=parent,
-            position=agent.position,
-            event_id=agent.id,
-            results=branching.results,
-            recorded=branching.recorded,
-            tools=branching.tools,
-        )
+        fork = Fork(thread_id, agent, branching, branching.definition or recorded)
+        run, parent = self._new_run(thread_id), self.stream(agent.thread_id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
             works = not detached and status(shown.state) in (*WITH_WORK, "approval")
             goes_on = works or any(moves(shown.state, command) for command in commands)
             as_it_is = branching.definition is not None or not goes_on
             before = () if as_it_is else self._redefinition(run, shown, changes)
-            said = (*before, *commands)
-            if shown.state.stream == stream:  # it has begun
-                return said
-            if run.journal.version >= 0:  # a fork is told by its first row
-                raise Refused(f"others have written to the fork's stream first: {stream}")
-            in_force = definition.model_copy(update={"limits": shown.state.limits})
-            return (Start(thread_id, in_force, forked_from=at), *said)
+            start = fork.start(run.journal, parent, shown)
+            return (*start, *before, *commands)
 
-        run = self._new_run(thread_id)
         await run.journal.branch_off(parent, agent.position)
         saying = Saying(asked, message_id, self._travelling(sender, commands))
         return await self._say(run, saying, progress, detached, branching.ask)

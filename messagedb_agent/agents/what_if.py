@@ -8,10 +8,10 @@ import orjson
 
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.agents.defining import defined
+from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.standing import Standing
-from messagedb_agent.agents.turns import Branching
 from messagedb_agent.agents.view import view
 from messagedb_agent.errors import NotFound, Refused, ValidationError
 from messagedb_agent.events.values import Definition, ToolSpec
