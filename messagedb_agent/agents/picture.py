@@ -37,6 +37,7 @@ from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.lineage import AgentState, Lineage
 from messagedb_agent.projections.outcome import Outcome
 from messagedb_agent.projections.pages import Pages
+from messagedb_agent.store.stream_name import id_of
 
 
 def _defined(module: Any) -> list[type]:
@@ -138,8 +139,16 @@ def draw(
     return Drawn(view, pages, packed_page(orjson.dumps(rest), 1))
 
 
-def drawn(rest: Page, pages: Mapping[str, tuple[Page, ...]]) -> tuple[Picture, Drawn]:
+def drawn(
+    rest: Page, pages: Mapping[str, tuple[Page, ...]], stream: str | None = None
+) -> tuple[Picture, Drawn]:
     """Return the picture that a snapshot holds, its full pages not decoded.
+
+    Args:
+        rest: what of it does not grow, and the newest part of what grows.
+        pages: what grows, by name.
+        stream: whose it is, for a page that proves wrong when it is decoded; None where nobody
+            is to be told how to get rid of it.
 
     Raises:
         Unusable: it holds none, or not in the shape of this code.
@@ -150,7 +159,7 @@ def drawn(rest: Page, pages: Mapping[str, tuple[Page, ...]]) -> tuple[Picture, D
         grown: dict[str, Grown[Any]] = {}
         for name, form in FORMS.items():
             sizes = [page.size for page in pages[name]]
-            before = Pages(sizes, _reader(form, pages[name])) if sizes else ()
+            before = Pages(sizes, _reader(form, pages[name], stream)) if sizes else ()
             grown[name] = Grown(items_of(form, found[name]), before)
         line = view.lineage
         view = changed(
@@ -189,7 +198,9 @@ def _noted(position: int, global_position: int | None, *carried: str | None) -> 
     return Noted(position, global_position, Travelling(*carried))
 
 
-def _reader(form: Form, pages: Sequence[Page]) -> Callable[[int], Sequence[Any]]:
+def _reader(
+    form: Form, pages: Sequence[Page], stream: str | None
+) -> Callable[[int], Sequence[Any]]:
     """Return what decodes a page; it was read and is as it was written."""
 
     def items(index: int) -> Sequence[Any]:
@@ -197,9 +208,17 @@ def _reader(form: Form, pages: Sequence[Page]) -> Callable[[int], Sequence[Any]]
         try:
             found = items_of(form, unpacked(page))
         except (Unusable, *_MISSHAPEN) as error:
-            raise IntegrityError(f"a page of a snapshot has another shape: {error}") from error
+            raise _wrong(f"has another shape: {error}", stream) from error
         if len(found) != page.size:
-            raise IntegrityError(f"a page of a snapshot holds {len(found)} items, not {page.size}")
+            raise _wrong(f"holds {len(found)} items, not {page.size}", stream)
         return found
 
     return items
+
+
+def _wrong(why: str, stream: str | None) -> IntegrityError:
+    """Return the error for a page that nobody has written who folds as this code does."""
+    if stream is None:
+        return IntegrityError(f"a page of a snapshot {why}")
+    drop = f"messagedb-agent db snapshots {id_of(stream)} --drop"
+    return IntegrityError(f"a page of the snapshot of {stream} {why}; without it: {drop}")

@@ -91,7 +91,7 @@ class Snapshotting:
             return None
         snapshot = found.snapshot
         try:
-            picture, parts_drawn = drawn(snapshot.rest, snapshot.pages)
+            picture, parts_drawn = drawn(snapshot.rest, snapshot.pages, snapshot.stream)
         except Unusable as why:
             _logger.debug("a snapshot of %s is not used: %s", snapshot.stream, why)
             return None

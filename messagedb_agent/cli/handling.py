@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
@@ -12,7 +13,7 @@ from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.stopping import stopped_by_signals
 from messagedb_agent.cli.streams import give_back
-from messagedb_agent.cli.terminal import note
+from messagedb_agent.cli.terminal import note, one_line
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from messagedb_agent.consumers import Handler
 
 DEFAULT_NAME = "consumer"
+
+_NEAR = 0.8  # how alike two names are of which one is the other misspelt, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def handle(common: Common, given: Given) -> int:
                 f"handing {subscription.category} to {given.handler} as {given.group!r},"
                 f" process {os.getpid()}; {ends}"
             )
+            _tell_unknown(subscription, given.category is None)
             grace = f"what is under way has {subscription.grace_s:g} s"
             with stopped_by_signals(subscription.stop, grace):
                 await subscription.run(once=given.once)
@@ -123,6 +127,19 @@ def _types(given: str | None) -> list[str] | None:
     if not all(types):
         raise ValidationError("--types takes names of types, separated by commas", field="types")
     return types
+
+
+def _tell_unknown(subscription: "Subscription", of_threads: bool) -> None:
+    """Say which types no event of ours has: other writers' messages have what they like."""
+    from messagedb_agent.events.codec import EVENT_TYPES
+
+    ours = {name.casefold(): name for name in EVENT_TYPES}
+    for type in dict.fromkeys(subscription.types or ()):
+        near = get_close_matches(type.casefold(), ours, 1, _NEAR)
+        if type in EVENT_TYPES or not (near or of_threads):
+            continue
+        meant = f"; is it {ours[near[0]]}?" if near else "; only another writer's messages have it"
+        note(one_line(f"no event of a thread has the type {type!r}{meant}"))
 
 
 def _start(given: str) -> Literal["start", "now"] | int:

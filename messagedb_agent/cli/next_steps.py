@@ -16,6 +16,8 @@ from messagedb_agent.errors import (
     AgentError,
     AmbiguousName,
     ConfigurationError,
+    IntegrityError,
+    ModelError,
     NotFound,
     StoreError,
     TurnUnderWay,
@@ -75,7 +77,7 @@ def with_remedy(common: Common, error: E) -> E:
             error.args = (f"{error}; {begin(common)}",)
         elif words := _LISTED_BY.get(error.what):
             error.args = (f"{error}; see: {command(common, *words)}",)
-    if isinstance(error, StoreError | ConfigurationError):
+    if isinstance(error, StoreError | ConfigurationError | IntegrityError | ModelError):
         error.args = (_COMMAND.sub(lambda m: command(common, "db", m[1]), str(error)),)
     return error
 

@@ -29,12 +29,15 @@ from messagedb_agent.errors import ValidationError
 if TYPE_CHECKING:
     from messagedb_agent import Engine
     from messagedb_agent.projections.conversation import Conversation
+    from messagedb_agent.projections.items import Item
+    from messagedb_agent.projections.summary import Summary
+    from messagedb_agent.projections.transcript import Transcript
 
 _WITH_WORK = {
     "interrupted": "who worked on it is gone; a worker goes on",
     "ready": "a worker takes it up",
 }
-"""What is said of threads in a list that have something to do, and nobody who does it."""
+"""What is said of threads that have something to do, and nobody who does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,17 @@ def show(common: Common, thread: str, showing: Showing) -> int:
         async with opened(setup) as engine:
             thread_id = await engine.find_thread(thread)
             await check_position(engine, thread_id, showing.at)
-            await _PRINTERS[_view(showing)](engine, thread_id, showing)
+            status = await _PRINTERS[_view(showing)](engine, thread_id, showing)
+            if status and showing.at is None:
+                _tell_to_go_on(setup.common, status, thread_id)
 
     run(work())
     return ExitCode.OK
+
+
+def _tell_to_go_on(common: Common, status: str, thread: str) -> None:
+    if told := _WITH_WORK.get(status):
+        note(f"{status}: {told}, or: {command(common, 'continue', thread)}")
 
 
 def _view(showing: Showing) -> str:
@@ -102,23 +112,41 @@ async def _print_events(engine: "Engine", thread_id: str, showing: Showing) -> N
     await write_array(message_json(message) async for message in messages)
 
 
-async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) -> None:
-    await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
+async def _print_transcript(engine: "Engine", thread_id: str, showing: Showing) -> str:
+    return await print_transcript(engine, thread_id, at=showing.at, full=showing.full)
 
 
 async def print_transcript(
     engine: "Engine", thread_id: str, *, at: int | None = None, full: bool = False
-) -> None:
-    """Print what a person reads of a thread."""
-    from messagedb_agent.projections.transcript import transcript
-
+) -> str:
+    """Print what a person reads of a thread; return how it stands, in the words of `list`."""
     position = await _last(engine, thread_id, at)
-    shown = await engine.fold(thread_id, transcript, at=position)
-    runs = any(item.call is not None and item.call.outcome == "running" for item in shown)
+    shown, seen = await _read(engine, thread_id, position)
+    runs = seen.status == "running" or any(_runs(item) for item in shown)
     is_left = runs and await _is_left(engine, thread_id, position)
     out(f"thread {thread_id}")
     for line in transcript_lines(shown, full=full, is_left=is_left):
         write(line)
+    return "interrupted" if is_left and seen.status == "running" else seen.status
+
+
+async def _read(
+    engine: "Engine", thread_id: str, position: int | None
+) -> tuple["Transcript", "Summary"]:
+    """Fold both at once: a thread may be long."""
+    from messagedb_agent import Projection, Recorded
+    from messagedb_agent.projections.summary import Summary, summary
+    from messagedb_agent.projections.transcript import Transcript, transcript
+
+    def evolved(seen: tuple[Transcript, Summary], recorded: Recorded) -> tuple[Transcript, Summary]:
+        return transcript.evolve(seen[0], recorded), summary.evolve(seen[1], recorded)
+
+    both = Projection((transcript.initial, summary.initial), evolved)
+    return await engine.fold(thread_id, both, at=position)
+
+
+def _runs(item: "Item") -> bool:
+    return item.call is not None and item.call.outcome == "running"
 
 
 async def _last(engine: "Engine", thread_id: str, at: int | None) -> int | None:
@@ -210,7 +238,7 @@ async def _print_conversation(engine: "Engine", thread_id: str, showing: Showing
             write(line)
 
 
-_PRINTERS: Mapping[str, Callable[["Engine", str, Showing], Awaitable[None]]] = {
+_PRINTERS: Mapping[str, Callable[["Engine", str, Showing], Awaitable[str | None]]] = {
     "conversation": _print_conversation,
     "effects": _print_effects,
     "events": _print_events,
@@ -244,10 +272,10 @@ def list_threads(common: Common, limit: int, form: str) -> int:
                 for listed in threads
             ]
             print_table(("thread", "status", "messages", "updated", "title"), rows)
-            for status, told in _WITH_WORK.items():
+            for status in _WITH_WORK:
                 if found := [listed.prefix for listed in threads if listed.status == status]:
                     which = found[0] if len(found) == 1 else "THREAD"
-                    note(f"{status}: {told}, or: {command(setup.common, 'continue', which)}")
+                    _tell_to_go_on(setup.common, status, which)
 
     run(work())
     return ExitCode.OK

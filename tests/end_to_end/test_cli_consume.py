@@ -57,6 +57,35 @@ def test_standard_output_is_the_handlers(cli: CommandLine) -> None:
     assert (ended.code, ended.out) == (0, "SessionStarted\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--types", "SessionStarted,UserMessageAdded"), []),
+        (
+            ("--types", "UserMesageAdded,sessionStarted,SessionStarted"),
+            [
+                "no event of a thread has the type 'UserMesageAdded'; is it UserMessageAdded?",
+                "no event of a thread has the type 'sessionStarted'; is it SessionStarted?",
+            ],
+        ),
+        (
+            ("--types", "OrderPlaced"),
+            [
+                "no event of a thread has the type 'OrderPlaced'; "
+                "only another writer's messages have it"
+            ],
+        ),
+        (("--types", "OrderPlaced", "--of", "orders"), []),
+    ],
+)
+def test_a_type_that_no_event_has_is_named_with_the_one_that_may_be_meant(
+    cli: CommandLine, words: tuple[str, ...], told: list[str]
+) -> None:
+    ended = cli("consume", "my_handlers:told", "--once", *words)
+    assert ended.code == 0
+    assert [note for note in ended.notes if note.startswith("no event")] == told
+
+
 def test_what_keeps_failing_is_parked_listed_and_goes_on_where_it_is_replayed_or_dropped(
     cli: CommandLine, tmp_path: Path
 ) -> None:

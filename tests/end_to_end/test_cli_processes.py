@@ -164,8 +164,14 @@ def test_an_interruption_leaves_a_thread_that_continue_takes_up(
     assert cli("list").notes == [
         f"interrupted: who worked on it is gone; a worker goes on, or: {go_on}"
     ]
+    go_on = cli.line("continue", thread)
+    assert cli("show", thread).notes == [
+        f"interrupted: who worked on it is gone; a worker goes on, or: {go_on}"
+    ]
+    assert cli("show", thread, "--at", "3").notes == []
     continued = cli("continue", thread, "--tools", tools)
     assert (continued.code, continued.out) == (0, "patient: rested\n")
+    assert cli("show", thread).notes == []
 
 
 def test_ctrl_c_before_anything_is_recorded_says_so(cli: CommandLine) -> None:

@@ -1,15 +1,15 @@
 """A snapshot is read in the place of what it was folded from, and only where it may be."""
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
 from messagedb_agent import MemoryStore, connect, tool
-from messagedb_agent.engine.snapshot import snapshot_in
-from messagedb_agent.errors import (
-    IntegrityError,
-)
+from messagedb_agent.engine.snapshot import packed_page, snapshot_in
+from messagedb_agent.errors import IntegrityError, ModelError
+from messagedb_agent.events.chain import GENESIS, hash_text
 from messagedb_agent.store.message import Message
 from tests.unit.agents.snapshots import (
     ChangedStore,
@@ -20,7 +20,7 @@ from tests.unit.agents.snapshots import (
     stream_of,
     turns,
 )
-from tests.unit.agents.wrong_snapshots import WRONG
+from tests.unit.agents.wrong_snapshots import WRONG, forged
 
 
 async def test_the_next_turn_in_a_new_process_reads_what_came_since() -> None:
@@ -152,6 +152,29 @@ async def test_a_fork_whose_parent_is_cut_is_refused_with_a_snapshot_too() -> No
     del store._streams[stream_of(agent)][5:]
     with pytest.raises(IntegrityError):
         await (await engine_on(store)).latest(fork.thread_id)
+
+
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        ({"start": hash_text(GENESIS), "streams": [], "rows": [[1]]}, "has another shape: "),
+        ({"start": hash_text(GENESIS), "streams": [], "rows": []}, "holds 0 items, not 1"),
+    ],
+)
+async def test_a_forged_page_with_a_right_digest_fails_a_turn_and_says_how_it_is_dropped(
+    page: dict[str, Any], why: str
+) -> None:
+    store = ChangedStore()
+    agent = await begun(store)
+    entries = (packed_page(orjson.dumps(page), 1),)
+    store.change = forged(pages={"entries": entries, "states": ()})
+    later = await (await engine_on(store)).latest(agent.thread_id)
+    with pytest.raises(ModelError) as refused:
+        await later.advance("What is 5 + 1?")
+    told = f"IntegrityError: a page of the snapshot of {stream_of(agent)} {why}"
+    assert str(refused.value).startswith(told)
+    drop = f"; without it: messagedb-agent db snapshots {agent.thread_id} --drop"
+    assert str(refused.value).endswith(drop)
 
 
 async def test_a_message_said_before_a_snapshot_still_has_the_answer_that_it_got() -> None:

@@ -9,12 +9,16 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.next_steps import command, hints, of_limits, with_remedy
 from messagedb_agent.errors import (
     AmbiguousName,
+    IntegrityError,
     LimitReached,
+    ModelError,
     NotFound,
     NotMessageDb,
     StoreUnavailable,
 )
 from messagedb_agent.store.report import REMEDY
+
+DROP = "a page is wrong; without it: messagedb-agent db snapshots 6f9c01 --drop"
 
 
 async def test_a_limit_of_the_thread_is_raised_in_python_as_no_setting_makes_it() -> None:
@@ -38,6 +42,8 @@ def test_commands_that_errors_name_carry_the_global_options() -> None:
     for error, named in (
         (NotMessageDb("x", ("schema message_store",), REMEDY), "db install"),
         (StoreUnavailable("end it with: messagedb-agent db stop --force (its log: x)"), "db stop"),
+        (IntegrityError(DROP), "db snapshots"),
+        (ModelError.__new__(ModelError, DROP), "db snapshots"),
     ):
         before = str(error)
         whole = before.replace(f"messagedb-agent {named}", f"messagedb-agent {named} {given}")
