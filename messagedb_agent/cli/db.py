@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.shape import command, new_group
+from messagedb_agent.cli.shape import AllThreads, MaybeThread, command, new_group
 
 Admin = Annotated[bool, typer.Option("--admin", help="As the owner of the embedded server.")]
 
@@ -52,11 +52,8 @@ def _shell(common: Common, admin: Admin = False) -> int:
 @command(group, "snapshots")
 def _snapshots(
     common: Common,
-    thread: Annotated[
-        str | None,
-        typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
-    ] = None,
-    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    thread: MaybeThread = None,
+    take_all: AllThreads = False,
     drop: Annotated[
         bool, typer.Option("--drop", help="Remove them; nothing else is lost. As the owner.")
     ] = False,

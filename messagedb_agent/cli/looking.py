@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.shape import Form, Full, Thread, command
-from messagedb_agent.cli.threads import MAX_POSITION, group
+from messagedb_agent.cli.shape import AllThreads, Form, Full, MaybeThread, Thread, command, position
+from messagedb_agent.cli.threads import group
 
 __all__ = ["group"]
 
@@ -37,10 +37,7 @@ def _show(
             "--as", help="What to show of it; where it is left out, what was said and done."
         ),
     ] = None,
-    at: Annotated[
-        int | None,
-        typer.Option(min=0, max=MAX_POSITION, metavar="POSITION", help="As it was at this event."),
-    ] = None,
+    at: Annotated[int | None, position(help="As it was at this event.")] = None,
     unresolved: Annotated[
         bool,
         typer.Option("--unresolved", help="With --as effects: calls of unknown outcome alone."),
@@ -66,12 +63,7 @@ def _diff(
     ] = None,
     at: Annotated[
         list[int] | None,
-        typer.Option(
-            min=0,
-            max=MAX_POSITION,
-            metavar="POSITION",
-            help="Of one thread: its position, or two; one is compared with its end.",
-        ),
+        position(help="Of one thread: its position, or two; one is compared with its end."),
     ] = None,
     form: Form = "text",
     full: Full = False,
@@ -86,15 +78,7 @@ def _diff(
 def _replay(
     common: Common,
     thread: Thread,
-    at: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=MAX_POSITION,
-            metavar="POSITION",
-            help="Up to this event; with --step, from it.",
-        ),
-    ] = None,
+    at: Annotated[int | None, position(help="Up to this event; with --step, from it.")] = None,
     step: Annotated[
         bool, typer.Option("--step", help="One event at a time, by keys, on a terminal.")
     ] = False,
@@ -160,11 +144,8 @@ def _tail(
     ] = None,
     start: Annotated[
         int | None,
-        typer.Option(
+        position(
             "--from",
-            min=0,
-            max=MAX_POSITION,
-            metavar="POSITION",
             help="First position in the thread, or global position without one; news alone"
             " where it is left out.",
         ),
@@ -180,11 +161,8 @@ def _tail(
 @command(group, "verify", "Look")
 def _verify(
     common: Common,
-    thread: Annotated[
-        str | None,
-        typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`."),
-    ] = None,
-    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    thread: MaybeThread = None,
+    take_all: AllThreads = False,
     anchor: Annotated[
         Path | None,
         typer.Option(

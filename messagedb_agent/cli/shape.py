@@ -1,16 +1,19 @@
 """What commands are made of: groups, the global options, and arguments that several take."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from messagedb_agent.cli.common import group_callback, taking_common
 from messagedb_agent.cli.help import PanelCommand, PanelGroup
 
-Thread = Annotated[
-    str, typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`.")
-]
+_MAX_POSITION = 2**63 - 1
+_THREAD = typer.Argument(metavar="THREAD", help="Its id, a unique beginning of it, or `last`.")
+
+Thread = Annotated[str, _THREAD]
+MaybeThread = Annotated[str | None, _THREAD]
+AllThreads = Annotated[bool, typer.Option("--all", help="All threads of the category.")]
 Message = Annotated[
     str, typer.Argument(metavar="MESSAGE", help="What you say; `-` reads it from standard input.")
 ]
@@ -26,6 +29,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Approve every tool call that w
 Detach = Annotated[bool, typer.Option("--detach", help="Only write it down; a worker answers.")]
 Full = Annotated[bool, typer.Option("--full", help="Cut nothing short.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
+
+
+def position(*names: str, help: str) -> Any:  # as typer's own `Option` is typed
+    """Return what an option that takes a position is declared by."""
+    return typer.Option(*names, min=0, max=_MAX_POSITION, metavar="POSITION", help=help)
 
 
 def new_group(doc: str, *, epilog: str | None = None) -> typer.Typer:

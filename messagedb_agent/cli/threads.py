@@ -18,9 +18,8 @@ from messagedb_agent.cli.shape import (
     Yes,
     command,
     new_group,
+    position,
 )
-
-MAX_POSITION = 2**63 - 1
 
 group = new_group(
     "Agents whose whole life is an event log in Message DB.\n\n"
@@ -135,13 +134,7 @@ def _fork(
     common: Common,
     thread: Thread,
     at: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=MAX_POSITION,
-            metavar="POSITION",
-            help="The last event that is shared; the newest where it is left out.",
-        ),
+        int | None, position(help="The last event that is shared; the newest where it is left out.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The new thread's title.")] = None,
     form: Form = "text",
@@ -158,12 +151,9 @@ def _what_if(
     thread: Thread,
     at: Annotated[
         int,
-        typer.Option(
-            min=0,
-            max=MAX_POSITION,
-            metavar="POSITION",
+        position(
             help="The last event that is shared; where --tool-result replaces one before it, the"
-            " event before that.",
+            " event before that."
         ),
     ],
     model: Annotated[

@@ -6,7 +6,7 @@ import typer
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.looking import group
-from messagedb_agent.cli.shape import Form, command
+from messagedb_agent.cli.shape import AllThreads, Form, command
 from messagedb_agent.errors import ValidationError
 
 __all__ = ["group"]
@@ -26,7 +26,7 @@ def _export(
         list[str] | None,
         typer.Argument(metavar="THREAD", help="Ids, unique beginnings of them, or `last`."),
     ] = None,
-    take_all: Annotated[bool, typer.Option("--all", help="All threads of the category.")] = False,
+    take_all: AllThreads = False,
     otel: Annotated[
         bool, typer.Option("--otel", help="The spans of their turns, for OpenTelemetry, instead.")
     ] = False,
