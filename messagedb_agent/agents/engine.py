@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Say, Start
@@ -14,29 +13,19 @@ from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.view import view
 from messagedb_agent.agents.watching import named_sender
+from messagedb_agent.closing import Closing
 from messagedb_agent.errors import NotFound, RefusedName
 from messagedb_agent.events.values import Definition
 from messagedb_agent.store.stream_name import id_of
 from messagedb_agent.tools.object_tool import AnyTool
 
 
-class Engine(Asking):
+class Engine(Closing, Asking):
     """Threads of one category on one store; `connect` makes it.
 
     It may be used by several tasks at once, of one event loop. What it works with are the fields
     of `Equipment`.
     """
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Let go of the connections to the store and to models; closing twice is closing once.

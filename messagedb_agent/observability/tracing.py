@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from messagedb_agent.agents.watching import Watch
+from messagedb_agent.closing import Closing
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.trace_context import (
@@ -51,7 +51,7 @@ _theirs = logging.getLogger("opentelemetry")
 _NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
-class Tracing:
+class Tracing(Closing):
     """Watches all threads of an engine, and exports their spans and metrics.
 
         async with Tracing() as tracing, connect(..., watching=tracing) as engine:
@@ -86,17 +86,6 @@ class Tracing:
         self._ended: SimpleQueue[Sequence[Span] | Callable[[], object]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Export what has ended, within `FLUSH_S`; what takes longer is left, and the log told."""

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg.rows import args_row
 
+from messagedb_agent.closing import Closing
 from messagedb_agent.errors import RefusedPayload, StoreUnavailable
 from messagedb_agent.store import directory
 from messagedb_agent.store.append import Append
@@ -60,7 +60,7 @@ _BY_ID = SELECT_OF_TABLE + "FROM messages WHERE id = %s::uuid"
 _VERSION = "SELECT stream_version(%s)"
 
 
-class MessageDbStore:
+class MessageDbStore(Closing):
     """A `Store` on a Message DB, for one event loop. Make it with `connect`."""
 
     def __init__(
@@ -122,17 +122,6 @@ class MessageDbStore:
             await pool.close()
             raise
         return store
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     @property
     def connections_in_use(self) -> int:

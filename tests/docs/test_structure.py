@@ -17,11 +17,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "clock": frozenset(),
     "changing": frozenset(),
+    "closing": frozenset(),
     "containing": frozenset(),
     "records": frozenset(),
     "ids": frozenset({"errors", "clock"}),
     "events": frozenset({"errors", "ids", "records"}),
-    "store": frozenset({"errors", "records"}),
+    "store": frozenset({"closing", "errors", "records"}),
     "agent": frozenset({"changing", "errors", "ids", "records", "events"}),
     "projections": frozenset({"changing", "errors", "ids", "records", "events", "agent"}),
     "llm": frozenset({"containing", "errors", "clock", "events"}),
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         }
     ),
 }
-MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"engine"}
+MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"closing", "engine"}
 MAY_IMPORT["consumers"] = MAY_IMPORT["agents"] | {"agents"}
 MAY_IMPORT["audit"] = MAY_IMPORT["agents"] | {"agents"}
 PURE = ("events", "agent", "projections")
