@@ -2,12 +2,7 @@
 
 from collections.abc import Collection
 
-import psycopg
-from psycopg import errors
-
-from messagedb_agent.errors import ConfigurationError, StoreError, StoreUnavailable
-from messagedb_agent.store.install import connect_to
-from messagedb_agent.store.report import first_line
+from messagedb_agent.store.administering import connect_to, told_as_owner
 from messagedb_agent.store.stream_name import beside
 
 _DROP = """
@@ -38,18 +33,11 @@ async def drop_snapshots(dsn: str, category: str, thread_ids: Collection[str] | 
         "category": beside(category, "snapshot", "").removesuffix("-"),
         "ids": None if thread_ids is None else list(thread_ids),
     }
+    told = told_as_owner(
+        "dropping snapshots", work="delete", why="Message DB lets its role read and append alone: "
+    )
     async with await connect_to(dsn) as connection:
-        try:
+        with told:
             await connection.execute("SET search_path = message_store, public")
             deleted = await connection.execute(_DROP, named)
-        except errors.InsufficientPrivilege as error:
-            raise ConfigurationError(
-                f"this role may not delete ({first_line(error)}); Message DB lets its role read and"
-                " append alone: use the URL of the database's owner",
-                field="MESSAGE_DB_URL",
-            ) from error
-        except psycopg.OperationalError as error:
-            raise StoreUnavailable(first_line(error)) from error
-        except psycopg.Error as error:
-            raise StoreError(f"dropping snapshots failed: {first_line(error)}") from error
         return deleted.rowcount

@@ -4,25 +4,15 @@ What is there already is never altered: no table, type or index is dropped or ma
 store of another version is refused. Nothing here runs unless it is asked for by name.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg
 from psycopg import AsyncConnection, errors
 
-from messagedb_agent.errors import (
-    ConfigurationError,
-    NotMessageDb,
-    StoreError,
-    StoreUnavailable,
-    UnsupportedMessageDb,
-)
+from messagedb_agent.errors import NotMessageDb, UnsupportedMessageDb
+from messagedb_agent.store.administering import connect_to, told_as_owner
 from messagedb_agent.store.report import (
     NEEDED_VERSION,
     REMEDY,
     StoreReport,
     check,
-    first_line,
     look,
     serves,
     version_of,
@@ -50,43 +40,9 @@ async def install(dsn: str) -> None:
         NotMessageDb: a table of that name is there, and is not Message DB's.
     """
     async with await connect_to(dsn) as connection:
-        with told_of_installing("Message DB"):
+        with told_as_owner("installing Message DB", work="install Message DB"):
             async with connection.transaction():
                 await _install(connection)
-
-
-@contextmanager
-def told_of_installing(what: str) -> Iterator[None]:
-    """Turn what a server says against an installation into errors of ours."""
-    try:
-        yield
-    except errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"this role may not install {what} ({first_line(error)}); "
-            "use the URL of the database's owner",
-            field="MESSAGE_DB_URL",
-        ) from error
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(first_line(error)) from error
-    except psycopg.Error as error:
-        raise StoreError(f"installing {what} failed: {first_line(error)}") from error
-
-
-async def connect_to(dsn: str) -> AsyncConnection[object]:
-    """Connect as whoever installs.
-
-    Raises:
-        StoreUnavailable: the database was not reached, or does not exist.
-        ConfigurationError: the URL is none.
-    """
-    try:
-        return await AsyncConnection[object].connect(dsn, autocommit=True, connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"cannot connect to the database: {first_line(error)}") from error
-    except psycopg.ProgrammingError as error:  # its text would repeat a mistyped password
-        raise ConfigurationError(
-            "the database URL cannot be understood", field="MESSAGE_DB_URL"
-        ) from error
 
 
 async def _install(connection: AsyncConnection[object]) -> None:

@@ -2,7 +2,8 @@
 
 from importlib.resources import files
 
-from messagedb_agent.store.install import INSTALL_LOCK, connect_to, told_of_installing
+from messagedb_agent.store.administering import connect_to, told_as_owner
+from messagedb_agent.store.install import INSTALL_LOCK
 
 
 async def install_views(dsn: str) -> None:
@@ -18,7 +19,7 @@ async def install_views(dsn: str) -> None:
     """
     text = (files("messagedb_agent.store") / "views.sql").read_text(encoding="utf-8")
     async with await connect_to(dsn) as connection:
-        with told_of_installing("the views"):
+        with told_as_owner("installing the views", work="install the views"):
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
                 await connection.execute("SET LOCAL client_min_messages = warning")

@@ -1,0 +1,55 @@
+"""Working on a database as its owner: connecting to it, and what its server says against it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import AsyncConnection, errors
+
+from messagedb_agent.errors import ConfigurationError, StoreError, StoreUnavailable
+from messagedb_agent.store.report import first_line
+
+
+async def connect_to(dsn: str) -> AsyncConnection[object]:
+    """Connect as whoever owns the database.
+
+    Raises:
+        StoreUnavailable: the database was not reached, or does not exist.
+        ConfigurationError: the URL is none.
+    """
+    try:
+        return await AsyncConnection[object].connect(dsn, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"cannot connect to the database: {first_line(error)}") from error
+    except psycopg.ProgrammingError as error:  # its text would repeat a mistyped password
+        raise ConfigurationError(
+            "the database URL cannot be understood", field="MESSAGE_DB_URL"
+        ) from error
+
+
+@contextmanager
+def told_as_owner(doing: str, *, work: str, why: str = "") -> Iterator[None]:
+    """Turn what a server says against an owner's work into errors of ours.
+
+    Args:
+        doing: what is done, such as `installing the views`.
+        work: what another role may not do, such as `install the views`.
+        why: why it may not, with what leads over to the remedy.
+
+    Raises:
+        ConfigurationError: the role may not do it.
+        StoreUnavailable: the connection was lost.
+        StoreError: something else is in the way.
+    """
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"this role may not {work} ({first_line(error)}); {why}use the URL of the database's"
+            " owner",
+            field="MESSAGE_DB_URL",
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(first_line(error)) from error
+    except psycopg.Error as error:
+        raise StoreError(f"{doing} failed: {first_line(error)}") from error
