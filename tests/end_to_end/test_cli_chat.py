@@ -248,7 +248,7 @@ def test_where_standard_input_is_closed_nobody_is_asked(
 def test_a_chat_begins_with_the_last_exchange_and_its_lines_can_be_called_up(
     cli: CommandLine, talk: Opens
 ) -> None:
-    pytest.importorskip("readline")
+    pytest.importorskip("readline", reason="lines are called up by readline")
     thread = cli("start", "What is 5 + 3?", "--format", "json").json["threadId"]
     cli("message", "last", "Thanks!")
     chat = talk(thread[:8])

@@ -33,6 +33,7 @@ from messagedb_agent.observability.tracing import Tracing
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.tools.object_tool import AnyTool
+from messagedb_agent.tools.toolbox import Toolbox
 from tests.integration.ledger import Ledger
 from tests.integration.transacting import paid, paying
 from tests.otlp_receiver import Arrived, Receiver, receiving
@@ -64,11 +65,8 @@ def engine_on(
     store: MemoryStore, tracing: Tracing | None, model: LanguageModel, *tools: AnyTool
 ) -> Engine:
     """Return an engine; what closes it is its user's."""
-    from messagedb_agent.llm.model import Models
-    from messagedb_agent.tools.toolbox import Toolbox
-
-    models: Models = lambda name: model  # noqa: E731 - a function of one line
-    return Engine(store, models, Toolbox(*(tools or (lookup, remove))), watching=tracing)
+    box = Toolbox(*(tools or (lookup, remove)))
+    return Engine(store, lambda _: model, box, watching=tracing)
 
 
 async def sent_afterwards(engine: Engine, thread_id: str) -> list[Arrived]:

@@ -127,8 +127,9 @@ async def test_what_a_tool_has_left_running_writes_nothing_behind_the_commit(
     async def lurk(context: ToolContext) -> None:
         async def write_later() -> None:
             busy = {TransactionStatus.INTRANS, TransactionStatus.ACTIVE}
-            while context.connection.info.transaction_status in busy:  # noqa: ASYNC110
-                await asyncio.sleep(0)  # no step is to be missed
+            info = context.connection.info
+            while info.transaction_status in busy:  # noqa: ASYNC110 - no step is to be missed
+                await asyncio.sleep(0)
             with suppress(psycopg.OperationalError):
                 await context.connection.execute(ledger.insert, (context.call_id, "late"))
 

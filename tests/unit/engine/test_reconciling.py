@@ -24,7 +24,7 @@ from messagedb_agent.events.schema import (
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.object_tool import AnyTool
-from messagedb_agent.tools.reconciling import Reconcile, Reconciled
+from messagedb_agent.tools.reconciling import Reconciled
 from messagedb_agent.tools.tool import ToolContext
 from messagedb_agent.tools.toolbox import Toolbox
 from tests.unit.engine.world import (
@@ -348,11 +348,10 @@ async def test_what_a_sleeper_brings_late_stands_once_whatever_the_tool_has_said
 
 
 async def test_a_check_tool_must_say_how_it_is_asked_and_no_other_may() -> None:
-    reconcile: Reconcile = lambda _: Reconciled.unknown()  # noqa: E731 - as short as it is typed
     with pytest.raises(ValidationError, match="must be a function"):
         tool(effect="check")(asked_for)
     with pytest.raises(ValidationError, match="alone"):
-        tool(effect="keyed", reconcile=reconcile)(asked_for)
+        tool(effect="keyed", reconcile=lambda _: Reconciled.unknown())(asked_for)
 
 
 def asked_for() -> str:
