@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 from messagedb_agent.errors import (
     DuplicateMessage,
@@ -14,8 +13,8 @@ from messagedb_agent.errors import (
     StoreUnavailable,
     WrongExpectedVersion,
 )
-from messagedb_agent.store import jsonb
 from messagedb_agent.store.audience import Audience, Bell
+from messagedb_agent.store.contents import begins, has_text, is_answered, is_same, normalised
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.hold import Hold
@@ -28,8 +27,6 @@ from messagedb_agent.store.stream_name import (
     check_prefix,
     check_stream,
 )
-
-_ABSENT = object()  # no value of JSON
 
 
 class MemoryStore:
@@ -65,7 +62,7 @@ class MemoryStore:
             raise RefusedPayload("an append of no messages", field="messages")
         for message in messages:
             check_message(message, max_bytes=self._max_message_bytes)
-        written = [_normalised(message) for message in messages]
+        written = [normalised(message) for message in messages]
         try:
             self._check_expected(stream, expected_version)
             self._check_ids(stream, written)
@@ -210,7 +207,7 @@ class MemoryStore:
         found: dict[str, TypeRows] = {}
         for message in self._streams.get(stream, [])[: max(0, last + 1)]:
             rows = found.get(message.type, TypeRows(0, message.position, -1))
-            texts = rows.with_text + (message.type == texts_of and _has_text(message))
+            texts = rows.with_text + (message.type == texts_of and has_text(message))
             found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
         return found
 
@@ -226,7 +223,7 @@ class MemoryStore:
             if message.type == question.type
             and (before is None or message.global_position < before)
             and not any(
-                _is_answered(message, later, question)
+                is_answered(message, later, question)
                 for later in self._streams[message.stream_name][message.position + 1 :]
             )
         )
@@ -239,7 +236,7 @@ class MemoryStore:
         begun = (
             message.stream_name
             for message in reversed(self._categories.get(category, []))
-            if message.position == 0 and _begins(message, beginning)
+            if message.position == 0 and begins(message, beginning)
         )
         return list(islice(begun, max(0, limit)))
 
@@ -276,7 +273,7 @@ class MemoryStore:
             self._streams.get(stream, [])[start : start + len(messages)] if start >= 0 else []
         )
         pairs = zip(standing, messages, strict=False)
-        ours = len(standing) == len(messages) and all(_is_same(a, b) for a, b in pairs)
+        ours = len(standing) == len(messages) and all(is_same(a, b) for a, b in pairs)
         return standing if ours else []
 
     def _write(self, stream: str, message: NewMessage) -> Message:
@@ -298,59 +295,6 @@ class MemoryStore:
         self._categories[category_of(stream)].append(written)
         self._by_id[written.id] = written
         return written
-
-
-def _normalised(message: NewMessage) -> NewMessage:
-    try:
-        return NewMessage(
-            id=message.id,
-            type=message.type,
-            data=None if message.data is None else jsonb.normalised(message.data),
-            metadata=None if message.metadata is None else jsonb.normalised(message.metadata),
-        )
-    except jsonb.NumberOutOfRange as error:
-        raise RefusedPayload(str(error), field="data") from error
-
-
-def _has_text(message: Message) -> bool:
-    text = _values(message).get("text")
-    return isinstance(text, str) and bool(text.strip(" \t\n\r"))
-
-
-def _is_answered(asked: Message, later: Message, question: Question) -> bool:
-    if later.type in question.ends:
-        return True
-    if later.type not in question.answers:
-        return False
-    one, other = (_values(message).get(question.key, _ABSENT) for message in (asked, later))
-    return _ABSENT not in (one, other) and jsonb.is_equal(one, other)
-
-
-def _begins(first: Message, beginning: Beginning) -> bool:
-    value: Any = _values(first) if first.type == beginning.type else None
-    for key in beginning.path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return isinstance(value, str) and value in beginning.texts
-
-
-def _values(message: Message) -> Mapping[str, Any]:
-    data = None if message.data is None else jsonb.parse(message.data)
-    return data if isinstance(data, dict) else {}
-
-
-def _is_same(standing: Message, message: NewMessage) -> bool:
-    return (
-        standing.id == message.id
-        and standing.type == message.type
-        and _is_same_json(standing.data, message.data)
-        and _is_same_json(standing.metadata, message.metadata)
-    )
-
-
-def _is_same_json(one: str | None, other: str | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or jsonb.is_equal(jsonb.parse(one), jsonb.parse(other))
 
 
 def _appended(messages: Sequence[Message]) -> Appended:
