@@ -5,9 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.ledger import Ledger, a_ledger
+from tests.otlp_receiver import Receiver, receiving
 
 
 @pytest.fixture
 def ledger(admin_url: str) -> Iterator[Ledger]:
     with a_ledger(admin_url) as ledger:
         yield ledger
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        yield receiver
