@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.events.values import Definition, Limits, ModelParameters
     from messagedb_agent.llm.model import LanguageModel
+    from messagedb_agent.llm.providers import Provider
     from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.projections.projection import Projection, fold
     from messagedb_agent.store.memory import MemoryStore
@@ -56,6 +57,7 @@ _HOMES = {
     "ModelSettings": "llm.resolve",
     "Progress": "agents.progress",
     "Projection": "projections.projection",
+    "Provider": "llm.providers",
     "Reconciled": "tools.reconciling",
     "Recorded": "events.recorded",
     "Subscription": "consumers.subscription",
@@ -90,6 +92,7 @@ __all__ = [
     "ModelSettings",
     "Progress",
     "Projection",
+    "Provider",
     "Reconciled",
     "Recorded",
     "Subscription",

@@ -1,11 +1,12 @@
 """`connect`: from a place where threads are kept to an engine that works on them."""
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol
 
-from messagedb_agent.agents.database import Database
+from messagedb_agent.agents.database import Database, check_bounds
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.models import finder
 from messagedb_agent.agents.snapshot_policy import (
@@ -15,8 +16,10 @@ from messagedb_agent.agents.snapshot_policy import (
 )
 from messagedb_agent.agents.watching import Watching
 from messagedb_agent.engine.journal import Writing
+from messagedb_agent.errors import ValidationError
 from messagedb_agent.llm.model import LanguageModel, Models
-from messagedb_agent.llm.resolve import ModelSettings
+from messagedb_agent.llm.providers import Provider
+from messagedb_agent.llm.resolve import ModelSettings, check_providers
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import normalised_category, thread_category
 from messagedb_agent.tools.builtin import builtin_tools
@@ -38,8 +41,12 @@ class Connecting(Protocol):
 
 
 def connect(
-    where: str | Database | Store | None = None,
+    url: str | Database | Store | None = None,
     *,
+    min_size: int = 2,
+    max_size: int = 10,
+    max_inactive_connection_lifetime: float = 300,
+    providers: Mapping[str, Provider] | None = None,
     tools: Sequence[AnyTool] | None = None,
     models: LanguageModel | Models | None = None,
     model_settings: ModelSettings | None = None,
@@ -54,8 +61,18 @@ def connect(
     the models that a function given here returns.
 
     Args:
-        where: a `postgresql://` URL of a Message DB, a `Database`, or a store such as
+        url: a `postgresql://` URL of a Message DB, a `Database`, or a store such as
             `MemoryStore()`; None is the embedded server in the platform's user data folder.
+        min_size: how many connections are opened at once, and kept when nobody needs them. This
+            and the next two are for a URL or None: a `Database` has bounds of its own, and a store
+            is connected already.
+        max_size: how many connections may be open at once; those on which locks are kept, and on
+            which news are heard, come on top.
+        max_inactive_connection_lifetime: seconds after which a connection beyond `min_size` that
+            nobody has used is closed.
+        providers: keys, addresses and regions of providers, by what stands before the `/` in a
+            model's name: `{"openai": Provider(api_key=...)}`. They go before the environment, and
+            are neither recorded nor shown. Any provider of litellm may be named.
         tools: what agents may call; the built-in tools by default.
         models: a `LanguageModel` of the caller's, which answers by whatever name an agent has for
             its model, or a function that finds one by that name; by default `offline` and every
@@ -72,7 +89,9 @@ def connect(
     Raises:
         RefusedName: the category or the version (at once).
         ValidationError: something is no tool, two tools have the same name, `models` is neither
-            a model nor finds one, or `snapshots` is no policy (at once).
+            a model nor finds one, `snapshots` is no policy, a bound on connections is none, or
+            what is said of a provider cannot be meant (at once); or neither this package nor
+            litellm knows a provider.
         ConfigurationError: the URL, the role, the password or the database is wrong, a pooler
             stands before it that keeps no sessions, there can be no embedded server here, or a
             tool is transactional and the store has no transactions.
@@ -82,16 +101,44 @@ def connect(
     """
     category = normalised_category(category)
     thread_category(category, version)
-    settings = model_settings or ModelSettings(environ=os.environ)
+    check_bounds(min_size, max_size, max_inactive_connection_lifetime)
+    settings = _settings(model_settings, providers, models)
     box = Toolbox(*(builtin_tools() if tools is None else tools))
     policy = snapshot_policy(snapshots)
-    return _Connecting(where, box, finder(models, settings), category, version, policy, watching)
+    if url is None or isinstance(url, str):
+        url = Database(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            max_inactive_s=max_inactive_connection_lifetime,
+        )
+    found = finder(models, settings)
+    return _Connecting(url, settings, box, found, category, version, policy, watching)
+
+
+def _settings(
+    settings: ModelSettings | None,
+    providers: Mapping[str, Provider] | None,
+    models: LanguageModel | Models | None,
+) -> ModelSettings:
+    settings = settings or ModelSettings(environ=os.environ)
+    if providers is None:
+        return settings
+    if models is not None:
+        raise ValidationError(
+            "providers: they are for the models of litellm, and `models` gives others",
+            field="providers",
+        )
+    if not isinstance(providers, Mapping):
+        raise ValidationError("providers: it is no mapping from names", field="providers")
+    return replace(settings, providers=dict(providers))
 
 
 class _Connecting:
     def __init__(
         self,
-        where: str | Database | Store | None,
+        where: Database | Store,
+        settings: ModelSettings,
         tools: Toolbox,
         models: Models,
         category: str,
@@ -101,6 +148,7 @@ class _Connecting:
     ) -> None:
         self._watching = watching
         self._where = where
+        self._settings = settings
         self._tools = tools
         self._models = models
         self._category = category
@@ -125,8 +173,10 @@ class _Connecting:
             await self._engine.close()
 
     async def _connect(self) -> Engine:
+        await check_providers(self._settings)
+        where = self._where
         return Engine(
-            await _store(self._where),
+            await where.connect() if isinstance(where, Database) else where,
             self._models,
             self._tools,
             self._category,
@@ -135,15 +185,3 @@ class _Connecting:
             self._snapshots,
             self._watching,
         )
-
-
-async def _store(where: str | Database | Store | None) -> Store:
-    match where:
-        case None:
-            return await Database().connect()
-        case str():
-            return await Database(where).connect()
-        case Database():
-            return await where.connect()
-        case _:
-            return where

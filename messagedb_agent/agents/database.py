@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from messagedb_agent.errors import (
     ConfigurationError,
     NotMessageDb,
     StoreUnavailable,
+    ValidationError,
 )
 from messagedb_agent.store import address as addresses
 
@@ -18,6 +20,33 @@ if TYPE_CHECKING:
     from messagedb_agent.store.message_db import MessageDbStore
 
 APPLICATION = "messagedb-agent"
+
+
+def check_bounds(min_size: int, max_size: int, max_inactive_s: float) -> None:
+    """Refuse bounds on connections that are none.
+
+    Raises:
+        ValidationError: one is no number, too small, or the least is above the most; `field` says
+            which, as `connect` calls it.
+    """
+    if not _is_count(max_size) or max_size < 1:
+        raise ValidationError("max_size: it is no whole number from 1 on", field="max_size")
+    if not _is_count(min_size) or not 0 <= min_size <= max_size:
+        raise ValidationError(
+            f"min_size: it is no whole number from 0 to max_size, which is {max_size}",
+            field="min_size",
+        )
+    if not _is_time(max_inactive_s):
+        field_name = "max_inactive_connection_lifetime"
+        raise ValidationError(f"{field_name}: it is no number of seconds above 0", field=field_name)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
 def default_home() -> Path:
@@ -50,16 +79,24 @@ class Database:
         home: folder of the embedded server; the platform's user data folder by default.
         idle_s: the embedded server ends after this many seconds without a client.
         postgres_bin: `bin` folder of an installed PostgreSQL to embed.
+        min_size: how many connections are opened at once, and kept when nobody needs them.
         max_size: how many connections may be open at once.
-        max_inactive_s: a connection unused for longer than this is closed.
+        max_inactive_s: a connection beyond `min_size` that is unused for longer is closed.
+
+    Raises:
+        ValidationError: a bound on connections is none; `field` says which.
     """
 
     address: str | None = field(default=None, repr=False)
     home: Path = field(default_factory=default_home)
     idle_s: float = 600
     postgres_bin: Path | None = None
+    min_size: int = 0
     max_size: int = 10
     max_inactive_s: float = 300
+
+    def __post_init__(self) -> None:
+        check_bounds(self.min_size, self.max_size, self.max_inactive_s)
 
     @property
     def display_address(self) -> str | None:
@@ -94,7 +131,9 @@ class Database:
         from messagedb_agent.store.message_db import MessageDbStore
         from messagedb_agent.store.pool import PoolLimits
 
-        limits = PoolLimits(max_size=self.max_size, max_inactive_s=self.max_inactive_s)
+        limits = PoolLimits(
+            min_size=self.min_size, max_size=self.max_size, max_inactive_s=self.max_inactive_s
+        )
         if self.address is not None:
             return await MessageDbStore.connect(self._checked(self.address), limits=limits)
         try:

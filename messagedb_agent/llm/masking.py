@@ -22,10 +22,13 @@ def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
 
     Values under eight characters are left out: masking them would garble ordinary text.
     """
-    found = {
-        value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= 8
-    }
+    found = {value for name, value in environ.items() if is_secret_name(name) and len(value) >= 8}
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether what a variable of this name holds is a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def masked(text: str, secrets: tuple[str, ...] = ()) -> str:

@@ -118,6 +118,7 @@ class MessageDbStore(Closing):
         )
         try:
             await store._retrying(partial(_check_database, pool), first_contact=True)
+            await store._warm()
         except BaseException:
             await pool.close()
             raise
@@ -301,6 +302,13 @@ class MessageDbStore(Closing):
             return await cursor.fetchall()
 
         return await self._retrying(fetch)
+
+    async def _warm(self) -> None:
+        """Open the connections that are kept in any case, so that a lack of them shows at once."""
+        try:
+            await self._pool.warm()
+        except psycopg.Error as error:
+            raise refused_connection(error, self._where) from error
 
     async def _retrying(
         self, work: Callable[[Connection], Awaitable[T]], *, first_contact: bool = False

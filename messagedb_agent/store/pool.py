@@ -67,10 +67,12 @@ class PoolLimits:
     """Bounds on connections and on what they wait for.
 
     Attributes:
+        min_size: how many connections are opened when the pool is, and kept though unused; one
+            that breaks or grows old is made anew by whoever needs it next.
         max_size: how many connections may be open at once.
         max_lifetime_s: a connection older than this is not used again; a session that planned
             its statements on an empty table keeps its poor plans for as long as it lives.
-        max_inactive_s: a connection unused for longer than this is closed.
+        max_inactive_s: a connection beyond `min_size` that is unused for longer is closed.
         connect_timeout_s: for making one connection.
         wait_timeout_s: for a free connection where all are in use.
         statement_timeout_ms: for one statement, on the server.
@@ -81,6 +83,7 @@ class PoolLimits:
             until the connection is taken to be broken.
     """
 
+    min_size: int = 0
     max_size: int = 10
     max_lifetime_s: float = 1800.0
     max_inactive_s: float = 300.0
@@ -152,6 +155,16 @@ class Pool:
     def in_use(self) -> int:
         """How many connections are lent out at this moment."""
         return self._in_use
+
+    async def warm(self) -> None:
+        """Open the connections that are kept though nobody needs them.
+
+        Raises:
+            psycopg.Error: one could not be made.
+            StoreUnavailable: the pool is closed.
+        """
+        while self._open < self._limits.min_size:
+            self._keep(await self._open_kept())
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -261,6 +274,18 @@ class Pool:
             _drop(kept.connection)
             return
         kept.idle_since = loop_time()
+        self._keep(kept)
+
+    @property
+    def _open(self) -> int:
+        return len(self._idle) + self._in_use
+
+    @property
+    def _is_spare(self) -> bool:
+        """Whether an idle connection is more than are kept in any case."""
+        return bool(self._idle) and self._open > self._limits.min_size
+
+    def _keep(self, kept: _Kept) -> None:
         self._idle.append(kept)
         if self._sweeper is None:
             self._sweep_later()
@@ -275,9 +300,9 @@ class Pool:
     def _sweep(self) -> None:
         self._sweeper = None
         oldest = loop_time() - self._limits.max_inactive_s
-        while self._idle and self._idle[0].idle_since <= oldest:
+        while self._is_spare and self._idle[0].idle_since <= oldest:
             _drop(self._idle.popleft().connection)
-        if self._idle:
+        if self._is_spare:
             self._sweep_later()
 
 

@@ -141,6 +141,36 @@ async def test_callers_beyond_the_last_connection_wait_and_then_give_up(
         await asyncio.gather(*waiting)
 
 
+async def test_connections_that_are_to_be_there_are_opened_at_once_and_kept_though_unused(
+    store_url: str, other: psycopg.AsyncConnection[tuple[object, ...]], category: str
+) -> None:
+    async def the_least_open() -> bool:
+        return len(await pids(other, name)) == 2
+
+    async def none_open() -> bool:
+        return not await pids(other, name)
+
+    name = f"warm-{uuid4().hex}"
+    limits = PoolLimits(min_size=2, max_size=4, max_inactive_s=0.05)
+    async with await MessageDbStore.connect(
+        store_url, limits=limits, application_name=name
+    ) as store:
+        warm = await pids(other, name)
+        assert len(warm) == 2
+        await asyncio.gather(*(store.stream_version(f"{category}-1") for _ in range(4)))
+        await until(the_least_open)
+        await asyncio.sleep(3 * limits.max_inactive_s)  # nothing is to happen
+        assert await the_least_open()
+        await other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = %s",
+            (name,),
+        )
+        await asyncio.gather(*(store.stream_version(f"{category}-1") for _ in range(4)))
+        await until(the_least_open)
+    await until(none_open)
+
+
 async def test_connections_unused_or_old_are_closed(
     store_url: str, other: psycopg.AsyncConnection[tuple[object, ...]], category: str
 ) -> None:

@@ -64,7 +64,8 @@ async def test_looking_for_an_unknown_provider_holds_up_nothing_else(
     async def loaded() -> None:
         assert await asyncio.to_thread(goes_on.wait, 30)
 
-    def asked_of_litellm(name: str) -> None:
+    def asked_of_litellm(name: str, *, has_key: bool) -> None:
+        assert not has_key
         raise ConfigurationError(f"no provider is known for {name}", field="MODEL_NAME")
 
     monkeypatch.setattr(resolve, "load_in_thread", loaded)
