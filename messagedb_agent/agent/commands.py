@@ -102,6 +102,29 @@ class Title:
     by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Put tags on the thread, and take tags off."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Put the thread away: lists leave it out, and nothing else changes."""
+
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unarchive:
+    """Fetch the thread back."""
+
+    by: str | None = None
+
+
 Command = (
     Start
     | Redefine
@@ -113,4 +136,7 @@ Command = (
     | Cancel
     | End
     | Title
+    | Tag
+    | Archive
+    | Unarchive
 )

@@ -34,6 +34,7 @@ from typing import Any, Literal
 from messagedb_agent.agent.bounds import MAX_PARALLEL_CALLS, MAX_TOOL_ATTEMPTS, is_too_large
 from messagedb_agent.agent.commands import (
     ApproveTool,
+    Archive,
     Cancel,
     Command,
     Continue,
@@ -43,7 +44,9 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
     Start,
+    Tag,
     Title,
+    Unarchive,
 )
 from messagedb_agent.agent.evolution import raised
 from messagedb_agent.agent.state import NO_RULE, OpenToolCall, Stage, State
@@ -59,14 +62,18 @@ from messagedb_agent.agent.steps import (
     Stop,
     Wait,
 )
+from messagedb_agent.agent.tagging import checked_tags
 from messagedb_agent.errors import Refused, TurnUnderWay, ValidationError
 from messagedb_agent.events.schema import (
     AgentRedefined,
     Event,
+    SessionArchived,
     SessionContinued,
     SessionStarted,
+    SessionTagged,
     SessionTerminationRequested,
     SessionTitled,
+    SessionUnarchived,
     ToolExecutionApproved,
     ToolExecutionDenied,
     ToolOutcomeResolved,
@@ -200,6 +207,13 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             if not title.strip():
                 raise ValidationError("the title is empty", field="title")
             return (SessionTitled(**_fields(command)),)
+        case Tag(added=added, removed=removed, by=by):
+            new, gone = checked_tags(state.tags, added, removed)
+            return (SessionTagged(added=new, removed=gone, by=by),) if new or gone else ()
+        case Archive(by=by):
+            return () if state.archived else (SessionArchived(by=by),)
+        case Unarchive(by=by):
+            return (SessionUnarchived(by=by),) if state.archived else ()
 
 
 def _fields(command: Command) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from messagedb_agent.agent.state import (
     ToolRule,
     TurnUse,
 )
+from messagedb_agent.agent.tagging import tagged
 from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import (
@@ -26,11 +27,14 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
+    SessionArchived,
     SessionCompleted,
     SessionContinued,
     SessionDeleted,
     SessionStarted,
+    SessionTagged,
     SessionTerminationRequested,
+    SessionUnarchived,
     ToolApprovalRequested,
     ToolExecutionApproved,
     ToolExecutionCompleted,
@@ -111,6 +115,12 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
             return changed(_dropped(state), ended=True, terminating=None)
         case SessionDeleted():
             return changed(state, deleted=True)
+        case SessionTagged(added=added, removed=removed):
+            return changed(state, tags=tagged(state.tags, added, removed))
+        case SessionArchived():
+            return changed(state, archived=True)
+        case SessionUnarchived():
+            return changed(state, archived=False)
         case UnknownEvent():
             return changed(state, blocked=True)
         case _:
@@ -142,6 +152,8 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
         unresolved=state.unresolved,
         compaction_due=state.compaction_due,
         total=state.total,
+        tags=state.tags if started.forked_from is None else (),
+        archived=state.archived and started.forked_from is None,
     )
 
 

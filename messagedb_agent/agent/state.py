@@ -123,6 +123,8 @@ class State:
         terminating: position of the request to end the session.
         ended: whether the session is completed.
         deleted: whether the thread is hidden.
+        tags: its tags, in the order in which they were put on.
+        archived: whether it was put away.
     """
 
     stream: str = ""
@@ -146,6 +148,8 @@ class State:
     terminating: int | None = None
     ended: bool = False
     deleted: bool = False
+    tags: tuple[str, ...] = ()
+    archived: bool = False
 
     def at(self, *stages: Stage) -> tuple[str, ...]:
         """Return the ids of the calls at some stages, in the reply's order."""

@@ -1,8 +1,8 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from messagedb_agent.agent.commands import (
     ApproveTool,
@@ -15,27 +15,19 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
 )
+from messagedb_agent.agents.filable import Filable
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.meant import unresolved_call
 from messagedb_agent.agents.progress import SILENT, Progress
-from messagedb_agent.agents.standing import Standing
 from messagedb_agent.events.values import Limits
-
-if TYPE_CHECKING:
-    from messagedb_agent.agents.asking import Asking
 
 
 @dataclass(frozen=True)
-class Agent(Standing):
+class Agent(Filable):
     """One state of a thread. It never changes: every step gives another agent.
 
-    What can be read from it stands in `Standing`.
-
-    Attributes:
-        engine: sees through what is asked.
+    What can be read from it stands in `Standing`, what people write on its thread in `Filable`.
     """
-
-    engine: "Asking" = field(repr=False, compare=False)
 
     async def advance(
         self,

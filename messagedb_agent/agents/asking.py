@@ -13,6 +13,7 @@ from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.snapshotting import Snapshotting
+from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
@@ -34,7 +35,7 @@ class Asking(Equipment, Reading):
 
     async def ask(
         self,
-        agent: Agent,
+        agent: Standing,
         *commands: Command,
         message_id: str | None = None,
         changes: Mapping[str, Any] | None = None,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from messagedb_agent.agents.filed import Filing, archived, candidates
 from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
 from messagedb_agent.projections.summary import Status, Summary
@@ -12,6 +13,9 @@ from messagedb_agent.store.stream_name import checked_thread_id
 
 SHORTEST_PREFIX = 6
 """Fewest characters by which a list names a thread."""
+
+ANY = Filing()
+"""Every thread that is not archived."""
 
 _SHOWN_CANDIDATES = 5
 # A foreign writer's streams may stand between: few round trips, however many there are.
@@ -86,21 +90,67 @@ async def find_thread(store: Catalogue, category: str, name: str) -> str:
     return _thread_id(category, streams[0])
 
 
-async def list_threads(store: Threads, category: str, limit: int) -> tuple[Listed, ...]:
-    """Return the threads with the newest events, newest first.
+async def list_threads(
+    store: Threads, category: str, limit: int, filing: Filing = ANY
+) -> tuple[Listed, ...]:
+    """Return the threads with the newest events that are meant, newest first.
 
-    Only the threads that are listed are read, and of each no more than a bounded part.
+    Only the threads that are listed are read, and of each no more than a bounded part; those that
+    are looked at in vain, as they are archived, are as many as are listed.
     """
     listed, counts = list[Listed](), Counts(store)
     ends: dict[str, int] = {}
-    async for head in _newest(store, category, limit):
-        prefix = await shortest_prefix(store, category, head.stream_name)
+    async for head in _meant(store, category, limit, filing):
         seen = await glance(store, head.stream_name, head.position, counts=counts)
-        if seen.stream:  # else it was deleted meanwhile
+        if seen.stream and filing.fits(seen):  # else it was deleted, or filed anew, meanwhile
+            prefix = await shortest_prefix(store, category, head.stream_name)
             listed.append(Listed(prefix, seen))
             ends[seen.stream] = head.position
+        if len(listed) == limit:
+            break
     gone = await left(store, {s: ends[s] for s in map(_running, listed) if s})
     return tuple(replace(one, is_left=True) if _running(one) in gone else one for one in listed)
+
+
+async def _meant(
+    store: Threads, category: str, limit: int, filing: Filing
+) -> AsyncIterator[StreamHead]:
+    """Yield the streams with the newest events that may be meant.
+
+    Behind as many as are wanted, those that are archived are left out: many may have been put away
+    one after the other, and so be the newest.
+    """
+    if limit < 1:
+        return
+    streams = await candidates(store, category, filing)
+    chunks = _newest_chunks(store, category, limit)
+    if streams is not None:
+        threads = [stream for stream in streams if is_thread(category, stream)]
+        chunks = _in_chunks(await store.heads_of(threads), limit)
+    is_first = streams is None
+    async for heads in chunks:
+        away = frozenset[str]()
+        if not is_first and not filing.archived:
+            away = await archived(store, category, [head.stream_name for head in heads])
+        is_first = False
+        for head in heads:
+            if head.stream_name not in away:
+                yield head
+
+
+async def _newest_chunks(
+    store: Catalogue, category: str, size: int
+) -> AsyncIterator[Sequence[StreamHead]]:
+    before = None
+    while heads := [head async for head in _newest(store, category, size, before)]:
+        yield heads
+        before = heads[-1].global_position
+        size = max(size, min(size * 2, _SPARE))
+
+
+async def _in_chunks(heads: Sequence[StreamHead], size: int) -> AsyncIterator[Sequence[StreamHead]]:
+    for start in range(0, len(heads), size):
+        yield heads[start : start + size]
 
 
 def _running(listed: Listed) -> str | None:
@@ -124,9 +174,17 @@ async def left(store: Threads, running: Mapping[str, int]) -> frozenset[str]:
     return frozenset([s for s in free if await store.stream_version(s) == running[s]])
 
 
-async def _newest(store: Catalogue, category: str, limit: int) -> AsyncIterator[StreamHead]:
-    """Yield the streams with the newest events whose names are those of threads."""
-    before = None
+async def _newest(
+    store: Catalogue, category: str, limit: int, before: int | None = None
+) -> AsyncIterator[StreamHead]:
+    """Yield the streams with the newest events whose names are those of threads.
+
+    Args:
+        store: where threads are kept.
+        category: their category.
+        limit: how many at the most.
+        before: only streams whose last event has a global position below this one.
+    """
     while limit > 0:
         heads = await store.newest_streams(category, limit=limit + _SPARE, before=before)
         for head in heads:

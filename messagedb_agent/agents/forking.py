@@ -72,4 +72,4 @@ class Fork:
             tools=self.branching.tools,
         )
         in_force = self.definition.model_copy(update={"limits": shown.state.limits})
-        return (Start(self.thread_id, in_force, forked_from=at),)
+        return (Start(self.thread_id, in_force, self.parent.user, forked_from=at),)

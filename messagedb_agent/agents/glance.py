@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from messagedb_agent.agents.filed import filed
 from messagedb_agent.changing import changed
 from messagedb_agent.engine.history import segments
 from messagedb_agent.errors import IntegrityError
@@ -225,14 +226,19 @@ async def _definition(
     return None
 
 
-async def _with_beginning(store: Reader, known: Known, seen: Summary) -> Summary:
+async def _with_beginning(store: Catalogue, known: Known, seen: Summary) -> Summary:
     """Put in what does not follow from the newest rows."""
+    started = await _started(store, known)
+    own, types = known[-1]
+    filing = await filed(store, own.stream, own.until, types)
     return changed(
         seen,
+        state=changed(seen.state, tags=filing.tags, archived=filing.archived),
         given_title=await _title(store, known),
+        user=started.event.user if started and isinstance(started.event, SessionStarted) else None,
         first_message=await _first_message(store, known),
         messages=sum(_messages(types) for _, types in known),
-        started_at_ms=await _started_at_ms(store, known),
+        started_at_ms=started.time_ms if started else await _first_time_ms(store, known),
     )
 
 
@@ -258,13 +264,19 @@ async def _first_message(store: Reader, known: Known) -> str:
     return ""
 
 
-async def _started_at_ms(store: Reader, known: Known) -> int | None:
-    """Return when a thread began, a fork at its own start; else the first event that counts."""
+async def _started(store: Reader, known: Known) -> Recorded | None:
+    """Return the start of a thread, a fork's its own."""
     own, types = known[-1]
     if rows := types.get(SessionStarted.__name__):
         begun = await _row(store, own.stream, rows.first)
         if begun and isinstance(begun.event, SessionStarted):
-            return begun.time_ms
+            return begun
+    return None
+
+
+async def _first_time_ms(store: Reader, known: Known) -> int | None:
+    """Return when the first event that counts happened, in a thread that was never started."""
+    own, _ = known[-1]
     return (await _head(store, own, 0)).started_at_ms
 
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from messagedb_agent.agents.family import Family, family
+from messagedb_agent.agents.filed import Filing
 from messagedb_agent.agents.finding import (
     Listed,
     find_thread,
@@ -67,16 +68,28 @@ class Reading:
         """
         return await shortest_prefix(self.store, self._stream_category, self._stream(thread_id))
 
-    async def threads(self, limit: int = 10) -> tuple[Listed, ...]:
-        """Return the threads with the newest events, newest first.
+    async def threads(
+        self,
+        limit: int = 10,
+        *,
+        user: str | None = None,
+        tag: str | None = None,
+        archived: bool = False,
+    ) -> tuple[Listed, ...]:
+        """Return the threads with the newest events, newest first; archived ones are left out.
 
         Args:
             limit: how many at most; none where it is below 1.
+            user: only threads of this user, as their first event says, and forks of them.
+            tag: only threads that have this tag.
+            archived: only those that are archived, in place of those that are not.
 
         Raises:
+            ValidationError: nobody can be called so, or there can be no such tag.
             StoreUnavailable: the store was not reached.
         """
-        return await list_threads(self.store, self._stream_category, limit)
+        filing = Filing(user, tag, archived)
+        return await list_threads(self.store, self._stream_category, limit, filing)
 
     async def approvals(self, limit: int = 100) -> tuple[WaitingCall, ...]:
         """Return the tool calls of all threads that wait for a person.

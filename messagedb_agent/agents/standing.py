@@ -73,6 +73,21 @@ class Standing:
         return self.definition.model if self.definition else ""
 
     @property
+    def user(self) -> str | None:
+        """Whose thread it is, as its starter said; a fork is its parent's user's."""
+        return self.view.started.user if self.view.started else None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The thread's tags, in the order in which they were put on; a fork begins without."""
+        return self.view.conversation.state.tags
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the thread was put away; a fork of it is not."""
+        return self.view.conversation.state.archived
+
+    @property
     def metadata(self) -> Mapping[str, Any]:
         """What the thread's starter noted; empty where nothing was, or no JSON object."""
         started = self.view.started

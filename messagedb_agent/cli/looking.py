@@ -7,7 +7,7 @@ import typer
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.shape import AllThreads, Form, Full, MaybeThread, Thread, command, position
-from messagedb_agent.cli.threads import group
+from messagedb_agent.cli.sorting import group
 
 __all__ = ["group"]
 
@@ -115,12 +115,21 @@ def _explain(
 def _list(
     common: Common,
     limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 10,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Those of this user alone.")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Those with this tag alone.")
+    ] = None,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Those that are archived, which else are left out.")
+    ] = False,
     form: Form = "text",
 ) -> int:
     """List the threads with the newest events."""
     from messagedb_agent.cli import viewing
 
-    return viewing.list_threads(common, limit, form)
+    return viewing.list_threads(common, viewing.Listing(limit, user, tag, archived), form)
 
 
 @command(group, "approvals", "Look")

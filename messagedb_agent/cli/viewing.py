@@ -249,15 +249,41 @@ _PRINTERS: Mapping[str, Callable[["Engine", str, Showing], Awaitable[str | None]
 }
 
 
-def list_threads(common: Common, limit: int, form: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which threads are to be listed.
+
+    Attributes:
+        limit: how many at the most.
+        user: those of this user; None for anybody's.
+        tag: those with this tag; None for any.
+        archived: those that are archived; else those that are not.
+    """
+
+    limit: int
+    user: str | None = None
+    tag: str | None = None
+    archived: bool = False
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it is not simply all threads."""
+        return self.user is not None or self.tag is not None or self.archived
+
+
+def list_threads(common: Common, listing: Listing, form: str) -> int:
     """Print the threads with the newest events."""
     setup = set_up(common)
 
     async def work() -> None:
         async with opened(setup) as engine:
-            threads = await engine.threads(limit)
+            threads = await engine.threads(
+                listing.limit, user=listing.user, tag=listing.tag, archived=listing.archived
+            )
         if form == "json":
             out(text_of([listed_json(listed) for listed in threads]))
+        elif not threads and listing.is_narrow:
+            note(f"no such thread; all: {command(setup.common, 'list')}")
         elif not threads:
             note(f"no threads yet; {begin(setup.common)}")
         else:

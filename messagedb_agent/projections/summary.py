@@ -69,9 +69,11 @@ class Summary:
 
     Attributes:
         state: what decisions are made on; of a long thread in a list, only so far as `status`
-            needs it, and nothing of it where `is_partial`.
+            needs it, its tags and whether it is archived; but for these two, nothing of it where
+            `is_partial`.
         stream: stream of the newest event, whether it counts or not: any thread has a name.
         given_title: the title that was given last; empty where there is none.
+        user: whose thread it is, as the start that counts says; None where nobody is named.
         first_message: the first line of the first user message that has one.
         messages: user messages, and answers that have text; of a long thread in a list, those
             that do not count included.
@@ -86,6 +88,7 @@ class Summary:
     state: State = field(default_factory=State)
     stream: str = ""
     given_title: str = ""
+    user: str | None = None
     first_message: str = ""
     messages: int = 0
     started_at_ms: int | None = None
@@ -151,6 +154,7 @@ def _evolve(before: Summary, recorded: Recorded) -> Summary:
     event, time_ms = recorded.event, recorded.time_ms
     begins = before.started_at_ms is None or isinstance(event, SessionStarted)
     given, first, messages = before.given_title, before.first_message, before.messages
+    user = before.user
     match event:
         case UserMessageAdded(text=text):
             first = first or _first_line(text)
@@ -159,12 +163,15 @@ def _evolve(before: Summary, recorded: Recorded) -> Summary:
             messages += bool(text.strip()) and claim not in before.state.side_calls
         case SessionTitled(title=title):
             given = _first_line(title)
+        case SessionStarted(user=user):
+            pass
         case _:
             pass
     return Summary(
         state=evolve_counted(before.state, recorded),
         stream=recorded.stream,
         given_title=given,
+        user=user,
         first_message=first,
         messages=messages,
         started_at_ms=time_ms if begins else before.started_at_ms,

@@ -6,7 +6,7 @@ from typing import Any
 from messagedb_agent.errors import RefusedPayload
 from messagedb_agent.store import jsonb
 from messagedb_agent.store.message import Message, NewMessage
-from messagedb_agent.store.store import Beginning, Question
+from messagedb_agent.store.store import Beginning, Holding, Question
 
 _ABSENT = object()  # no value of JSON
 
@@ -36,12 +36,20 @@ def has_text(message: Message) -> bool:
 
 def is_answered(asked: Message, later: Message, question: Question) -> bool:
     """Say whether a later message of the same stream answers a question, or ends all of them."""
-    if later.type in question.ends:
+    if later.type in question.ends and holds(later, question.ends_holding):
         return True
     if later.type not in question.answers:
         return False
     one, other = (_values(message).get(question.key, _ABSENT) for message in (asked, later))
     return _ABSENT not in (one, other) and jsonb.is_equal(one, other)
+
+
+def holds(message: Message, holding: Holding | None) -> bool:
+    """Say whether a message's data hold a text in an array; None holds of any."""
+    if holding is None:
+        return True
+    array = _values(message).get(holding.key)
+    return isinstance(array, list) and holding.text in array
 
 
 def begins(first: Message, beginning: Beginning) -> bool:

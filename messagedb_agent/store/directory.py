@@ -1,11 +1,13 @@
 """Finding streams without reading their messages: what Message DB has no function for."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
+
+import orjson
 
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.rows import SELECT_OF_TABLE
-from messagedb_agent.store.store import Beginning, Question, StreamHead, TypeRows
+from messagedb_agent.store.store import Beginning, Holding, Question, StreamHead, TypeRows
 
 Fetch: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -74,23 +76,40 @@ WHERE stream_name = %(stream)s AND position <= %(until)s
 GROUP BY type
 """
 
+# A step into the index on (stream, position) for each stream.
+_HEADS = """
+SELECT head.stream_name, head.position, head.global_position
+FROM unnest(%(streams)s::text[]) AS named(stream)
+CROSS JOIN LATERAL (
+  SELECT stream_name, position, global_position FROM messages
+  WHERE stream_name = named.stream ORDER BY position DESC LIMIT 1
+) AS head
+ORDER BY head.global_position DESC
+"""
+
 # The category's index is walked backwards, until there are enough. What would answer is asked
 # for by the stream's index, for each question alone: as a join it might read all messages.
 _WITHOUT_ANSWER = """
-FROM messages AS asked
-WHERE category(stream_name) = %(category)s
   AND global_position < %(before)s
   AND type = %(type)s
+  AND (%(holding)s::jsonb IS NULL OR data @> %(holding)s::jsonb)
   AND (SELECT answer.position FROM messages AS answer
        WHERE answer.stream_name = asked.stream_name AND answer.position > asked.position
          AND (answer.type = ANY(%(ends)s)
+                AND (%(ends_holding)s::jsonb IS NULL OR answer.data @> %(ends_holding)s::jsonb)
               OR answer.type = ANY(%(answers)s)
                  AND answer.data->%(key)s::text = asked.data->%(key)s::text)
        LIMIT 1) IS NULL
 ORDER BY global_position DESC
 LIMIT %(limit)s
 """
-_UNANSWERED = SELECT_OF_TABLE + _WITHOUT_ANSWER
+_ASKED = f"{SELECT_OF_TABLE} FROM messages AS asked WHERE"
+_UNANSWERED = f"{_ASKED} category(stream_name) = %(category)s {_WITHOUT_ANSWER}"
+# The index on (stream, position) is to be used, not the category's.
+_UNANSWERED_IN = (
+    f"{_ASKED} stream_name = ANY(%(streams)s) AND category(stream_name) || '' = %(category)s "
+    + _WITHOUT_ANSWER
+)
 
 # All rows of the category are gone through in its index; those of other types and places cost no
 # more than that. What a first message says is unpacked for first messages alone.
@@ -150,14 +169,28 @@ async def types(
     return {type: TypeRows(*rows) for type, *rows in found}
 
 
+async def heads_of(fetch: Fetch, streams: Collection[str]) -> list[StreamHead]:
+    """Return those of some streams that have messages, by their last one, newest first."""
+    found = await fetch(_HEADS, {"streams": [*{*streams}]}) if streams else ()
+    return [StreamHead(*head) for head in found]
+
+
 async def unanswered(
-    fetch: Fetch, category: str, question: Question, limit: int, before: int | None
+    fetch: Fetch,
+    category: str,
+    question: Question,
+    limit: int,
+    before: int | None,
+    streams: Collection[str] | None,
 ) -> list[Message]:
     """Return the messages of a category that no later one of their stream answers."""
     found = await fetch(
-        _UNANSWERED,
+        _UNANSWERED if streams is None else _UNANSWERED_IN,
         {
             "category": category,
+            "streams": None if streams is None else list(streams),
+            "holding": _as_json(question.holding),
+            "ends_holding": _as_json(question.ends_holding),
             "before": _MAX_POSITION if before is None else before,
             "type": question.type,
             "key": question.key,
@@ -167,6 +200,10 @@ async def unanswered(
         },
     )
     return [Message(*row) for row in found]
+
+
+def _as_json(holding: Holding | None) -> str | None:
+    return None if holding is None else orjson.dumps({holding.key: [holding.text]}).decode()
 
 
 async def begun_with(fetch: Fetch, category: str, beginning: Beginning, limit: int) -> list[str]:

@@ -14,7 +14,7 @@ from messagedb_agent.errors import (
     WrongExpectedVersion,
 )
 from messagedb_agent.store.audience import Audience, Bell
-from messagedb_agent.store.contents import begins, has_text, is_answered, is_same, normalised
+from messagedb_agent.store.contents import begins, has_text, holds, is_answered, is_same, normalised
 from messagedb_agent.store.correlation import correlation_of
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.hold import Hold
@@ -211,16 +211,35 @@ class MemoryStore:
             found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
         return found
 
+    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
+        """Return those of some streams that have messages, by their last one, newest first."""
+        self._check_open()
+        for stream in streams:
+            check_stream(stream)
+        lasts = [self._streams[stream][-1] for stream in {*streams} if stream in self._streams]
+        lasts.sort(key=lambda message: -message.global_position)
+        return [StreamHead(m.stream_name, m.position, m.global_position) for m in lasts]
+
     async def unanswered(
-        self, category: str, question: Question, *, limit: int, before: int | None = None
+        self,
+        category: str,
+        question: Question,
+        *,
+        limit: int,
+        before: int | None = None,
+        streams: Collection[str] | None = None,
     ) -> Sequence[Message]:
         """Return the messages that no later one answers; see `Directory.unanswered`."""
         self._check_open()
         check_category(category)
+        for stream in streams or ():
+            check_stream(stream)
         asking = (
             message
             for message in reversed(self._categories.get(category, []))
             if message.type == question.type
+            and (streams is None or message.stream_name in streams)
+            and holds(message, question.holding)
             and (before is None or message.global_position < before)
             and not any(
                 is_answered(message, later, question)

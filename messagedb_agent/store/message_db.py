@@ -266,12 +266,26 @@ class MessageDbStore(Closing):
         check_stream(stream)
         return await directory.types(self._rows, stream, until, texts_of)
 
+    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
+        """Return those of some streams that have messages, by their last one, newest first."""
+        for stream in streams:
+            check_stream(stream)
+        return await directory.heads_of(self._rows, streams)
+
     async def unanswered(
-        self, category: str, question: Question, *, limit: int, before: int | None = None
+        self,
+        category: str,
+        question: Question,
+        *,
+        limit: int,
+        before: int | None = None,
+        streams: Collection[str] | None = None,
     ) -> Sequence[Message]:
         """Return the messages that no later one answers; see `Directory.unanswered`."""
         check_category(category)
-        return await directory.unanswered(self._rows, category, question, limit, before)
+        for stream in streams or ():
+            check_stream(stream)
+        return await directory.unanswered(self._rows, category, question, limit, before, streams)
 
     async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
         """Return the names of the streams that begin so; see `Directory.begun_with`."""

@@ -47,6 +47,19 @@ class TypeRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What the data of a message hold: a text in an array.
+
+    Attributes:
+        key: key of the array.
+        text: one of its elements.
+    """
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """Messages that wait for an answer in their own stream.
 
@@ -55,12 +68,16 @@ class Question:
         key: key of its data that its answer has with the same value.
         answers: types of messages that answer it by that key.
         ends: types of messages that answer all that stand before them.
+        holding: what a message that asks holds; None for anything.
+        ends_holding: what a message of one of `ends` holds, to be one; None for anything.
     """
 
     type: str
-    key: str
-    answers: tuple[str, ...]
+    key: str = ""
+    answers: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    holding: Holding | None = None
+    ends_holding: Holding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,16 +284,29 @@ class Directory(Protocol):
         """
         ...
 
+    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
+        """Return those of some streams that have messages, by their last one, newest first."""
+        ...
+
     async def unanswered(
-        self, category: str, question: Question, *, limit: int, before: int | None = None
+        self,
+        category: str,
+        question: Question,
+        *,
+        limit: int,
+        before: int | None = None,
+        streams: Collection[str] | None = None,
     ) -> Sequence[Message]:
         """Return the messages of a category that no later one of their stream answers.
+
+        The server goes through all messages of the category, or of those streams.
 
         Args:
             category: such as `agent:v0`.
             question: what asks and what answers. One without its key is answered by `ends` alone.
             limit: how many at the most, newest first.
             before: only messages with a global position below this one.
+            streams: only messages of these streams; None for all of the category.
         """
         ...
 

@@ -6,7 +6,14 @@ from contextlib import AsyncExitStack
 import pytest
 
 from messagedb_agent.errors import RefusedName, StoreUnavailable
-from messagedb_agent.store.store import Beginning, Question, Store, StreamHead, TypeRows
+from messagedb_agent.store.store import (
+    Beginning,
+    Holding,
+    Question,
+    Store,
+    StreamHead,
+    TypeRows,
+)
 from tests.contract.messages import new
 
 
@@ -268,3 +275,60 @@ async def test_it_is_known_which_streams_are_owned_without_trying_to_own_them(
             assert free
     assert await store.owned(names) == frozenset()
     assert await store.owned([]) == frozenset()
+
+
+async def test_the_heads_of_some_streams_are_found_newest_first(
+    store: Store, category: str
+) -> None:
+    for name in "abcab":
+        last = await store.append(f"{category}-{name}", new(), new())
+    a, b, c, d = (f"{category}-{name}" for name in "abcd")
+    found = await store.heads_of([a, b, d, a])
+    assert [head.stream_name for head in found] == [b, a]
+    assert found[0] == StreamHead(b, 3, last.global_positions[-1])
+    assert await store.heads_of([]) == []
+    assert [head.position for head in await store.heads_of({c})] == [1]
+    with pytest.raises(RefusedName):
+        await store.heads_of([a, category])
+
+
+async def test_what_nothing_answers_is_found_in_some_streams_and_by_a_text_that_it_holds(
+    store: Store, category: str
+) -> None:
+    on, off, again = '{"added": ["x", "y"]}', '{"removed": ["x"]}', '{"added": ["x"], "n": 1.50}'
+    for name, *told in (
+        ("on", on),
+        ("off", on, off),
+        ("again", on, off, again),
+        ("other", '{"added": ["y"], "removed": ["x"]}'),
+        ("elsewhere", on, '{"removed": ["y"]}'),
+        ("text", '{"added": "x"}'),
+        ("deep", '{"added": [["x"]]}'),
+        ("none", None, "{}", '{"added": null}', '{"added": {"x": 1}}'),
+    ):
+        await store.append(f"{category}-{name}", *(new("Tagged", data) for data in told))
+    question = Question(
+        "Tagged",
+        ends=("Tagged",),
+        holding=Holding("added", "x"),
+        ends_holding=Holding("removed", "x"),
+    )
+
+    async def found(*streams: str) -> list[tuple[str, int]]:
+        names = [f"{category}-{name}" for name in streams]
+        rows = await store.unanswered(category, question, limit=9, streams=names or None)
+        return [(row.stream_name.removeprefix(f"{category}-"), row.position) for row in rows]
+
+    assert await found() == [("elsewhere", 0), ("again", 2), ("on", 0)]
+    assert await found("off", "on", "again", "nowhere") == [("again", 2), ("on", 0)]
+    assert await found("off") == []
+    everything = Question("Tagged")
+    rows = await store.unanswered(category, everything, limit=9, streams=[f"{category}-again"])
+    assert [row.position for row in rows] == [2, 1, 0]
+    assert await store.unanswered(category, everything, limit=9, streams=[]) == []
+    assert (
+        await store.unanswered(f"{category}x", everything, limit=9, streams=[f"{category}-on"])
+        == []
+    )
+    with pytest.raises(RefusedName):
+        await store.unanswered(category, everything, limit=9, streams=[category])

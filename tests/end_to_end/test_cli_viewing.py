@@ -45,6 +45,7 @@ def test_list_is_newest_first_and_bounded(cli: CommandLine) -> None:
     listed = cli("list", "--format", "json", "--limit", "2").json
     assert [entry["threadId"] for entry in listed] == threads[:0:-1]
     keys = {"threadId", "status", "title", "messages", "startedAt", "updatedAt"}
+    keys |= {"user", "tags", "archived"}
     assert all(set(entry) == keys for entry in listed)
     assert listed[0]["title"] == "What is 42 * 7?"
     assert listed[0]["messages"] == 2

@@ -104,6 +104,9 @@ async def check(records: Sequence[Recorded], sizes: Sequence[int]) -> None:
         assert found.thread_id == expected.thread_id
         assert found.title == expected.title
         assert found.started_at_ms == expected.started_at_ms
+        assert found.user == expected.user
+        assert found.state.tags == expected.state.tags
+        assert found.state.archived == expected.state.archived
         if found.status != "unknown":
             assert found.updated_at_ms == expected.updated_at_ms
         if expected.messages == by_type(rows):

@@ -1,0 +1,67 @@
+"""The commands by which threads are found again: how they are called."""
+
+from typing import Annotated
+
+import typer
+
+from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.shape import By, Form, Thread, command
+from messagedb_agent.cli.threads import group
+
+__all__ = ["group"]
+
+Threads = Annotated[
+    list[str],
+    typer.Argument(metavar="THREAD...", help="Ids, unique beginnings of them, or `last`."),
+]
+
+
+@command(group, "title", "Talk")
+def _title(
+    common: Common,
+    thread: Thread,
+    title: Annotated[
+        str | None,
+        typer.Argument(metavar="TITLE", help="The new title; what it is, where it is left out."),
+    ] = None,
+    by: By = None,
+) -> int:
+    """Give a thread a title, or print the one it has."""
+    from messagedb_agent.cli import filing
+
+    return filing.title(common, thread, title, by)
+
+
+@command(group, "tag", "Talk")
+def _tag(
+    common: Common,
+    thread: Thread,
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="TAG", help="Tags to put on; none for none.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="A tag to take off; several times.")
+    ] = None,
+    by: By = None,
+    form: Form = "text",
+) -> int:
+    """Put tags on a thread, take tags off, and print those it has then."""
+    from messagedb_agent.cli import filing
+
+    return filing.tag(common, thread, tuple(tags or ()), tuple(remove or ()), by, form)
+
+
+@command(group, "archive", "Talk")
+def _archive(common: Common, threads: Threads, by: By = None) -> int:
+    """Put threads away: `list` leaves them out, and nothing else changes."""
+    from messagedb_agent.cli import filing
+
+    return filing.archive(common, threads, by)
+
+
+@command(group, "unarchive", "Talk")
+def _unarchive(common: Common, threads: Threads, by: By = None) -> int:
+    """Fetch threads back that were archived."""
+    from messagedb_agent.cli import filing
+
+    return filing.unarchive(common, threads, by)
