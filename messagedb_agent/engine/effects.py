@@ -26,7 +26,7 @@ from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta, Prepared
 from messagedb_agent.records import record
 from messagedb_agent.store.hold import Hold
-from messagedb_agent.tools.tool import Tools
+from messagedb_agent.tools.tool import Problem, Tools, unknown_tool
 
 
 @record
@@ -131,7 +131,7 @@ class Effects:
         )
 
     def _requested(self, ask: AskModel, reply: Reply, index: int, call: RequestedCall) -> ToolCall:
-        problem = self.tools.problem(call.name, call.arguments)
+        problem = self._problem(ask, call)
         requested = ToolCall(
             call_id=call_id(ask.claim_id, index),
             provider_call_id=call.provider_call_id,
@@ -147,6 +147,16 @@ class Effects:
                 "problem_message": "the answer ended before the arguments did",
             }
         return requested.model_copy(update=changes)
+
+    def _problem(self, ask: AskModel, call: RequestedCall) -> Problem | None:
+        """Say why a call cannot run; a tool that was not offered is none, though it may be here.
+
+        Whether a person must allow a tool is recorded with the tools that are offered.
+        """
+        offered = [tool.name for tool in ask.request.tools]
+        if call.name in offered:
+            return self.tools.problem(call.name, call.arguments)
+        return unknown_tool(call.name, offered)
 
 
 def _failed(ask: AskModel, failure: CallFailure) -> Encoded:

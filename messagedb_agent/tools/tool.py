@@ -1,6 +1,6 @@
 """The port to tools: what a tool is, what a toolbox does, what comes back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # a type that tools are given; nothing is imported at run tim
     from messagedb_agent.tools.object_tool import AnyTool
 
     Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+_NAME_CHARS = 80  # of the name of a tool that is not there
+_LIST_CHARS = 1_000  # of all that is said about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,14 @@ class Problem:
 
     kind: CallProblem
     message: str
+
+
+def unknown_tool(name: str, there: Sequence[str]) -> Problem:
+    """Return what is wrong with a call of a tool that is none of those there."""
+    shown = name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 3]}..."
+    others = f"; there are: {', '.join(there)}" if there else ", and no other"
+    text = f"there is no tool {shown!r}{others}"
+    return Problem("unknown_tool", text if len(text) <= _LIST_CHARS else text[:_LIST_CHARS])
 
 
 MayBegin = Callable[[], Awaitable[None]]

@@ -9,7 +9,7 @@ from messagedb_agent.tools.arguments import parse_arguments
 from messagedb_agent.tools.function_tool import FunctionTool
 from messagedb_agent.tools.object_tool import AnyTool, ObjectTool, adapt
 from messagedb_agent.tools.reconciling import ASK_S, ask, cannot_tell
-from messagedb_agent.tools.running import run_bounded, shortened
+from messagedb_agent.tools.running import run_bounded
 from messagedb_agent.tools.tool import (
     Bound,
     MayBegin,
@@ -19,6 +19,7 @@ from messagedb_agent.tools.tool import (
     ToolFailure,
     ToolResult,
     at_once,
+    unknown_tool,
 )
 
 MAX_OUTPUT_CHARS = 100_000
@@ -132,17 +133,11 @@ class Toolbox:
     def _bound(self, name: str, arguments: JsonText) -> Bound | Problem:
         tool = self._by_name.get(name)
         if tool is None:
-            return Problem("unknown_tool", self._unknown(name))
+            return unknown_tool(name, tuple(self._by_name))
         try:
             return tool.bind(parse_arguments(arguments))
         except ToolError as error:
             return Problem("bad_arguments", str(error))
-
-    def _unknown(self, name: str) -> str:
-        shown = shortened(name, 80)
-        if not self._by_name:
-            return f"there is no tool {shown!r}, and no other"
-        return shortened(f"there is no tool {shown!r}; there are: {', '.join(self._by_name)}", 1000)
 
 
 def _origin(tool: AnyTool) -> str:
