@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.progress import Progress
     from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.consumers.subscription import Subscription
+    from messagedb_agent.definitions.authoring import AgentDefinition
     from messagedb_agent.engine.findings import Verification
     from messagedb_agent.errors import AgentError, ToolError
     from messagedb_agent.events.codec import decode
     from messagedb_agent.events.recorded import Recorded
-    from messagedb_agent.events.values import Definition, Limits, ModelParameters
+    from messagedb_agent.events.values import Limits, ModelParameters
     from messagedb_agent.llm.model import LanguageModel
     from messagedb_agent.llm.providers import Provider
     from messagedb_agent.llm.resolve import ModelSettings
@@ -42,10 +43,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "agents.agent",
+    "AgentDefinition": "definitions.authoring",
     "AgentError": "errors",
     "Branch": "agents.family",
     "Database": "agents.database",
-    "Definition": "events.values",
     "Engine": "agents.engine",
     "Family": "agents.family",
     "Limits": "events.values",
@@ -77,10 +78,10 @@ _HOMES = {
 
 __all__ = [
     "Agent",
+    "AgentDefinition",
     "AgentError",
     "Branch",
     "Database",
-    "Definition",
     "Engine",
     "Family",
     "LanguageModel",

@@ -1,15 +1,16 @@
 """Definitions of agents, made of what callers give by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pydantic
 
+from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.errors import ConfigurationError, ValidationError
-from messagedb_agent.events.values import Definition
+from messagedb_agent.events.values import Definition, ToolSpec
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.transactional import Transactional
-from messagedb_agent.tools.tool import Tools
+from messagedb_agent.tools.tool import Tools, unknown_tool
 
 DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."
 
@@ -53,6 +54,34 @@ def defined(fields: Mapping[str, Any]) -> Definition:
         where = ".".join(map(str, first["loc"]))
         why = first["msg"].removeprefix("Value error, ")
         raise ValidationError(f"{where}: {why}", field=where) from error
+
+
+def authored(definition: AgentDefinition) -> dict[str, Any]:
+    """Return the fields that an author's definition says; what it leaves open is not among them."""
+    said = {"name": definition.name, "model": definition.model, "limits": definition.limits}
+    return {
+        "system_prompt": definition.system_prompt,
+        "parameters": definition.parameters,
+        "tool_names": definition.tools,
+        **{name: value for name, value in said.items() if value is not None},
+    }
+
+
+def chosen(tools: tuple[ToolSpec, ...], names: Sequence[str] | None) -> tuple[ToolSpec, ...]:
+    """Return those tools that have one of some names, in their own order; all for None."""
+    return tools if names is None else tuple(tool for tool in tools if tool.name in names)
+
+
+def check_there(tools: tuple[ToolSpec, ...], names: Sequence[str] | None) -> None:
+    """Refuse names of tools that are not there.
+
+    Raises:
+        ValidationError: there is one.
+    """
+    there = [tool.name for tool in tools]
+    for name in names or ():
+        if name not in there:
+            raise ValidationError(f"tools: {unknown_tool(name, there).message}", field="tools")
 
 
 def is_same(one: Definition, other: Definition) -> bool:

@@ -8,13 +8,21 @@ from messagedb_agent import ids
 from messagedb_agent.agent.commands import Say, Start
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
-from messagedb_agent.agents.defining import DEFAULT_PROMPT, DEFAULTS, check_strategy, defined
+from messagedb_agent.agents.defining import (
+    DEFAULTS,
+    authored,
+    check_strategy,
+    check_there,
+    chosen,
+    defined,
+)
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.view import view
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.closing import Closing
-from messagedb_agent.errors import NotFound, RefusedName
+from messagedb_agent.definitions.authoring import AgentDefinition
+from messagedb_agent.errors import NotFound, RefusedName, ValidationError
 from messagedb_agent.events.values import Definition
 from messagedb_agent.store.stream_name import id_of
 from messagedb_agent.tools.object_tool import AnyTool
@@ -51,27 +59,42 @@ class Engine(Closing, Asking):
         return engine
 
     def define(
-        self, name: str = "assistant", *, system_prompt: str = DEFAULT_PROMPT, **fields: Any
+        self,
+        name: str | None = None,
+        *,
+        definition: AgentDefinition | None = None,
+        **fields: Any,
     ) -> Definition:
-        """Return a definition with this engine's tools.
+        """Return a definition as threads record it, with this engine's tools.
 
         Args:
-            name: what the agent is called.
-            system_prompt: what the model is told before the conversation.
-            fields: other fields of `Definition`; `model` is `offline` by default.
+            name: what the agent is called, `assistant` where nobody says.
+            definition: who the agent is, as its author wrote it.
+            fields: fields of `Definition`, which stand before what `definition` says; `model` is
+                `offline` by default, and there is a short prompt for a helpful assistant.
 
         Raises:
-            ValidationError: a field is unknown or wrong; `field` is its name. A model's name is
-                not looked up before it is asked.
+            ValidationError: a field is unknown or wrong, a tool that `definition` names is not
+                here, or there are two prompts; `field` is the name of what is at fault. A model's
+                name is not looked up before it is asked.
         """
-        given = {"name": name, "system_prompt": system_prompt, **fields}
-        check_strategy(given.get("context_strategy"))
-        return defined({**DEFAULTS, "tools": self.tools.specs(), **given})
+        check_strategy(fields.get("context_strategy"))
+        if definition is not None and "system_prompt" in fields:
+            raise ValidationError(
+                "system_prompt: a definition has its own; give one of them", field="system_prompt"
+            )
+        given = {**(authored(definition) if definition else {}), **fields}
+        if name is not None:
+            given["name"] = name
+        specs, names = self.tools.specs(), given.get("tool_names")
+        check_there(specs, names)
+        return defined({**DEFAULTS, "tools": chosen(specs, names), **given})
 
     async def create_agent(
         self,
-        name: str = "assistant",
+        name: str | None = None,
         *,
+        definition: AgentDefinition | None = None,
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         **fields: Any,
@@ -79,25 +102,27 @@ class Engine(Closing, Asking):
         """Begin a thread and return its first state; no model is asked.
 
         Args:
-            name: what the agent is called.
+            name: what the agent is called, `assistant` where nobody says.
+            definition: who the agent is, as its author wrote it.
             user: whose thread it is.
             metadata: what to note with it, a JSON object.
-            fields: fields of `Definition`, such as `system_prompt` and `model`.
+            fields: fields of `Definition`, such as `system_prompt` and `model`; see `define`.
 
         Raises:
-            ValidationError: a field is unknown or wrong, or JSON cannot hold the metadata.
+            ValidationError: a field is unknown or wrong, a tool that `definition` names is not
+                here, or JSON cannot hold the metadata.
             RefusedPayload: the definition with the metadata is larger than the store takes (1 MiB
                 a message by default).
             StoreUnavailable: the store was not reached; the thread may stand there all the same.
         """
-        definition = self.define(name, **fields)
-        return await self._begin(definition, None, user, metadata, None, SILENT)
+        recorded = self.define(name, definition=definition, **fields)
+        return await self._begin(recorded, None, user, metadata, None, SILENT)
 
     async def start(
         self,
         text: str,
         *,
-        definition: Definition | None = None,
+        definition: AgentDefinition | Definition | None = None,
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
@@ -109,7 +134,8 @@ class Engine(Closing, Asking):
 
         Args:
             text: what the user says.
-            definition: the agent; `define()` by default.
+            definition: who the agent is, as its author wrote it, or as `define` makes it, which is
+                the default.
             user: whose thread it is, and who speaks.
             metadata: what to note with the thread, a JSON object.
             message_id: a UUID of the caller's, as text; a start repeated with it is one thread.
@@ -127,7 +153,8 @@ class Engine(Closing, Asking):
                 `configuration`); `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             ValidationError: the text is empty, the message id is no UUID, JSON cannot hold the
-                metadata, or the definition has a context strategy that is not known.
+                metadata, a tool that the definition names is not here, or its context strategy is
+                not known.
             RefusedPayload: the text, or the definition with the metadata, is larger than the store
                 takes (1 MiB a message by default).
             DuplicateMessage: the message id is taken by another text or another thread.
@@ -136,8 +163,10 @@ class Engine(Closing, Asking):
             IntegrityError: the stream is shorter than it was.
             StoreUnavailable: the store was not reached; the same again with a message id is safe.
         """
+        if not isinstance(definition, Definition):
+            definition = self.define(definition=definition)
         return await self._begin(
-            definition or self.define(),
+            definition,
             Say(text, user),
             user,
             metadata,

@@ -6,7 +6,7 @@ from typing import Any
 from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
-from messagedb_agent.agents.defining import DEFAULTS, defined, is_same
+from messagedb_agent.agents.defining import DEFAULTS, chosen, defined, is_same
 from messagedb_agent.errors import Refused
 from messagedb_agent.events.values import ToolSpec
 from messagedb_agent.projections.conversation import Conversation
@@ -26,7 +26,8 @@ def redefinition(
     Args:
         thread_id: the thread's id.
         shown: the fold of it.
-        tools: what the agent is to have, where the changes name no others.
+        tools: what there is, where the changes name no others; an agent that was begun with some of
+            them by name has those.
         changes: fields of `Definition`; None leaves a field as it is.
 
     Raises:
@@ -34,6 +35,7 @@ def redefinition(
     """
     fields = {name: value for name, value in changes.items() if value is not None}
     recorded = shown.definition
+    tools = chosen(tools, fields.get("tool_names", recorded.tool_names if recorded else None))
     if recorded is not None and not fields and recorded.tools == tools:
         return ()  # nearly always
     if recorded is None:

@@ -150,6 +150,8 @@ class Definition(Value):
         context_strategy: which part of the conversation the model is shown; `all` is all of it,
             and the only one there is: an engine takes no other from its callers. A log that
             another writer gave another one is read, and all of it is shown.
+        tool_names: names of the tools that it is to have, of those that are there wherever it goes
+            on; None for all of these.
 
     Raises:
         pydantic.ValidationError: a field is unknown or wrong. `Engine.define` raises the
@@ -163,6 +165,7 @@ class Definition(Value):
     tools: tuple[ToolSpec, ...] = ()
     limits: Limits = Limits()
     context_strategy: str = "all"
+    tool_names: tuple[str, ...] | None = None
 
 
 class ForkPoint(Value):

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "projections": frozenset({"changing", "errors", "ids", "records", "events", "agent"}),
     "llm": frozenset({"containing", "errors", "clock", "events"}),
     "tools": frozenset({"containing", "errors", "clock", "events"}),
+    "definitions": frozenset({"errors", "events"}),
     "engine": frozenset(
         {
             "changing",
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         }
     ),
 }
-MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"closing", "engine"}
+MAY_IMPORT["agents"] = MAY_IMPORT["engine"] | {"closing", "definitions", "engine"}
 MAY_IMPORT["consumers"] = MAY_IMPORT["agents"] | {"agents"}
 MAY_IMPORT["audit"] = MAY_IMPORT["agents"] | {"agents"}
 PURE = ("events", "agent", "projections")

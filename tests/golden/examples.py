@@ -218,6 +218,9 @@ _EVENTS: tuple[Event, ...] = (
 )
 
 _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are for
+    "AgentRedefined.chosen": AgentRedefined(
+        definition=_DEFINITION.model_copy(update={"tool_names": ("calculate", "look")})
+    ),
     "SessionStarted.answered": SessionStarted(
         thread_id="0f8fad5b-d9cb-469f-a165-70867728950e",
         definition=_DEFINITION,

@@ -29,7 +29,8 @@ async def test_a_tool_that_is_here_but_was_not_offered_does_not_run_nor_wait_for
     worker = Engine(store, lambda _: model, Toolbox(look, wipe))
     await worker.turns.attend(agent.thread_id, SILENT)
     assert wiped == []
-    (effect,) = tuple(await worker.fold(agent.thread_id, effects))
+    folded = await worker.fold(agent.thread_id, effects)
+    (effect,) = folded
     assert effect.outcome == "failed"
     assert "there is no tool 'wipe'; there are: look" in effect.text
     assert (await worker.latest("last")).answer == "It is not there."
