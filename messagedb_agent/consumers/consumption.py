@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+from messagedb_agent.consumers.away import pause_s
 from messagedb_agent.consumers.cursor import Cursor
 from messagedb_agent.consumers.delivery import Delivery
 from messagedb_agent.consumers.newest import newest_position
@@ -21,7 +22,6 @@ _IDLE_S = 0.1  # between two reads that brought nothing: news may come that nobo
 _LOOK_S = 0.5  # between two looks at what is parked
 _NOTE_S = 1.0  # between two notes of the position
 _REPORT_S = 30.0
-_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
 _LONG_S = 60.0  # that a message is handled without a bound, until the log is told
 _ENDS_S = 3.0  # how long the store has, at the end, to note the position
 _LONG_AGO = -1e9
@@ -105,7 +105,7 @@ class Consumption:
                 except StoreError as error:
                     if not failures:
                         _logger.warning("the store failed, and is tried again: %s", error)
-                    await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                    await asyncio.sleep(pause_s(failures))
                     failures += 1
                     continue
                 if once and not has_more and not self._delivery.under_way:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
+from messagedb_agent.consumers.away import pause_s
 from messagedb_agent.consumers.delivery import Consuming, Kept
 from messagedb_agent.consumers.handler import bounded
 from messagedb_agent.consumers.lacking import lacking, lacks_something
@@ -30,7 +31,6 @@ from messagedb_agent.store.transactional import Transaction, Transactional
 
 _MOST_TOGETHER = 1_000  # messages in one transaction
 _LONGEST_S = 0.2  # since it was begun, before it takes one more
-_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
 _logger = logging.getLogger("messagedb_agent.consumers")
 
 
@@ -258,7 +258,7 @@ class ExactlyOnce:
         """Find out what stands, or wait; return how often in a row the store was away."""
         if await self._know_again(ledger):
             return 0
-        await self._pause(_PAUSES_S[min(away, len(_PAUSES_S) - 1)])
+        await self._pause(pause_s(away))
         return away + 1
 
     async def _know_again(self, ledger: Ledger) -> bool:

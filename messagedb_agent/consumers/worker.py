@@ -10,6 +10,7 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance
+from messagedb_agent.consumers.away import pause_s
 from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.interrupted import is_claim
 from messagedb_agent.consumers.names import Group
@@ -39,7 +40,6 @@ _REPORT_S = 30.0
 _LONG_AGO = -1e9
 _MOST_QUEUED = 1_000  # threads that wait for their first look: no more is read then
 _NOTES_S = 1.0  # how long the store has at least, when a worker ends, to note how far it has come
-_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # while the store is away; the last one repeats
 
 
 @dataclass(eq=False)
@@ -156,7 +156,7 @@ class Worker:
             except StoreError as error:
                 if not failures:
                     _logger.warning("the store failed, and is tried again: %s", error)
-                await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                await asyncio.sleep(pause_s(failures))
                 failures += 1
                 continue
             if not has_more:
