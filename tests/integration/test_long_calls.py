@@ -21,13 +21,11 @@ ENDED = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)"
 
 
 @pytest.fixture
-def impatient(store_urls: StoreUrls) -> Iterator[str]:
+def impatient(store_urls: StoreUrls, admin_url: str) -> Iterator[str]:
     """A database whose server ends sessions that are idle for a fifth of a second."""
-    if store_urls.admin_url is None:
-        pytest.skip("TEST_STORE is a URL, and the owner's is not known")
     with scratch_database(store_urls) as url:
         name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
-        with psycopg.connect(store_urls.admin_url, autocommit=True) as admin:
+        with psycopg.connect(admin_url, autocommit=True) as admin:
             admin.execute(sql.SQL("ALTER DATABASE {} SET idle_session_timeout = 200").format(name))
         yield url
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.notifications import channel_of
@@ -232,14 +231,12 @@ async def test_what_could_not_be_told_is_told_on_the_next_connection(
 
 
 async def test_news_come_through_a_pooler_that_keeps_sessions(
-    store_url: str, category: str
+    pooled_url: str, category: str
 ) -> None:
-    if not str(conninfo_to_dict(store_url).get("host")).startswith("/"):
-        pytest.skip("the pooler of the tests speaks over unix sockets only")
     async with (
-        pooler(store_url, "session") as sessions,
+        pooler(pooled_url, "session") as sessions,
         await MessageDbStore.connect(sessions.url) as one,
-        await MessageDbStore.connect(store_url) as two,
+        await MessageDbStore.connect(pooled_url) as two,
         one.listen(category) as news,
         two.listen(category) as direct,
     ):
@@ -253,13 +250,11 @@ async def test_news_come_through_a_pooler_that_keeps_sessions(
 
 
 async def test_without_a_session_for_news_everything_else_goes_on(
-    store_url: str, category: str
+    pooled_url: str, category: str
 ) -> None:
-    if not str(conninfo_to_dict(store_url).get("host")).startswith("/"):
-        pytest.skip("the pooler of the tests speaks over unix sockets only")
     stream = f"{category}-1"
     async with (
-        pooler(store_url, "session", most=2) as sessions,
+        pooler(pooled_url, "session", most=2) as sessions,
         await MessageDbStore.connect(sessions.url, limits=PoolLimits(connect_timeout_s=2)) as store,
         store.own(stream) as owned,
         store.listen(category) as news,

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable
 from messagedb_agent.store.message import NewMessage
@@ -16,13 +15,6 @@ from tests.integration.pooler import Order, pooler
 
 def new() -> NewMessage:
     return NewMessage(str(uuid4()), "Written", '{"n": 1}')
-
-
-@pytest.fixture
-def target(store_url: str) -> str:
-    if not str(conninfo_to_dict(store_url).get("host")).startswith("/"):
-        pytest.skip("the pooler of the tests speaks over unix sockets only")
-    return store_url
 
 
 async def busy(url: str, count: int) -> None:
@@ -39,29 +31,29 @@ async def busy(url: str, count: int) -> None:
 @pytest.mark.parametrize("sessions", [0, 2, 3])
 @pytest.mark.parametrize("order", ["newest", "in turn"])
 async def test_a_pooler_that_keeps_no_sessions_is_refused(
-    target: str, order: Order, sessions: int, prepare_threshold: int | None
+    pooled_url: str, order: Order, sessions: int, prepare_threshold: int | None
 ) -> None:
-    async with pooler(target, "transaction", order=order) as transactions:
+    async with pooler(pooled_url, "transaction", order=order) as transactions:
         await busy(transactions.url, sessions)
         with pytest.raises(ConfigurationError, match="keeps no sessions") as error:
             await MessageDbStore.connect(transactions.url, prepare_threshold=prepare_threshold)
     assert error.value.field == "MESSAGE_DB_URL"
 
 
-async def test_a_pooler_without_transactions_is_refused(target: str) -> None:
-    async with pooler(target, "statement") as statements:
+async def test_a_pooler_without_transactions_is_refused(pooled_url: str) -> None:
+    async with pooler(pooled_url, "statement") as statements:
         with pytest.raises(ConfigurationError, match="statement mode"):
             await MessageDbStore.connect(statements.url)
 
 
 async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(
-    target: str, category: str
+    pooled_url: str, category: str
 ) -> None:
     stream = f"{category}-1"
     async with (
-        pooler(target, "session") as sessions,
+        pooler(pooled_url, "session") as sessions,
         await MessageDbStore.connect(sessions.url) as store,
-        await MessageDbStore.connect(target) as direct,
+        await MessageDbStore.connect(pooled_url) as direct,
     ):
         for version in range(-1, 19):  # long enough for statements to be prepared
             await store.append(stream, new(), expected_version=version)
@@ -74,8 +66,8 @@ async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(
             assert theirs
 
 
-async def test_a_pooler_with_a_single_session_is_too_small(target: str) -> None:
-    async with pooler(target, "session", most=1) as sessions:
+async def test_a_pooler_with_a_single_session_is_too_small(pooled_url: str) -> None:
+    async with pooler(pooled_url, "session", most=1) as sessions:
         with pytest.raises(StoreUnavailable, match="no second session"):
             await MessageDbStore.connect(sessions.url, limits=PoolLimits(connect_timeout_s=1))
 

@@ -54,25 +54,22 @@ def name_of(url: str) -> str:
     return str(conninfo_to_dict(url)["dbname"])
 
 
-def as_owner(urls: StoreUrls, url: str) -> str:
-    assert urls.admin_url is not None
-    return make_conninfo(urls.admin_url, dbname=name_of(url))
+def as_owner(admin_url: str, url: str) -> str:
+    return make_conninfo(admin_url, dbname=name_of(url))
 
 
 @pytest.fixture(scope="module")
-def troubled(store_urls: StoreUrls) -> Iterator[str]:
+def troubled(store_urls: StoreUrls, admin_url: str) -> Iterator[str]:
     """A database of its own, where appends fail as a test wants them to."""
-    if store_urls.admin_url is None:
-        pytest.skip("TEST_STORE is a URL, and the owner's is not known")
     with scratch_database(store_urls) as url:
-        with psycopg.connect(as_owner(store_urls, url), autocommit=True) as owner:
+        with psycopg.connect(as_owner(admin_url, url), autocommit=True) as owner:
             owner.execute(TROUBLE.encode())
         yield url
 
 
 @pytest.fixture
-async def owner(troubled: str, store_urls: StoreUrls) -> AsyncIterator[Connection]:
-    url = as_owner(store_urls, troubled)
+async def owner(troubled: str, admin_url: str) -> AsyncIterator[Connection]:
+    url = as_owner(admin_url, troubled)
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         yield connection
 

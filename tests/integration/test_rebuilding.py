@@ -42,12 +42,10 @@ def pay(amount: int) -> str:
 
 
 @pytest.fixture
-def databases(store_urls: StoreUrls) -> Iterator[tuple[str, str]]:
+def databases(store_urls: StoreUrls, admin_url: str) -> Iterator[tuple[str, str]]:
     """URLs, of message_store and of the owner, of a database with threads and their snapshots."""
-    if store_urls.admin_url is None:
-        pytest.skip("TEST_STORE is a URL, where no other database can be made")
     with scratch_database(store_urls) as url:
-        owner = urlsplit(store_urls.admin_url)._replace(path=urlsplit(url).path).geturl()
+        owner = urlsplit(admin_url)._replace(path=urlsplit(url).path).geturl()
         asyncio.run(install_views(owner))
         asyncio.run(_threads(url))
         yield url, owner

@@ -46,13 +46,11 @@ def pay(amount: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def databases(store_urls: StoreUrls) -> Iterator[tuple[str, str]]:
+def databases(store_urls: StoreUrls, admin_url: str) -> Iterator[tuple[str, str]]:
     """URLs, of message_store and of the owner, of a database with threads and foreign rows."""
-    if store_urls.admin_url is None:
-        pytest.skip("TEST_STORE is a URL, where no other database can be made")
     with scratch_database(store_urls) as url:
         path = urlsplit(url).path
-        owner = urlsplit(store_urls.admin_url)._replace(path=path).geturl()
+        owner = urlsplit(admin_url)._replace(path=path).geturl()
         asyncio.run(install_views(owner))
         asyncio.run(install_views(owner))  # once more is the same
         asyncio.run(_threads(url))
