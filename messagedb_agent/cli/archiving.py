@@ -151,13 +151,17 @@ def _kept(source: IO[Any] | None) -> IO[bytes]:
     return kept
 
 
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
 def _line(one: "ThreadImport") -> str:
     if one.refused:
         return one_line(f"left out: thread {one.thread_id}: {one.refused}")
     if not one.new:
         return f"there already: thread {one.thread_id}"
     beside = f"; {one.there} were there already" if one.there else ""
-    return f"imported: thread {one.thread_id}, {one.new} messages{beside}"
+    return f"imported: thread {one.thread_id}, {_messages(one.new)}{beside}"
 
 
 def _json(one: "ThreadImport") -> dict[str, object]:
@@ -175,7 +179,7 @@ def _tell(setup: Setup, imported: "Sequence[ThreadImport]") -> None:
     if refused:
         note(f"{threads_text(refused)} of {len(imported)} left out")
     if written:
-        note(f"{written} messages were written; their global positions and times are new here")
+        note(f"{_messages(written)} written; their global positions and times are new here")
     elif refused < len(imported):
         note(f"nothing was written: all {'else' if refused else 'of it'} is there already")
     else:

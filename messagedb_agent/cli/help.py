@@ -1,5 +1,6 @@
 """Help in panels, drawn here: importing what usually draws them takes longer than all the rest."""
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ _NARROWEST = 60
 _BOXES = {True: ("╭", "─", "╮", "│", "╰", "╯"), False: ("+", "-", "+", "|", "+", "+")}
 _WIDEST_NAME = 26
 _USUAL = ("Arguments", "Options")
+_NO_BOUND = re.compile(rf"(\d+)<=x<={2**63 - 1}\b")  # what a bigint holds is no bound to a reader
 
 
 class PanelCommand(TyperCommand):
@@ -46,7 +48,8 @@ def _parameter_panels(command: Any, ctx: typer.Context) -> dict[str, list[Row]]:
             continue
         usual = _USUAL[parameter.param_type_name != "argument"]
         panel = getattr(parameter, "rich_help_panel", None) or usual
-        panels.setdefault(panel, []).append(record)
+        names, text = record
+        panels.setdefault(panel, []).append((names, _NO_BOUND.sub(r"x>=\1", text)))
     return {title: panels[title] for title in sorted(panels, key=_is_of_all)}
 
 

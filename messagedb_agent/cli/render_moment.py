@@ -1,6 +1,7 @@
 """A moment of a replay: the event, what it changed, and what was to be done next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -55,12 +56,24 @@ def moment_lines(moment: "Moment", *, full: bool = False) -> Iterator[str]:
     yield styled(_place(moment, full=full), "bold")
     changes = _changes(moment)
     shown = changes if full else [cut(change, _SHOWN_CHARACTERS) for change in changes]
-    yield f"      state         {one_line('; '.join(shown) or 'as before')}"
+    for name, line in zip_longest(("state",), _in_lines(shown), fillvalue=""):
+        yield f"      {name:14}{one_line(line)}"
     yield f"      conversation  {_conversation(moment)}"
     for line in conversation_lines([message_values(entry.message) for entry in moment.added]):
         if line:
             yield f"        {line if full else cut(line, 2 * _SHOWN_CHARACTERS)}"
     yield f"      next          {one_line(_next(moment))}"
+
+
+def _in_lines(changes: Iterable[str]) -> Sequence[str]:
+    """Put as many changes on a line as fit there; one that is wider has a line of its own."""
+    lines: list[str] = []
+    for change in changes:
+        if lines and len(lines[-1]) + len(change) + 2 <= _SHOWN_CHARACTERS:
+            lines[-1] += f"; {change}"
+        else:
+            lines.append(change)
+    return lines or ["as before"]
 
 
 def _place(moment: "Moment", *, full: bool) -> str:

@@ -28,6 +28,7 @@ from messagedb_agent.events.words import Answering
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
+_HOTTEST = 2  # that any provider takes; some take no more than 1, and say so
 _MODES: Mapping[str, Answering] = {mode: mode for mode in get_args(Answering)}
 
 
@@ -86,11 +87,11 @@ def what_if(common: Common, thread: str, at: int, supposed: Supposed, form: str)
                 **_of_agent(agent, changes),
             )
             branches = []
-            for model in asked:
+            for model, label in zip(asked, _labels(asked), strict=True):
                 live.has_moved = False
                 branches.append(await _branch(engine, live, partial(fork, model=model), form))
                 if form == "text":
-                    await _tell(setup, engine, head, branches[-1], is_one=len(asked) == 1)
+                    await _tell(setup, engine, head, branches[-1], label)
             if form == "json":
                 parent = {"threadId": head.thread_id, "position": at}
                 shown = [await _values(engine, branch) for branch in branches]
@@ -136,7 +137,22 @@ def _changes(supposed: Supposed) -> dict[str, Any]:
             ) from error
         if not changes["temperature"].is_finite():
             raise ValidationError("the temperature is no finite number", field="temperature")
+        if not 0 <= changes["temperature"] <= _HOTTEST:
+            raise ValidationError(
+                f"the temperature is 0 to {_HOTTEST}, not {supposed.temperature}",
+                field="temperature",
+            )
     return changes
+
+
+def _labels(models: Sequence[str]) -> Sequence[str]:
+    """Return what the branches are called: one alone by nothing, equal models by their numbers."""
+    if len(models) == 1:
+        return ("",)
+    return [
+        f"{model} ({models[: i + 1].count(model)})" if models.count(model) > 1 else model
+        for i, model in enumerate(models)
+    ]
 
 
 async def _branch(engine: "Engine", live: Live, fork: Callable[..., Any], form: str) -> _Branch:
@@ -154,14 +170,12 @@ async def _values(engine: "Engine", branch: _Branch) -> Mapping[str, Any]:
     return {"model": model, **await turn_values(engine, branch.agent), "steps": steps}
 
 
-async def _tell(
-    setup: Setup, engine: "Engine", head: "Agent", branch: _Branch, *, is_one: bool
-) -> None:
+async def _tell(setup: Setup, engine: "Engine", head: "Agent", branch: _Branch, label: str) -> None:
     """Say what came of a branch: the answer, where each step came from, and what to type next."""
     agent = branch.agent
     live = Live()
-    if not is_one:
-        out(f"{agent.model}:")
+    if label:
+        out(f"{label}:")
     live.finish(agent.answer)
     parent = await engine.shortest_prefix(head.thread_id)
     for step in branch.steps:

@@ -165,9 +165,7 @@ def _what_if(
     ] = None,
     temperature: Annotated[
         str | None,
-        typer.Option(
-            metavar="NUMBER", help="Another temperature, as the model takes it, such as 0.2."
-        ),
+        typer.Option(metavar="NUMBER", help="Another temperature, 0 to 2, as the model takes it."),
     ] = None,
     tool_result: Annotated[
         list[str] | None,

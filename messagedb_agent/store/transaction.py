@@ -34,7 +34,7 @@ SELECT current_setting('messagedb_agent.transaction', true),
 # It ends with the transaction: who has ended that, and begun another one, is found out so. A query
 # would say as much, but behind one no isolation level can be set.
 _MARK = "SET LOCAL messagedb_agent.transaction = 'ours'"
-_ENDED = "the tool has ended its transaction itself; what it had committed stands"
+_ENDED = "it has ended its transaction itself, or reset all settings; what it had committed stands"
 _NEWS = SELECT + "FROM get_stream_messages(%s, %s::bigint, -1)"
 _HAS = "SELECT EXISTS (SELECT FROM messages WHERE id = %s::uuid)"
 
@@ -206,7 +206,7 @@ class OpenTransaction:
             raise TransactionRefused(_ENDED)
         in_pipeline = self.connection.pgconn.pipeline_status != PipelineStatus.OFF
         if status == TransactionStatus.ACTIVE or in_pipeline:
-            raise TransactionRefused("all is rolled back: a statement of the tool is under way")
+            raise TransactionRefused("all is rolled back: a statement of its own is under way")
 
     def _failure(self, error: psycopg.Error) -> AgentError:
         if is_transient(error):

@@ -46,12 +46,22 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT CASE WHEN kind = 'outcome_unknown' OR (kind = 'timed_out' AND policy <> 'retry')
                   THEN 'unknown' ELSE 'failed' END $$;
 
+-- The first line that has anything on it, its white space made even; empty where there is none.
+CREATE OR REPLACE FUNCTION messagedb_agent.first_line(value text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT btrim(regexp_replace(
+    coalesce(substring(value from '\S[^\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]*'), ''), '\s+', ' ', 'g'))
+$$;
+
 CREATE OR REPLACE VIEW messagedb_agent.sessions AS
 SELECT s.category, s.thread, s.stream_name, s.started_at,
        s.started->'definition'->>'name' AS agent,
        s.definition->>'model' AS model,
        s.started->>'user' AS "user",
-       s.title,
+       coalesce(s.title, CASE WHEN length(s.first_line) > 60
+                             THEN rtrim(left(s.first_line, 59)) || '…' ELSE s.first_line END)
+         AS title,
        s.started->'forkedFrom'->>'streamName' AS parent_stream_name,
        messagedb_agent.number(s.started->'forkedFrom', 'position') AS parent_position,
        s.user_messages, s.events, s.last_position, s.last_type, s.last_at,
@@ -65,6 +75,9 @@ FROM (
            FILTER (WHERE type IN ('SessionStarted', 'AgentRedefined')))[1] AS definition,
          (array_agg(data->>'title' ORDER BY position DESC)
            FILTER (WHERE type = 'SessionTitled'))[1] AS title,
+         (array_agg(messagedb_agent.first_line(data->>'text') ORDER BY position)
+           FILTER (WHERE type = 'UserMessageAdded'
+                   AND messagedb_agent.first_line(data->>'text') <> ''))[1] AS first_line,
          count(*) FILTER (WHERE type = 'UserMessageAdded') AS user_messages,
          count(*) AS events,
          max(position) AS last_position,

@@ -71,6 +71,17 @@ def test_threads_leave_a_database_and_come_back_as_they_were(
     assert cli("message", first, "What is 42 * 8?").out == "42 * 8 = 336.\n"
 
 
+def test_one_message_is_one_message(
+    cli: CommandLine, admin_url: str, category_of_threads: str
+) -> None:
+    pay(admin_url, f"{category_of_threads}-paid")
+    exported = cli("export", "paid").out
+    removed(admin_url, category_of_threads)
+    ended = cli("import", "-", stdin=exported.encode())
+    assert ended.out == "imported: thread paid, 1 message\n"
+    assert ended.notes[-2].startswith("1 message written; ")
+
+
 def test_an_export_of_a_fork_says_what_it_needs(cli: CommandLine) -> None:
     thread = started(cli)
     fork = cli("fork", thread).out.split()[0]

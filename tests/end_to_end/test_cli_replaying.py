@@ -30,6 +30,21 @@ def test_each_event_is_shown_with_what_it_changed_and_what_was_next(cli: Command
     assert blocks[-1].endswith("next          wait for a user")
 
 
+def test_changes_of_the_state_stand_in_lines_that_fit_and_none_is_left_out(
+    cli: CommandLine,
+) -> None:
+    thread = started(cli)
+    shown = cli("replay", thread).out
+    assert max(map(len, shown.splitlines())) <= 20 + 80
+    states = [moment["state"] for moment in cli("replay", thread, "--format", "json").json]
+    blocks = moments_of(shown)
+    assert any(re.search(r"state  .*\n {20}\w", block) for block in blocks), "more than one line"
+    for block, before, after in zip(blocks[1:], states, states[1:], strict=False):
+        told = block.partition(" state  ")[2].partition("\n      conversation  ")[0]
+        names = {change.split()[0] for change in re.split(r"; |\n", told)} - {"calls", "as"}
+        assert names == {name for name in after if after[name] != before[name]} - {"calls"}
+
+
 def test_in_json_each_moment_is_what_show_says_of_its_position(cli: CommandLine) -> None:
     thread = started(cli)
     moments = cli("replay", thread, "--format", "json").json

@@ -65,7 +65,7 @@ def test_what_came_from_the_record_is_told_and_several_models_make_several_forks
     assert definition["systemPrompt"] == "Be brief."
     assert definition["parameters"] == {"temperature": "0.5"}
     text = cli("what-if", parent, "--at", "1", "--model", "offline", "--model", "offline")
-    assert text.out == "offline:\n42 * 7 = 294.\n" * 2
+    assert text.out == "offline (1):\n42 * 7 = 294.\noffline (2):\n42 * 7 = 294.\n"
     told = f'calculate {{"expression": "42 * 7"}} -> 294 [from the record, {parent[:6]}/5]'
     assert text.notes.count(told) == 2
     assert cli("verify", one["threadId"]).code == 0
@@ -110,6 +110,9 @@ def test_a_call_that_the_record_does_not_know_ends_the_command_and_is_told(
         (["--at", "1", "--system-prompt", "missing.txt"], 2, "missing.txt cannot be read"),
         (["--at", "1", "--temperature", "hot"], 2, "no decimal number: hot"),
         (["--at", "1", "--temperature", "NaN"], 2, "no finite number"),
+        (["--at", "1", "--temperature", "-0.1"], 2, "the temperature is 0 to 2, not -0.1"),
+        (["--at", "1", "--temperature", "2.01"], 2, "the temperature is 0 to 2, not 2.01"),
+        (["--at", "1", "--temperature", "1e400"], 2, "the temperature is 0 to 2, not 1e400"),
         (["--at", "1", "--temperature", "1e-500"], 2, "no more than 60 digits"),
         (["--at", "1", "--tools", "ask"], 2, "needs a person at a terminal"),
         (["--at", "1", "--model", "nobody/knows:this"], 4, ""),

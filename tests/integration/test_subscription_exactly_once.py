@@ -272,6 +272,27 @@ async def test_a_handler_whose_transaction_ends_each_time_is_parked_and_nothing_
     assert reason in parked.reason
 
 
+@pytest.mark.parametrize("reset", ["RESET ALL", "DISCARD ALL"])
+async def test_a_handler_that_resets_its_session_is_parked_and_nothing_written_twice(
+    store_url: str, category: str, ledger: Ledger, reset: str
+) -> None:
+    async def handle(message: Message, connection: Any) -> None:
+        line = message.stream_name.partition("-")[2]
+        await connection.execute(ledger.insert, ("", line))
+        if line == "bad":
+            await connection.execute(reset.encode())
+
+    async with await MessageDbStore.connect(store_url) as store:
+        await written(store, category, "1", "2", "bad", "3", "bad")
+        for _ in range(2):
+            await consumed(store, category, handle)
+        (parked,) = (await parking(store, category)).parked
+    assert ledger.lines == ["1", "2", "3"]
+    assert parked.position == 0
+    why = {"RESET ALL": "or reset all settings", "DISCARD ALL": "cannot run inside a transaction"}
+    assert why[reset] in parked.reason
+
+
 async def test_it_follows_what_is_written_while_it_runs(
     store_url: str, category: str, ledger: Ledger
 ) -> None:

@@ -94,7 +94,7 @@ async def test_who_has_a_statement_under_way_is_told_so_and_rolled_back(
         agent = await engine.start("go")
         assert ledger.lines == []
         assert await outcomes(engine, agent) == [
-            "raised: all is rolled back: a statement of the tool is under way"
+            "raised: all is rolled back: a statement of its own is under way"
         ]
         await assert_sound(engine, agent.thread_id)
 

@@ -262,7 +262,8 @@ async def test_a_tool_that_ends_its_transaction_is_told_so(
     async with engine_at(store_url, category, paid("a"), paying(ledger, end)) as engine:
         agent = await engine.start("go")
         assert await outcomes(engine, agent) == [
-            "raised: the tool has ended its transaction itself; what it had committed stands"
+            "raised: it has ended its transaction itself, or reset all settings; "
+            "what it had committed stands"
         ]
     assert ledger.lines == []
 

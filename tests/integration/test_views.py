@@ -16,6 +16,7 @@ from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.projections.effects import effects
 from messagedb_agent.store.views import install_views
+from tests.contract.messages import new
 from tests.docs.blocks import ROOT
 from tests.scratch_database import scratch_database
 from tests.store_url import StoreUrls
@@ -166,6 +167,34 @@ async def test_a_tool_that_ran_out_of_time_may_have_taken_effect_but_for_a_harml
             f"SELECT tool, outcome FROM messagedb_agent.{name} WHERE category = '{category}:v0'"
             " ORDER BY position",
         )
+
+
+async def test_the_title_of_a_thread_is_that_of_the_list(
+    databases: tuple[str, str], category: str
+) -> None:
+    url, _ = databases
+    texts = (
+        "What is 42 * 7?",
+        "\n \r\n  Pay \t the   bill \nand more",
+        "one\u2028two",
+        "one\x0btwo",
+        "word " * 30,
+        "x" * 60,
+        "x" * 59 + " y",
+        "Grüß dich, \u3042",
+    )
+    async with connect(url, category=category) as engine:
+        for text in texts:
+            await engine.start(text)
+        await engine.store.append(f"{category}:v0-later", new("SessionStarted", "{}"))
+        listed = {one.summary.stream: one.summary.title for one in await engine.threads(99)}
+    query = (
+        "SELECT stream_name, coalesce(title, '') FROM messagedb_agent.sessions"
+        f" WHERE category = '{category}:v0'"
+    )
+    found = {str(stream): title for stream, title in rows(url, query)}
+    assert len(found) == len(texts) + 1
+    assert found == listed
 
 
 def test_a_second_outcome_of_an_attempt_adds_no_effect(

@@ -33,6 +33,16 @@ def test_the_help_names_every_command_global_option_and_exit_code(
         assert name in " ".join(text.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("command", ["show", "replay", "diff", "fork", "what-if"])
+def test_what_a_bigint_holds_is_no_bound_that_help_speaks_of(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    text = help_of(capsys, command)
+    assert "92233720368" not in text
+    assert "x>=0" in text
+    assert main([command, "last", "--at", str(2**63)]) == ExitCode.USAGE
+
+
 @pytest.mark.parametrize("command", [*COMMANDS[:-1], "db status", "db shell"])
 def test_every_command_names_the_global_options(
     capsys: pytest.CaptureFixture[str], command: str
