@@ -35,7 +35,7 @@ from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
 from messagedb_agent.store.stream_name import thread_stream
-from messagedb_agent.store.transactional import Transactional
+from messagedb_agent.store.transactional import Transactional, is_transactional
 
 _AT_REST = ("waiting", "approval", "failed", "limit", "ended", "deleted")
 """How a thread stands that nobody can take on."""
@@ -260,7 +260,7 @@ class Turns:
 
     @cached_property
     def _transactional(self) -> Transactional | None:
-        return self.equipment.store if isinstance(self.equipment.store, Transactional) else None
+        return self.equipment.store if is_transactional(self.equipment.store) else None
 
     def _redefinition(
         self, run: Run, shown: Conversation, changes: Mapping[str, Any]

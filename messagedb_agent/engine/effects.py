@@ -23,7 +23,7 @@ from messagedb_agent.events.schema import (
 from messagedb_agent.events.values import MAX_FAILURE_CHARS, Attempt, ToolCall
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id, derived_id
-from messagedb_agent.llm.model import Models, OnDelta, Prepared
+from messagedb_agent.llm.model import Models, OnDelta, is_prepared
 from messagedb_agent.records import record
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.tools.tool import Problem, Tools, unknown_tool
@@ -89,7 +89,7 @@ class Effects:
         on_delta = self.on_delta if ask.purpose == "answer" else None
 
         async def asked() -> Reply | CallFailure:
-            if isinstance(self.models, Prepared):
+            if is_prepared(self.models):
                 await self.models.prepare(ask.request.model)
             return await self.models(ask.request.model).complete(ask.request, on_delta=on_delta)
 

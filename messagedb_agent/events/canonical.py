@@ -37,11 +37,14 @@ def depth(text: str) -> int:
     return deepest
 
 
+_AS_IT_STANDS = json.JSONDecoder(parse_int=Number, parse_float=Number)
+
+
 def parse(text: str) -> Json:
     """Parse a JSON text with its numbers kept as they stand; a text too deep as one string."""
     if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
         return text
-    value: Json = json.loads(text, parse_int=Number, parse_float=Number)
+    value: Json = _AS_IT_STANDS.decode(text)
     return value
 
 

@@ -1,7 +1,7 @@
 """The port to models: a request in, a reply or a failure out, pieces on the way."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
 
@@ -52,13 +52,17 @@ class Models(Protocol):
         ...
 
 
-@runtime_checkable
 class Prepared(Protocol):
     """What finds models, and may have to do something first that takes long."""
 
     async def prepare(self, name: str) -> None:
         """Do what takes long before a model is found, without holding up the event loop."""
         ...
+
+
+def is_prepared(models: object) -> TypeGuard[Prepared]:
+    """Say whether models are `Prepared`; asked of a protocol by `isinstance`, it takes 20 us."""
+    return callable(getattr(models, "prepare", None))
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from messagedb_agent.store.audience import Audience, Bell
 from messagedb_agent.store.direct import rows
 from messagedb_agent.store.ownership import lock_keys
 from messagedb_agent.store.pool import Connection, Pool
-from messagedb_agent.store.silence import cut_off_after
+from messagedb_agent.store.silence import CutOffAfter
 
 HEARD_PAUSE_S = 0.005
 """After a notification of a category: what is written meanwhile is told of by the next one."""
@@ -144,7 +144,7 @@ class Notifications:
         )
         while True:
             self._stirred.clear()
-            with cut_off_after(connection, self._pool.limits.answer_s):
+            with CutOffAfter(connection, self._pool.limits.answer_s):
                 await self._subscribe(connection)
                 await self._tell(connection)
             self._failures = 0

@@ -20,7 +20,7 @@ from messagedb_agent.errors import StoreUnavailable
 from messagedb_agent.store.address import parameters
 from messagedb_agent.store.direct import DirectConnection
 from messagedb_agent.store.server_errors import UNNAMED, Where
-from messagedb_agent.store.silence import cut_off_after
+from messagedb_agent.store.silence import CutOffAfter
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -179,7 +179,7 @@ class Pool:
             kept = self._take_idle() or await self._open_kept()
             self._in_use += 1
             try:
-                with cut_off_after(kept.connection, self._limits.answer_s):
+                with CutOffAfter(kept.connection, self._limits.answer_s):
                     yield kept.connection
             finally:
                 self._in_use -= 1
@@ -201,7 +201,7 @@ class Pool:
             prepare_threshold=self._prepare_threshold,
         )
         try:
-            with cut_off_after(connection, self._limits.answer_s):
+            with CutOffAfter(connection, self._limits.answer_s):
                 await self.configure(connection)
                 for setting in _OF_THE_SESSION:
                     with suppress(psycopg.DatabaseError):

@@ -6,8 +6,6 @@ proxy that hangs, or a server process that was stopped, does neither.
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -16,19 +14,26 @@ CANCELLED_S = 1.0
 """How long who is cancelled waits on for a server: to end a statement, or to let a lock go."""
 
 
-@contextmanager
-def cut_off_after(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
+class CutOffAfter:
     """Cut a connection off if the context lasts for longer; who waits on it hears that it broke.
 
     Args:
         connection: where an answer is waited for.
         seconds: more than the server may take for it.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, cut_off, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
+
+    __slots__ = ("_connection", "_seconds", "_timer")
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._seconds, cut_off, self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
 
 def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -15,7 +15,7 @@ from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.pool import Connection, Pool
 from messagedb_agent.store.rows import SELECT
 from messagedb_agent.store.server_errors import Where, is_transient, refused_connection, translated
-from messagedb_agent.store.silence import cut_off_after
+from messagedb_agent.store.silence import CutOffAfter
 from messagedb_agent.store.stream_name import category_of
 from messagedb_agent.store.tries import Tries
 
@@ -185,7 +185,7 @@ class OpenTransaction:
     @contextmanager
     def _translating(self) -> Iterator[None]:
         try:
-            with cut_off_after(self.connection, self._answer_s):
+            with CutOffAfter(self.connection, self._answer_s):
                 yield
         except psycopg.Error as error:
             raise translated(error, self._where) from error
@@ -193,7 +193,7 @@ class OpenTransaction:
     @contextmanager
     def _refusing(self) -> Iterator[None]:
         try:
-            with cut_off_after(self.connection, self._answer_s):
+            with CutOffAfter(self.connection, self._answer_s):
                 yield
         except psycopg.Error as error:
             raise self._failure(error) from error

@@ -8,7 +8,7 @@ import psycopg
 
 from messagedb_agent.store.direct import rows
 from messagedb_agent.store.pool import Connection
-from messagedb_agent.store.silence import cut_off_after
+from messagedb_agent.store.silence import CutOffAfter
 
 
 class WatchedConnection:
@@ -39,7 +39,7 @@ class WatchedConnection:
         """
         self._unwatch()
         try:
-            with cut_off_after(self._connection, self._answer_s):
+            with CutOffAfter(self._connection, self._answer_s):
                 return await rows(self._connection, statement, parameter)
         finally:
             if self._connection.closed:

@@ -88,7 +88,7 @@ class Faults:
         """Return what happens at the next point of a sort."""
         if not self.active:
             return ()
-        number = self.passed[point]
+        number = self.passed.get(point, 0)
         self.passed[point] = number + 1
         if (due := self._due[point].get(number)) is None:
             return ()

