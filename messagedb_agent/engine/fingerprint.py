@@ -23,6 +23,7 @@ _FOLDING = (
     "agents/view.py",
     "engine/places.py",
     "engine/snapshot.py",
+    "store/stream_name.py",
     "changing.py",
     "ids.py",
     "records.py",
