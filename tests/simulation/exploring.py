@@ -73,16 +73,19 @@ def seeds(first: int, how_many: int, only: str | None = None) -> list[Job]:
     return [partial(_seeds, part, only) for part in _parts(range(first, first + how_many))]
 
 
-def single_crashes(name: str, *, every_step: bool = False, every: int = 1) -> list[Job]:
+def single_crashes(
+    name: str, *, every_step: bool = False, every: int = 1, first: int = 0
+) -> list[Job]:
     """Return the work of crashing at every step of a scenario, before and after each await.
 
     Args:
         name: of the scenario.
         every_step: takes steps too that leave the same world behind as the one before.
         every: takes every so manieth of these steps.
+        first: how many of them are left out before that.
     """
     steps = range(clean(name).points["step"]) if every_step else clean(name).moments
-    return [partial(_crashes, name, part) for part in _parts(steps[::every])]
+    return [partial(_crashes, name, part) for part in _parts(steps[first::every])]
 
 
 def paired_crashes(name: str, *, every: int = 1) -> list[Job]:

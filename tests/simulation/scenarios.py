@@ -28,9 +28,6 @@ class Scenario:
 
 SCENARIOS: dict[str, Scenario] = {}
 
-COSTLY = frozenset({"forks", "workers"})
-"""Scripts that take several times as long as others."""
-
 
 def _scenario(*shows: str) -> Callable[[Script], Script]:
     def noted(script: Script) -> Script:
