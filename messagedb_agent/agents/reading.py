@@ -13,12 +13,14 @@ from messagedb_agent.agents.finding import (
     list_threads,
     shortest_prefix,
 )
+from messagedb_agent.agents.measuring import measure
 from messagedb_agent.agents.snapshot_check import verify_all
 from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
 from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.projections.projection import Projection
+from messagedb_agent.projections.stats import ThreadStats
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import News, Store
 from messagedb_agent.store.stream_name import thread_category, thread_stream
@@ -144,6 +146,24 @@ class Reading:
         async for recorded in read_events(self.store, self._stream(thread_id), until=at):
             state = projection.evolve(state, recorded)
         return state
+
+    async def stats(self, thread_id: str, *, at: int | None = None) -> ThreadStats:
+        """Return a thread in numbers: messages, bytes, tokens, cost, tool calls, time.
+
+        All of it is read.
+
+        Args:
+            thread_id: its id, in full.
+            at: position of the last event to count, from 0, in the thread's own stream; None
+                counts all there are.
+
+        Raises:
+            NotFound: there is no such thread.
+            RefusedName: no thread can have this id.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        return await measure(self.store, self._stream(thread_id), at)
 
     def messages(
         self, thread_id: str, *, position: int = 0, until: int | None = None

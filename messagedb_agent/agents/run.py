@@ -7,7 +7,9 @@ from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.picture import Drawn, Picture, causes
 from messagedb_agent.agents.retelling import retell
 from messagedb_agent.agents.settled import Settled
+from messagedb_agent.agents.shared_past import opened_at
 from messagedb_agent.agents.snapshotting import Snapshotting, Taken
+from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.view import View, view, with_conversation
 from messagedb_agent.agents.watching import Watch
 from messagedb_agent.engine.batch import Batch
@@ -38,6 +40,7 @@ class Run:
         writing: clock, ids and writer.
         snapshots: where the fold may begin, and is kept; None where that is the first event.
         watch: told of every event; None for nobody.
+        parent: the state that it is to branch off from, for a fork that is begun.
 
     Attributes:
         journal: the thread's events.
@@ -54,10 +57,12 @@ class Run:
         writing: Writing,
         snapshots: Snapshotting | None = None,
         watch: Watch | None = None,
+        parent: Standing | None = None,
     ) -> None:
         self.thread_id = thread_id
         self.watch = watch
-        opening = self._opened if snapshots else None
+        opening = self._opened if snapshots or parent else None
+        self._parent = parent
         self.journal = Journal(store, stream, writing, self._seen, opening)
         self.events = 0
         self._snapshots = snapshots
@@ -215,7 +220,12 @@ class Run:
         self._kept, self._kept_events = kept, taken.events
 
     async def _opened(self, parts: Sequence[Segment]) -> Opened | None:
-        """Begin behind a snapshot, if there is one."""
+        """Begin where a state is known, or behind a snapshot, if there is one."""
+        parent = None if self.watch else self._parent  # who watches hears of what came before
+        if parent and (opened := await opened_at(self._store, parent, parts)):
+            self.view = parent.view
+            self.events = sum((part.until or 0) + 1 for part in parts[:-1])
+            return opened
         restored = await self._snapshots.restored(parts) if self._snapshots else None
         if restored is None:
             return None

@@ -208,12 +208,10 @@ class Turns:
         kept = self._kept.take(thread_id)
         return kept or self._new_run(thread_id)
 
-    def _new_run(self, thread_id: str) -> Run:
-        stream = self.stream(thread_id)
-        watch = self.equipment.watching.watch() if self.equipment.watching else None
-        return Run(
-            self.equipment.store, stream, thread_id, self.equipment.writing, self.snapshots, watch
-        )
+    def _new_run(self, thread_id: str, parent: Standing | None = None) -> Run:
+        given, stream = self.equipment, self.stream(thread_id)
+        watch = given.watching.watch() if given.watching else None
+        return Run(given.store, stream, thread_id, given.writing, self.snapshots, watch, parent)
 
     def _rested(self, run: Run) -> None:
         """Keep a run that has come to rest without an error, and its fold where that is due."""
@@ -298,7 +296,7 @@ class Turns:
         )
         recorded = agent.definition or defined({**DEFAULTS, "tools": self.equipment.tools.specs()})
         fork = Fork(thread_id, agent, branching, branching.definition or recorded)
-        run, parent = self._new_run(thread_id), self.stream(agent.thread_id)
+        run, parent = self._new_run(thread_id, agent), self.stream(agent.thread_id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
             works = not detached and status(shown.state) in (*WITH_WORK, "approval")

@@ -32,7 +32,7 @@ def _show(
     form: Form = "text",
     full: Full = False,
     view: Annotated[
-        Literal["events", "conversation", "state", "usage", "lineage", "effects"] | None,
+        Literal["events", "conversation", "state", "usage", "lineage", "effects", "stats"] | None,
         typer.Option(
             "--as", help="What to show of it; where it is left out, what was said and done."
         ),

@@ -9,6 +9,7 @@ import orjson
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine, Family, Listed, Message, WaitingCall
     from messagedb_agent.consumers import Parked
+    from messagedb_agent.projections.stats import ThreadStats
     from messagedb_agent.projections.usage import ThreadUsage
 
 
@@ -88,6 +89,23 @@ def listed_json(listed: "Listed") -> Mapping[str, Any]:
         "messages": found.messages,
         "startedAt": _time(found.started_at_ms),
         "updatedAt": _time(found.updated_at_ms),
+    }
+
+
+def stats_json(stats: "ThreadStats") -> Mapping[str, Any]:
+    """Return a thread in numbers."""
+    point = stats.forked_from
+    return {
+        "threadId": stats.thread_id,
+        "title": stats.title,
+        "messageCount": stats.message_count,
+        "eventCount": stats.event_count,
+        "totalBytes": stats.total_bytes,
+        **usage_totals(stats.usage),
+        "elapsedMs": stats.elapsed_ms,
+        "startedAt": stats.started_at and utc_text(stats.started_at),
+        "updatedAt": stats.updated_at and utc_text(stats.updated_at),
+        "forkedFrom": point and {"threadId": point.thread_id, "position": point.position},
     }
 
 

@@ -10,7 +10,13 @@ from messagedb_agent.cli.naming import state_names
 from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_json import family_json, listed_json, message_json, text_of
+from messagedb_agent.cli.render_json import (
+    family_json,
+    listed_json,
+    message_json,
+    stats_json,
+    text_of,
+)
 from messagedb_agent.cli.render_text import (
     LINEAGE_HEADINGS,
     USAGE_HEADINGS,
@@ -45,8 +51,8 @@ class Showing:
     """How a thread is to be shown.
 
     Attributes:
-        view: `events`, `conversation`, `state`, `usage`, `lineage`, `effects`; None for what a
-            person reads, and for events in JSON.
+        view: `events`, `conversation`, `state`, `usage`, `lineage`, `effects`, `stats`; None for
+            what a person reads, and for events in JSON.
         form: `text` or `json`.
         full: cut nothing short.
         at: position of the last event to look at; None for all.
@@ -206,6 +212,19 @@ async def _print_usage(engine: "Engine", thread_id: str, showing: Showing) -> No
         print_table(USAGE_HEADINGS, usage_rows(used))
 
 
+async def _print_stats(engine: "Engine", thread_id: str, showing: Showing) -> None:
+    stats = stats_json(await engine.stats(thread_id, at=showing.at))
+    if showing.form == "json":
+        out(text_of(stats))
+        return
+    point = stats["forkedFrom"]
+    came_from = point and f"{point['threadId']} at {point['position']}"
+    rows = {**stats, "forkedFrom": came_from}.items()
+    print_table(
+        ("stat", "value"), [(name, "-" if value is None else str(value)) for name, value in rows]
+    )
+
+
 async def _print_state(engine: "Engine", thread_id: str, showing: Showing) -> None:
     from messagedb_agent.projections.conversation import conversation
 
@@ -244,6 +263,7 @@ _PRINTERS: Mapping[str, Callable[["Engine", str, Showing], Awaitable[str | None]
     "events": _print_events,
     "lineage": _print_lineage,
     "state": _print_state,
+    "stats": _print_stats,
     "transcript": _print_transcript,
     "usage": _print_usage,
 }

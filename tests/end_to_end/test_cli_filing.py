@@ -69,3 +69,19 @@ def test_threads_are_listed_by_user_and_what_is_printed_of_a_log_is_harmless(
     assert definition["name"] == "assistant"
     assert cli("list", "--user", "ada", "--format", "json").json == []
     assert cli("list", "--user", "", "--format", "json").code == 2
+
+
+def test_a_thread_is_shown_in_numbers(cli: CommandLine) -> None:
+    thread = started(cli)
+    fork = cli("fork", thread, "--at", "7").out.strip()
+    shown = cli("show", thread, "--as", "stats", "--format", "json").json
+    counted = ("messageCount", "eventCount", "toolCalls", "modelCalls", "forkedFrom", "costUsd")
+    assert [shown[key] for key in counted] == [2, 8, 1, 2, None, "0"]
+    rows = dict(
+        line.split(maxsplit=1) for line in cli("show", fork, "--as", "stats").out.splitlines()
+    )
+    assert rows["totalBytes"].isdigit()
+    assert rows["forkedFrom"] == f"{thread} at 7"
+    assert rows["title"] == "What is 42 * 7?"
+    at_first = cli("show", thread, "--as", "stats", "--at", "1", "--format", "json").json
+    assert (at_first["eventCount"], at_first["toolCalls"]) == (2, 0)

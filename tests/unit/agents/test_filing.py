@@ -1,6 +1,6 @@
 """Threads are found again by what people write on them, and nothing of it bears on the agent."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -9,8 +9,8 @@ from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.glance import SIZES, glance
 from messagedb_agent.errors import Refused, ValidationError
 from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.store.message import Message
 from tests.contract.messages import new
+from tests.counting_store import CountingStore
 from tests.unit.engine.world import Gate, assert_sound, engine_on, scripted, types, under_way
 
 
@@ -138,21 +138,6 @@ async def test_a_deleted_thread_is_not_filed() -> None:
     await store.append(f"agent:v0-{agent.thread_id}", new("SessionDeleted", "{}"))
     with pytest.raises(Refused, match="deleted"):
         await agent.archive()
-
-
-class CountingStore(MemoryStore):
-    """Counts the rows that it gives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.given = 0
-
-    async def read(
-        self, stream: str, *, position: int = 0, until: int | None = None
-    ) -> AsyncIterator[Message]:
-        async for row in super().read(stream, position=position, until=until):
-            self.given += 1
-            yield row
 
 
 async def test_threads_that_were_archived_in_a_row_are_not_all_read_to_list_the_others() -> None:
