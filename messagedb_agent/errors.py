@@ -42,10 +42,15 @@ class NotFound(AgentError):
     Args:
         what: kind of the thing, such as `thread`.
         name: what it was looked up by.
+        others: what else was looked up with it, and is not there either.
+
+    Attributes:
+        names: all that is missing.
     """
 
-    def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"no {what} {name!r}")
+    def __init__(self, what: str, name: str, *others: str) -> None:
+        self.names = (name, *others)
+        super().__init__(f"no {what} {', '.join(map(repr, self.names))}")
         self.what = what
         self.name = name
 

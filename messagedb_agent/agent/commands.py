@@ -125,6 +125,14 @@ class Unarchive:
     by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Hide the thread for good; its history is kept."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
 Command = (
     Start
     | Redefine
@@ -139,4 +147,5 @@ Command = (
     | Tag
     | Archive
     | Unarchive
+    | Delete
 )

@@ -38,6 +38,7 @@ from messagedb_agent.agent.commands import (
     Cancel,
     Command,
     Continue,
+    Delete,
     DenyTool,
     End,
     Redefine,
@@ -69,6 +70,7 @@ from messagedb_agent.events.schema import (
     Event,
     SessionArchived,
     SessionContinued,
+    SessionDeleted,
     SessionStarted,
     SessionTagged,
     SessionTerminationRequested,
@@ -178,6 +180,8 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
     if not state.started:
         raise Refused("the thread has not started")
     if state.deleted:
+        if isinstance(command, Delete):
+            return ()
         raise Refused("the thread is deleted")
     match command:
         case Redefine(definition=definition):
@@ -212,6 +216,8 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             return (SessionTagged(added=new, removed=gone, by=by),) if new or gone else ()
         case Archive(by=by):
             return () if state.archived else (SessionArchived(by=by),)
+        case Delete():
+            return (SessionDeleted(**_fields(command)),)
         case Unarchive(by=by):
             return (SessionUnarchived(by=by),) if state.archived else ()
 

@@ -30,6 +30,10 @@ from messagedb_agent.tools.toolbox import Toolbox
 class Connecting(Protocol):
     """An engine to be: await it, or enter it as a context that closes it."""
 
+    async def init_schema(self) -> bool:
+        """Install Message DB where it is missing; see `Engine.init_schema`."""
+        ...
+
     def __await__(self) -> Generator[Any, None, Engine]: ...
     async def __aenter__(self) -> Engine: ...
     async def __aexit__(
@@ -175,6 +179,7 @@ class _Connecting:
     async def _connect(self) -> Engine:
         await check_providers(self._settings)
         where = self._where
+        database = where if isinstance(where, Database) else None
         return Engine(
             await where.connect() if isinstance(where, Database) else where,
             self._models,
@@ -184,4 +189,9 @@ class _Connecting:
             Writing(),
             self._snapshots,
             self._watching,
+            database,
         )
+
+    async def init_schema(self) -> bool:
+        where = self._where
+        return await where.install() if isinstance(where, Database) else False

@@ -7,7 +7,6 @@ from typing import Any
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Say, Start
 from messagedb_agent.agents.agent import Agent
-from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.defining import (
     DEFAULTS,
     authored,
@@ -17,18 +16,17 @@ from messagedb_agent.agents.defining import (
     defined,
 )
 from messagedb_agent.agents.json_text import json_text
+from messagedb_agent.agents.loading import Loading
 from messagedb_agent.agents.progress import SILENT, Progress
-from messagedb_agent.agents.view import view
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.closing import Closing
 from messagedb_agent.definitions.authoring import AgentDefinition
-from messagedb_agent.errors import NotFound, RefusedName, ValidationError
+from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.values import Definition
-from messagedb_agent.store.stream_name import id_of
 from messagedb_agent.tools.object_tool import AnyTool
 
 
-class Engine(Closing, Asking):
+class Engine(Closing, Loading):
     """Threads of one category on one store; `connect` makes it.
 
     It may be used by several tasks at once, of one event loop. What it works with are the fields
@@ -46,6 +44,36 @@ class Engine(Closing, Asking):
         finally:
             await self._let_go()
 
+    async def ping(self) -> None:
+        """Ask the store whether it is there.
+
+        Raises:
+            StoreUnavailable: it was not reached, or the engine is closed.
+        """
+        await self.store.stream_version(self._stream("ping"))
+
+    async def init_schema(self) -> bool:
+        """Install Message DB where it is missing; what is there is left as it is.
+
+        Whoever connects needs one already: `await connect(url).init_schema()` makes it first. The
+        embedded server has one, and a store in memory needs none.
+
+        Returns:
+            Whether anything was missing, and is there now.
+
+        Raises:
+            ConfigurationError: the role may not install.
+            StoreUnavailable: the database was not reached.
+            NotMessageDb: a table of that name is there, and is not Message DB's.
+            UnsupportedMessageDb: another version is installed.
+        """
+        return await self.database.install() if self.database else False
+
+    def clear_cache(self) -> None:
+        """Drop what was folded; it is read again when it is needed. Any thread may call it."""
+        self.turns.clear_cache()
+        self.states.clear()
+
     def with_tools(self, *tools: AnyTool) -> "Engine":
         """Return an engine on the same connections that has further tools; closing one closes both.
 
@@ -56,6 +84,7 @@ class Engine(Closing, Asking):
         engine = replace(self, tools=self.tools.added(*tools))
         # The threads that were read stay so: a run is told of what is new alone.
         vars(engine)["turns"] = replace(self.turns, equipment=engine)
+        vars(engine)["states"] = self.states
         return engine
 
     def define(
@@ -175,44 +204,6 @@ class Engine(Closing, Asking):
             detached=detached,
             traceparent=traceparent,
         )
-
-    async def load_agent(self, id: str) -> Agent:
-        """Return the state that the event with this id completes, whatever came after it.
-
-        Args:
-            id: id of an agent, a UUID as text. An event that makes no state, such as a title,
-                gives the state that it found.
-
-        Raises:
-            NotFound: no event of a thread of this engine has this id.
-            ValidationError: it is no UUID.
-            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
-            StoreUnavailable: the store was not reached.
-        """
-        message = await self.store.by_id(ids.normalised_id(id))
-        if message is None or not message.stream_name.startswith(f"{self._stream_category}-"):
-            raise NotFound("agent", id)
-        thread_id = id_of(message.stream_name) or ""
-        try:
-            return self._agent(thread_id, await self.fold(thread_id, view, at=message.position))
-        except RefusedName as error:  # a stream in our category that is no thread
-            raise NotFound("agent", id) from error
-
-    async def latest(self, thread: str) -> Agent:
-        """Return the newest state of a thread.
-
-        Args:
-            thread: its id, a unique prefix of it, or `last` for the thread with the newest event.
-
-        Raises:
-            NotFound: there is no such thread.
-            AmbiguousName: the prefix fits several; `candidates` holds some of their ids.
-            RefusedName: the name is empty.
-            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
-            StoreUnavailable: the store was not reached.
-        """
-        thread_id = await self.find_thread(thread)
-        return self._agent(thread_id, await self.turns.latest(thread_id))
 
     async def write_snapshot(self, thread_id: str) -> int | None:
         """Write a snapshot of a thread now, whatever the policy; see `connect`.

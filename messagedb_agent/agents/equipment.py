@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.defining import check_transactional
 from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.agents.watching import Watching
@@ -24,6 +25,7 @@ class Equipment:
         writing: clock, ids and writer.
         snapshots: how often a long thread's fold is kept.
         watching: watches all threads, such as tracing does; None for nobody.
+        database: what the store is connected to; None where the caller brought the store.
 
     Raises:
         ConfigurationError: a tool is transactional, and the store has no transactions.
@@ -37,6 +39,7 @@ class Equipment:
     writing: Writing = field(default_factory=Writing)
     snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
     watching: Watching | None = None
+    database: Database | None = None
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)

@@ -1,6 +1,7 @@
 """Threads lately worked on, as far as they were folded: next time only what is new is read."""
 
 from collections import OrderedDict
+from threading import RLock
 
 from messagedb_agent.agents.run import Run
 
@@ -24,6 +25,13 @@ class KeptRuns:
         self._max_events = max_events
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._events = 0
+        self._lock = RLock()
+
+    def clear(self) -> None:
+        """Drop all that are not in use; any thread of the process may."""
+        with self._lock:
+            self._runs.clear()
+            self._events = 0
 
     def has(self, thread_id: str) -> bool:
         """Say whether there is a thread's run."""
@@ -31,15 +39,17 @@ class KeptRuns:
 
     def take(self, thread_id: str) -> Run | None:
         """Take a thread's run out, if there is one."""
-        run = self._runs.pop(thread_id, None)
-        if run:
-            self._events -= run.events
-        return run
+        with self._lock:
+            run = self._runs.pop(thread_id, None)
+            if run:
+                self._events -= run.events
+            return run
 
     def keep(self, run: Run) -> None:
         """Keep a run that has come to rest without an error."""
-        self.take(run.thread_id)
-        self._runs[run.thread_id] = run
-        self._events += run.events
-        while self._events > self._max_events and len(self._runs) > 1:
-            self.take(next(iter(self._runs)))
+        with self._lock:
+            self.take(run.thread_id)
+            self._runs[run.thread_id] = run
+            self._events += run.events
+            while self._events > self._max_events and len(self._runs) > 1:
+                self.take(next(iter(self._runs)))

@@ -88,6 +88,10 @@ class Turns:
         """Leave nothing of what goes on beside the turns."""
         await self.snapshots.close()
 
+    def clear_cache(self) -> None:
+        """Drop the threads that were read; runs under way are not touched."""
+        self._kept.clear()
+
     def stream(self, thread_id: str) -> str:
         """Return the full name of a thread's stream."""
         return thread_stream(self.equipment.category, self.equipment.version, thread_id)

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from messagedb_agent import MemoryStore, connect
 from messagedb_agent.errors import (
     AgentError,
     ConfigurationError,
@@ -124,6 +125,23 @@ async def test_an_empty_database_is_no_message_db(empty: str) -> None:
     assert isinstance(error, NotMessageDb)
     assert error.missing == ("schema message_store",)
     assert "messagedb-agent db install" in error.remedy
+
+
+async def test_message_db_is_made_before_connecting_and_made_whole_afterwards(empty: str) -> None:
+    assert await connect(empty).init_schema()
+    assert not await connect(empty).init_schema()
+    async with connect(empty) as engine:
+        assert not await engine.init_schema()
+        agent = await engine.start("Hello!")
+        await execute(empty, "DROP FUNCTION message_store.stream_version(varchar)")
+        assert await engine.init_schema()
+        assert await engine.latest("last") == agent
+
+
+async def test_a_store_in_memory_needs_no_message_db() -> None:
+    assert not await connect(MemoryStore()).init_schema()
+    async with connect(MemoryStore()) as engine:
+        assert not await engine.init_schema()
 
 
 async def test_a_store_that_loses_its_functions_says_which(empty: str) -> None:

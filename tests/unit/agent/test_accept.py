@@ -6,12 +6,13 @@ from messagedb_agent.agent.commands import (
     Cancel,
     Command,
     Continue,
+    Delete,
     End,
     Redefine,
     Say,
     Start,
 )
-from messagedb_agent.agent.steps import CallModel, Complete, Wait
+from messagedb_agent.agent.steps import CallModel, Complete, Done, Wait
 from messagedb_agent.errors import Refused, TurnUnderWay, ValidationError
 from messagedb_agent.events.schema import (
     AgentRedefined,
@@ -77,6 +78,15 @@ def test_a_fork_starts_on_top_of_what_it_shares() -> None:
 def test_nothing_may_be_said_before_the_start_or_after_the_deletion(command: Command) -> None:
     given().when(command).is_refused(Refused, "not started")
     given(started(), SessionDeleted()).when(command).is_refused(Refused, "deleted")
+
+
+def test_a_thread_is_deleted_once_and_not_before_its_start() -> None:
+    deleted = SessionDeleted(by="ada", reason="private")
+    given(started()).when(Delete("ada", "private")).then(deleted, next=Done())
+    spoken().when(Delete("ada", "private")).then(deleted, next=Wait("effect"))
+    given(started(), ended()).when(Delete("ada", "private")).then(deleted, next=Done())
+    given(started(), deleted).when(Delete("bob")).then(next=Done())
+    given().when(Delete()).is_refused(Refused, "not started")
 
 
 def test_a_message_is_owed_an_answer() -> None:

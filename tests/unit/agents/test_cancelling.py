@@ -37,6 +37,19 @@ async def test_a_cancel_from_elsewhere_stops_a_model_call_and_the_next_message_i
     await assert_sound(engine, answered.thread_id)
 
 
+async def test_a_thread_that_is_deleted_during_a_turn_comes_to_its_end() -> None:
+    store, gate = WatchedStore(), Gate()
+    engine, other = engine_on(store, scripted(gate.answer("never"))), engine_on(store)
+    async with under_way(engine.start("first")) as turn:
+        await gate.entered.wait()
+        deleted = await other.delete(await other.latest("last"), by="ada")
+        stopped = await turn
+    assert stopped == deleted
+    assert (stopped.status, stopped.answer, gate.left) == ("deleted", None, 0)
+    assert (await types(engine, stopped.thread_id))[-2:] == ("SessionDeleted", "LlmCallFailed")
+    await assert_sound(engine, stopped.thread_id)
+
+
 async def test_a_cancel_closes_what_a_dead_worker_left_open() -> None:
     store, gate = WatchedStore(), Gate()
 

@@ -99,6 +99,8 @@ async def test_two_turns_of_a_thread_at_once_do_not_share_what_is_folded() -> No
             agent.advance("What is 1 + 1?"), agent.advance("What is 2 + 2?")
         )
         for ended in (first, second):
+            at = ended.view.last.position if ended.view.last else None
+            assert ended.view == await engine.fold(ended.thread_id, view, at=at)
             assert ended.view == (await engine.load_agent(ended.id)).view
             await verified(engine, ended)
         newest = await engine.latest(agent.thread_id)

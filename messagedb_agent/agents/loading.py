@@ -1,0 +1,124 @@
+"""Agents by their ids and names: states of threads, found and read."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from messagedb_agent import ids
+from messagedb_agent.agent.commands import Delete
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.asking import Asking
+from messagedb_agent.agents.finding import is_thread
+from messagedb_agent.agents.states import FoldedStates, state_at
+from messagedb_agent.agents.view import View
+from messagedb_agent.errors import NotFound
+from messagedb_agent.store.message import Message
+from messagedb_agent.store.stream_name import id_of
+
+
+class Loading(Asking):
+    """What finds agents again, in any process, and what hides them.
+
+    What was folded is kept, within bounds, so that only what is new is read.
+    """
+
+    @cached_property
+    def states(self) -> FoldedStates:
+        """States that were folded lately."""
+        return FoldedStates()
+
+    async def load_agent(self, id: str) -> Agent:
+        """Return the state that the event with this id completes, whatever came after it.
+
+        Args:
+            id: id of an agent, a UUID as text. An event that makes no state, such as a title,
+                gives the state that it found.
+
+        Raises:
+            NotFound: no event of a thread of this engine has this id.
+            ValidationError: it is no UUID.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        (agent,) = await self.load_agents((id,))
+        return agent
+
+    async def load_agents(self, agent_ids: Iterable[str]) -> tuple[Agent, ...]:
+        """Return several states; see `load_agent`.
+
+        Args:
+            agent_ids: ids of agents, UUIDs as text. States of one thread are folded once.
+
+        Returns:
+            One agent for each id, in the order of the ids.
+
+        Raises:
+            NotFound: no event of a thread of this engine has one of these ids; `names` has all
+                that are missing.
+            ValidationError: one is no UUID; nothing was read.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        given = [(id, ids.normalised_id(id)) for id in agent_ids]
+        found = {id: await self.store.by_id(id) for _, id in given}
+        here = {id: message for id, message in found.items() if message and self._is_here(message)}
+        if missing := [id for id, normalised in given if normalised not in here]:
+            raise NotFound("agent", *missing)
+        made = {}
+        in_order = sorted(here.items(), key=lambda item: (item[1].stream_name, item[1].position))
+        for id, message in in_order:
+            made[id] = await self._at(message)
+        return tuple(made[normalised] for _, normalised in given)
+
+    async def latest(self, thread: str) -> Agent:
+        """Return the newest state of a thread.
+
+        Args:
+            thread: its id, a unique prefix of it, or `last` for the thread with the newest event.
+
+        Raises:
+            NotFound: there is no such thread.
+            AmbiguousName: the prefix fits several; `candidates` holds some of their ids.
+            RefusedName: the name is empty.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        thread_id = await self.find_thread(thread)
+        return self._agent(thread_id, await self.turns.latest(thread_id))
+
+    async def delete(
+        self, agent: Agent, *, by: str | None = None, reason: str | None = None
+    ) -> Agent:
+        """Hide the thread that an agent is a state of; deleted twice is deleted once.
+
+        Nothing is removed, and the log says who hid it: lists leave the thread out and nothing is
+        said to it any more, but each of its states can be loaded by its id, and forked. Forks of
+        it stay as they are. Effects under way are cancelled first, by whoever performs them.
+
+        Args:
+            agent: a state of the thread, the newest or not.
+            by: who deletes it, for the log.
+            reason: why, for the log.
+
+        Returns:
+            The thread's head; its `status` is `deleted`.
+
+        Raises:
+            Refused: the thread was never started, or holds an event that needs newer code.
+            RefusedPayload: the reason is larger than the store takes.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
+        return await self.ask(agent, Delete(by, reason))
+
+    def _is_here(self, message: Message) -> bool:
+        stream, category = message.stream_name, self._stream_category
+        return stream.startswith(f"{category}-") and is_thread(category, stream)
+
+    async def _at(self, message: Message) -> Agent:
+        stream, snapshots = message.stream_name, self.turns.snapshots
+        seen = await state_at(self.store, stream, message.position, self.states, snapshots)
+        return self._agent(id_of(stream) or "", seen)
+
+    def _agent(self, thread_id: str, seen: View) -> Agent:
+        self.states.keep(seen)
+        return super()._agent(thread_id, seen)
