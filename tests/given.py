@@ -44,6 +44,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
+from messagedb_agent.events.strategy import ALL, ContextStrategy
 from messagedb_agent.events.values import (
     Attempt,
     Definition,
@@ -196,13 +197,16 @@ def tool(
     )
 
 
-def definition(*tools: ToolSpec, limits: Limits | None = None) -> Definition:
+def definition(
+    *tools: ToolSpec, limits: Limits | None = None, context: ContextStrategy = ALL
+) -> Definition:
     return Definition(
         name="helper",
         system_prompt="Be brief.",
         model="scripted",
         tools=tools,
         limits=limits or Limits(),
+        context_strategy=str(context),
     )
 
 

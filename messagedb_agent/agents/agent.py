@@ -61,8 +61,8 @@ class Agent(Filable):
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
             changes: fields of `Definition` that are to be other than recorded: `model`,
-                `system_prompt`, `parameters`, `limits`. None leaves a field as it is; the tools
-                are the engine's where no others are named.
+                `system_prompt`, `parameters`, `limits`, `context` (see `Engine.define`). None
+                leaves a field as it is; the tools are the engine's where no others are named.
 
         Returns:
             The state that answers the text, or where the turn waits for an approval; where it is

@@ -7,6 +7,7 @@ import pydantic
 
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.errors import ConfigurationError, ValidationError
+from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.values import Definition, ToolSpec
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.transactional import Transactional
@@ -22,33 +23,34 @@ DEFAULTS: Mapping[str, Any] = {
 """What an agent is where nothing else is said."""
 
 
-_SHOW_ALL = "all"
-
-
 def check_strategy(strategy: object) -> None:
-    """Refuse a context strategy that this version cannot follow, where a caller asks for it.
+    """Refuse a context strategy that this version does not know, where a caller asks for it.
 
-    A log may name another, of a newer or a foreign writer: the model is shown all there too, and
-    the name stays in the definition for those who know it.
+    A log may name another, of a newer or a foreign writer: the model is shown all there, and the
+    name stays in the definition for those who know it.
 
     Raises:
-        ValidationError: it is another than `all`; None is not asked for.
+        ValidationError: it is not known; None is not asked for.
     """
-    if strategy not in (None, _SHOW_ALL):
-        raise ValidationError(
-            f"context_strategy: {strategy!r} is not known; there is {_SHOW_ALL!r} alone",
-            field="context_strategy",
-        )
+    if strategy is not None:
+        parsed(str(strategy))
 
 
 def defined(fields: Mapping[str, Any]) -> Definition:
     """Return a definition of these fields.
 
+    Args:
+        fields: fields of `Definition`. A `context`, a strategy or its text, stands in the
+            place of `context_strategy`.
+
     Raises:
         ValidationError: one of them is unknown or wrong.
     """
+    given = dict(fields)
+    if (context := given.pop("context", None)) is not None:
+        given["context_strategy"] = str(parsed(str(context)))
     try:
-        return Definition(**fields)
+        return Definition(**given)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

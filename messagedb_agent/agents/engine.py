@@ -101,6 +101,8 @@ class Engine(Closing, Loading):
             definition: who the agent is, as its author wrote it.
             fields: fields of `Definition`, which stand before what `definition` says; `model` is
                 `offline` by default, and there is a short prompt for a helpful assistant.
+                `context` is a strategy of `messagedb_agent.context`, or its text: what of the
+                conversation the model is shown.
 
         Raises:
             ValidationError: a field is unknown or wrong, a tool that `definition` names is not
@@ -135,7 +137,8 @@ class Engine(Closing, Loading):
             definition: who the agent is, as its author wrote it.
             user: whose thread it is.
             metadata: what to note with it, a JSON object.
-            fields: fields of `Definition`, such as `system_prompt` and `model`; see `define`.
+            fields: fields of `Definition`, such as `system_prompt` and `model`, and `context`; see
+                `define`.
 
         Raises:
             ValidationError: a field is unknown or wrong, a tool that `definition` names is not

@@ -26,6 +26,17 @@ def new_model(setup: Setup) -> str:
     return "offline"
 
 
+def context_of(text: str | None) -> dict[str, Any]:
+    """Return what `--context` says of an agent.
+
+    Raises:
+        ValidationError: there is no such strategy.
+    """
+    from messagedb_agent.events.strategy import parsed
+
+    return {} if text is None else {"context": str(parsed(text))}
+
+
 def changes(
     setup: Setup,
     engine: "Engine",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import new_model, told_by_settings
+from messagedb_agent.cli.adapting import context_of, new_model, told_by_settings
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.equipping import with_tools_of
 from messagedb_agent.cli.exits import ExitCode
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from messagedb_agent.agent.commands import During
 
 
-def start(common: Common, message: str, form: str, *, yes: bool) -> int:
+def start(common: Common, message: str, form: str, context: str | None = None, *, yes: bool) -> int:
     """Begin a thread with a message, and say which it is."""
     _refuse(yes)
-    text = message_text(message)
+    text, fields = message_text(message), context_of(context)
     setup = set_up(common)
     model = new_model(setup)
 
@@ -32,7 +32,7 @@ def start(common: Common, message: str, form: str, *, yes: bool) -> int:
         async with opened(setup) as engine:
             engine.models(model)  # a mistake is told now, and not by a worker later
             limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
-            definition = engine.define(model=model, limits=limits)
+            definition = engine.define(model=model, limits=limits, **fields)
             agent = await engine.start(text, definition=definition, detached=True)
             await tell(setup, engine, agent, form)
         return ExitCode.OK
@@ -41,11 +41,18 @@ def start(common: Common, message: str, form: str, *, yes: bool) -> int:
 
 
 def message(
-    common: Common, thread: str, message: str, form: str, during: "During", *, yes: bool
+    common: Common,
+    thread: str,
+    message: str,
+    form: str,
+    during: "During",
+    context: str | None = None,
+    *,
+    yes: bool,
 ) -> int:
     """Say something in a thread, and say how to see the answer."""
     _refuse(yes)
-    text = message_text(message)
+    text, fields = message_text(message), context_of(context)
     setup = set_up(common)
 
     async def work() -> int:
@@ -54,7 +61,7 @@ def message(
             changes = _changes(setup, engine, agent)
             with telling_how_to_wait(setup.common, thread, typed_again(message), "--detach"):
                 agent = await agent.advance(
-                    text, at_head=True, during=during, detached=True, **changes
+                    text, at_head=True, during=during, detached=True, **changes, **fields
                 )
             await tell(setup, engine, agent, form)
         return ExitCode.OK

@@ -16,7 +16,7 @@ from messagedb_agent.errors import AmbiguousName, NotFound, Refused
 if TYPE_CHECKING:
     from messagedb_agent import Engine
     from messagedb_agent.events.recorded import Place
-    from messagedb_agent.projections.explanation import Claim, Explanation
+    from messagedb_agent.projections.explanation import Claim, Explanation, Gap
 
 _SHOWN_CHARACTERS = 200
 _SHOWN_CALLS = 10
@@ -105,7 +105,11 @@ async def _short_places(engine: "Engine", found: "Explanation") -> Mapping["Plac
         at: str(at.position)
         if at.stream == own
         else await short.name(at.stream.partition("-")[2], at.position)
-        for at in {found.defined, *(part.place for part in found.parts if part.place)}
+        for at in {
+            found.defined,
+            *(part.place for part in found.parts if part.place),
+            *(place for gap in found.gaps for place in (gap.first, gap.last)),
+        }
     }
 
 
@@ -130,8 +134,12 @@ def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -
     yield f"{defined}  system: {shown(request.system_prompt)}"
     for tool in request.tools:
         yield f"{defined}  tool {tool.name}: {shown(tool.description)}"
-    for part in found.parts:
-        yield f"{at(part.place)}  {shown(message_text(part.message))}"
+    for index, part in enumerate((*found.parts, None)):
+        for gap in found.gaps:
+            if gap.before == index:
+                yield f"{'':{width}}  {_left_out(gap, found.strategy, places)}"
+        if part is not None:
+            yield f"{at(part.place)}  {shown(message_text(part.message))}"
     if found.is_recorded:
         yield f"digest {found.digest}, as recorded"
     else:
@@ -139,6 +147,13 @@ def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -
             "not the request that was recorded: digest "
             f"{claim.event.request_digest}, computed {found.digest}"
         )
+
+
+def _left_out(gap: "Gap", strategy: str, places: Mapping["Place", str]) -> str:
+    count = f"{gap.messages} message{'s' if gap.messages != 1 else ''}"
+    first, last = one_line(places[gap.first]), one_line(places[gap.last])
+    at = f"at {first}" if first == last else f"from {first} to {last}"
+    return f"({count} left out, {at}: context {one_line(strategy)})"
 
 
 def _json(found: "Explanation") -> Mapping[str, Any]:
@@ -173,5 +188,15 @@ def _json(found: "Explanation") -> Mapping[str, Any]:
         "messages": [
             {**message_values(part.message), "from": part.place and place(part.place)}
             for part in found.parts
+        ],
+        "contextStrategy": found.strategy,
+        "leftOut": [
+            {
+                "before": gap.before,
+                "messages": gap.messages,
+                "first": place(gap.first),
+                "last": place(gap.last),
+            }
+            for gap in found.gaps
         ],
     }

@@ -27,6 +27,14 @@ All = Annotated[bool, typer.Option("--all", help="All calls of the thread that w
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who decides, for the log.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Approve every tool call that waits for it.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Only write it down; a worker answers.")]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STRATEGY",
+        help="What of the conversation the model is shown, from now on: all, last_n:20,"
+        " first_last:2,18, token_window:8000; joined by `|`.",
+    ),
+]
 Full = Annotated[bool, typer.Option("--full", help="Cut nothing short.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import AT_REST, changes, new_model
+from messagedb_agent.cli.adapting import AT_REST, changes, context_of, new_model
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.live import Live
@@ -22,43 +22,49 @@ if TYPE_CHECKING:
 _LONG_S = 5.0  # an effect has a second to stop, and is told within half of one
 
 
-def start(common: Common, message: str, manner: Manner) -> int:
+def start(common: Common, message: str, manner: Manner, context: str | None = None) -> int:
     """Begin a thread with a message."""
-    text = message_text(message)
+    text, fields = message_text(message), context_of(context)
     setup = set_up(common)
     model = new_model(setup)
-    return see_through(setup, model, starting(setup, model, text), manner)
+    return see_through(setup, model, starting(setup, model, text, **fields), manner)
 
 
-def starting(setup: Setup, model: str, text: str) -> Turn:
-    """Return the turn that begins a thread."""
+def starting(setup: Setup, model: str, text: str, **fields: Any) -> Turn:
+    """Return the turn that begins a thread, with an agent of these further fields."""
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
         from messagedb_agent import Limits
 
         limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
-        definition = engine.define(model=model, limits=limits)
+        definition = engine.define(model=model, limits=limits, **fields)
         return await engine.start(text, definition=definition, progress=live.progress)
 
     return turn
 
 
 def message(
-    common: Common, thread: str, message: str, manner: Manner, during: "During" = "queue"
+    common: Common,
+    thread: str,
+    message: str,
+    manner: Manner,
+    during: "During" = "queue",
+    context: str | None = None,
 ) -> int:
     """Say something in a thread."""
-    text, again = message_text(message), typed_again(message)
+    text, again, fields = message_text(message), typed_again(message), context_of(context)
     setup = set_up(common)
 
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         form = () if manner.form == "text" else ("--format", manner.form)
-        where = (*(() if during == "queue" else ("--during", during)), thread, again)
+        shows = () if context is None else ("--context", context)
+        where = (*shows, *(() if during == "queue" else ("--during", during)), thread, again)
         typed = ("message", *manner.typed, *where)
         to_workers = ("message", "--detach", *form, *where)
         told = changes(setup, engine, agent, *typed, to_workers=to_workers)
         with telling_how_to_wait(setup.common, thread, again):
             return await agent.advance(
-                text, at_head=True, during=during, progress=live.progress, **told
+                text, at_head=True, during=during, progress=live.progress, **told, **fields
             )
 
     model = setup.loaded.settings.model_name

@@ -11,6 +11,7 @@ from messagedb_agent.cli.shape import (
     All,
     By,
     Calls,
+    Context,
     Detach,
     Form,
     Message,
@@ -33,6 +34,7 @@ def _start(
     common: Common,
     message: Message,
     form: Form = "text",
+    context: Context = None,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
@@ -40,8 +42,8 @@ def _start(
     from messagedb_agent.cli import detaching, talking, turning
 
     if detach:
-        return detaching.start(common, message, form, yes=yes)
-    return talking.start(common, message, turning.Manner(form, yes))
+        return detaching.start(common, message, form, context, yes=yes)
+    return talking.start(common, message, turning.Manner(form, yes), context)
 
 
 @command(group, "message", "Talk")
@@ -54,6 +56,7 @@ def _message(
         Literal["queue", "interrupt", "reject"],
         typer.Option(help="Where a turn is under way: answer after it, cancel it, or refuse this."),
     ] = "queue",
+    context: Context = None,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
@@ -61,8 +64,8 @@ def _message(
     from messagedb_agent.cli import detaching, talking, turning
 
     if detach:
-        return detaching.message(common, thread, message, form, during, yes=yes)
-    return talking.message(common, thread, message, turning.Manner(form, yes), during)
+        return detaching.message(common, thread, message, form, during, context, yes=yes)
+    return talking.message(common, thread, message, turning.Manner(form, yes), during, context)
 
 
 @command(group, "continue", "Talk")

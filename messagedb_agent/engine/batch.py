@@ -13,10 +13,20 @@ from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import Event
 from messagedb_agent.ids import Ids, derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.window import estimated_tokens
 from messagedb_agent.records import record
 
 NOTHING = Travelling()
 """What travels with an event that nobody asked to be told of."""
+
+
+TokensOf = Callable[[str, str], int]
+"""Says how many tokens a text has, by a model's name; where it does not know, about."""
+
+
+def estimated(_: str, text: str) -> int:
+    """Return about how many tokens a text has, whatever the model."""
+    return estimated_tokens(text)
 
 
 @record
@@ -79,6 +89,7 @@ class Batch:
         now_ms: when the events happen, milliseconds since 1970-01-01 UTC.
         writer: random name of this process.
         taken: ids that stand in the store already.
+        tokens: counts the tokens of a text, by a model's name.
     """
 
     def __init__(
@@ -89,7 +100,9 @@ class Batch:
         now_ms: int,
         writer: str,
         taken: Collection[str] = (),
+        tokens: TokensOf = estimated,
     ) -> None:
+        self.tokens = tokens
         self.expected_version = head.version
         self.sealed: list[Sealed] = []
         self.folded: list[tuple[Recorded, Conversation]] = []  # each event, and what it led to

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from messagedb_agent.clock import Clock, SystemClock
-from messagedb_agent.engine.batch import Batch, Draft, Following, Head
+from messagedb_agent.engine.batch import Batch, Draft, Following, Head, TokensOf, estimated
 from messagedb_agent.engine.history import Segment, segments
 from messagedb_agent.engine.late import add_fact
 from messagedb_agent.engine.places import Noted, Places
@@ -68,11 +68,13 @@ class Writing:
         clock: tells when events happen.
         ids: makes ids of claims and commands.
         writer: random name of this process, which sets its hashes apart from any other's.
+        tokens: counts tokens, where that decides what a model is shown.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=lambda: TimeOrderedIds(SystemClock()))
     writer: str = field(default_factory=lambda: secrets.token_urlsafe(8))
+    tokens: TokensOf = estimated
 
 
 class Journal:
@@ -245,7 +247,15 @@ class Journal:
         writing = self._writing
         follow = Following(self._base, self._lookup)
         now_ms = writing.clock.now_ms()
-        return Batch(head or self._head, follow, writing.ids, now_ms, writing.writer, taken)
+        return Batch(
+            head or self._head,
+            follow,
+            writing.ids,
+            now_ms,
+            writing.writer,
+            taken,
+            writing.tokens,
+        )
 
     def _lookup(self, position: int) -> tuple[Cause, Travelling]:
         noted = self._places.at(position)

@@ -26,7 +26,7 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall
 from messagedb_agent.events.words import EffectPolicy, Purpose
-from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
 from messagedb_agent.records import record
 
 
@@ -122,7 +122,7 @@ def plan(batch: Batch) -> tuple[Effect, ...]:
             case Compact():
                 effects.append(_start_call(batch, "summary", summary_request(batch.shown)))
             case CallModel():
-                effects.append(_start_call(batch, "answer", answer_request(batch.shown)))
+                effects.append(_start_call(batch, "answer", _answer_request(batch)))
 
 
 def stop_unrecorded(batch: Batch) -> None:
@@ -179,6 +179,12 @@ def _request_approval(batch: Batch, call_id: str) -> None:
     batch.claim(asked, batch.shown.state.calls[call_id].cause)
 
 
+def _answer_request(batch: Batch) -> FoldedRequest:
+    definition = batch.shown.definition
+    model = definition.model if definition else ""
+    return next_request(batch.shown, lambda text: batch.tokens(model, text))
+
+
 def _start_call(batch: Batch, purpose: Purpose, folded: FoldedRequest) -> AskModel:
     state = batch.shown.state
     started = LlmCallStarted(
@@ -189,6 +195,7 @@ def _start_call(batch: Batch, purpose: Purpose, folded: FoldedRequest) -> AskMod
         context_position=batch.head.version,
         projection_name=folded.projection,
         projection_version=folded.version,
+        left_out=folded.left_out,
         request_digest=folded.digest,
     )
     recorded = batch.claim(started, state.owed)

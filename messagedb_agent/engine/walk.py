@@ -196,7 +196,7 @@ class Walk:
         shown = await self._shown_at(row, event.context_position)
         if shown.definition is None:
             return finding_at(row, "its request was folded before the thread began")
-        computed = fold_request(shown).digest
+        computed = fold_request(shown, event).digest
         if computed != event.request_digest:
             what = "the request is another than the one recorded"
             return finding_at(row, what, event.request_digest, computed)

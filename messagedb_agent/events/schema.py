@@ -14,6 +14,7 @@ from messagedb_agent.events.values import (
     ForkPoint,
     JsonText,
     Limits,
+    MessageRange,
     ModelParameters,
     PositiveCount,
     Price,
@@ -72,7 +73,8 @@ class LlmCallStarted(Fact):
     """Intent: a model is about to be asked.
 
     `context_position` is the last event that the request was folded from, by version
-    `projection_version` of the projection `projection_name`.
+    `projection_version` of the projection `projection_name`; `left_out` names the messages of the
+    conversation that it leaves out.
     """
 
     purpose: ReadPurpose
@@ -82,6 +84,7 @@ class LlmCallStarted(Fact):
     context_position: Count
     projection_name: str = "conversation"
     projection_version: PositiveCount = 1
+    left_out: tuple[MessageRange, ...] = ()
     request_digest: str
 
 

@@ -147,9 +147,9 @@ class Definition(Value):
         parameters: settings of its model calls.
         tools: the tools offered, in order.
         limits: bounds of turns and of the session.
-        context_strategy: which part of the conversation the model is shown; `all` is all of it,
-            and the only one there is: an engine takes no other from its callers. A log that
-            another writer gave another one is read, and all of it is shown.
+        context_strategy: which part of the conversation the model is shown, as text; `all` is all
+            of it. `messagedb_agent.context` makes them, and says what there is. Where a log names
+            one that is not known, all is shown.
         tool_names: names of the tools that it is to have, of those that are there wherever it goes
             on; None for all of these.
 
@@ -166,6 +166,18 @@ class Definition(Value):
     limits: Limits = Limits()
     context_strategy: str = "all"
     tool_names: tuple[str, ...] | None = None
+
+
+class MessageRange(Value):
+    """Messages of a conversation that stand side by side.
+
+    Attributes:
+        first: place of the first one, from 0.
+        last: place of the last one.
+    """
+
+    first: Count = 0
+    last: Count
 
 
 class ForkPoint(Value):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
-from messagedb_agent.events.schema import ContextCompacted, LlmResponseReceived
+from messagedb_agent.events.schema import ContextCompacted, LlmCallStarted, LlmResponseReceived
 from messagedb_agent.observability.spans import Attribute
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.requests import REQUESTS
@@ -23,12 +23,12 @@ def is_wanted(value: str | None) -> bool:
     return value is not None and value.strip().lower() in ON
 
 
-def request(shown: Conversation, projection: tuple[str, int]) -> dict[str, Attribute]:
+def request(shown: Conversation, started: LlmCallStarted) -> dict[str, Attribute]:
     """Return what a model was asked with, folded from the conversation that it was asked on."""
-    fold = REQUESTS.get(projection)
+    fold = REQUESTS.get((started.projection_name, started.projection_version))
     if fold is None or shown.definition is None:
         return {}
-    request = fold(shown).request
+    request = fold(shown, started).request
     system = [{"type": "text", "content": request.system_prompt}]
     return {
         "gen_ai.system_instructions": _text(system),

@@ -256,8 +256,7 @@ class _Step:
     def _request(self, started: LlmCallStarted) -> Attributes:
         if not self._with_content or started.purpose not in ("answer", "summary"):
             return {}
-        projection = started.projection_name, started.projection_version
-        return content.request(self._before, projection)
+        return content.request(self._before, started)
 
     def _agent(self) -> Attributes:
         definition = self._after.definition

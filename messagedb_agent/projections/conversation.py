@@ -42,7 +42,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import Definition, ToolCall
+from messagedb_agent.events.values import Definition, MessageRange, ToolCall
 from messagedb_agent.projections.digest import message_digest, settings_digest
 from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.grown import Grown
@@ -105,6 +105,7 @@ class Conversation:
         entries: what is shown, oldest first.
         round: the open round.
         held: what was said while a call or a round is open.
+        left_out: the messages that the newest request for an answer left out.
     """
 
     state: State = field(default_factory=State)
@@ -113,6 +114,7 @@ class Conversation:
     entries: Grown[Entry] = field(default_factory=Grown)
     round: Round | None = None
     held: tuple[tuple[UserText, Recorded], ...] = ()
+    left_out: tuple[MessageRange, ...] = ()
 
 
 def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
@@ -121,6 +123,8 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
     side = before.state.side_calls
     after = changed(before, state=evolve_counted(before.state, recorded))
     match recorded.event:  # what a turn is made of first
+        case LlmCallStarted(purpose="answer", left_out=out) if out != before.left_out:
+            return changed(after, left_out=out)
         case LlmCallStarted() | ToolExecutionStarted():
             return after
         case UserMessageAdded(text=text):
@@ -158,7 +162,10 @@ conversation: Projection[Conversation] = Projection(Conversation(), _evolve)
 
 
 def _defined(after: Conversation, definition: Definition) -> Conversation:
-    return changed(after, definition=definition, settings=settings_digest(definition))
+    before, settings = after.definition, settings_digest(definition)
+    if before is None or before.context_strategy == definition.context_strategy:
+        return changed(after, definition=definition, settings=settings)
+    return changed(after, definition=definition, settings=settings, left_out=())
 
 
 def _is_busy(state: State) -> bool:
@@ -266,7 +273,7 @@ def _compacted(after: Conversation, summary: str, through: int, recorded: Record
         if _is_after(entry.closed, bound):
             digest = message_digest(shown[-1].digest, entry.message)
             shown.append(changed(entry, digest=digest))
-    return changed(after, entries=Grown(shown))
+    return changed(after, entries=Grown(shown), left_out=())
 
 
 def _is_after(place: Place, bound: Place) -> bool:

@@ -9,10 +9,11 @@ from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Place, Recorded
 from messagedb_agent.events.request import Request, RequestMessage
 from messagedb_agent.events.schema import AgentRedefined, LlmCallStarted, SessionStarted
-from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.conversation import Conversation, Entry, conversation
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
-from messagedb_agent.projections.requests import REQUESTS
+from messagedb_agent.projections.requests import REQUESTS, Messages
+from messagedb_agent.projections.window import kept
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Messages that a request leaves out, side by side in the conversation.
+
+    Attributes:
+        before: index of the part of the request that they would stand in front of.
+        messages: how many they are.
+        first: place of the event that the first one came from.
+        last: place of the event that the last one came from.
+    """
+
+    before: int
+    messages: int
+    first: Place
+    last: Place
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A model call of the past.
 
@@ -86,6 +104,8 @@ class Explanation:
         defined: place of the event that model, parameters, prompt and tools came from.
         parts: its messages, and where they came from.
         digest: the digest of the request as it is folded now.
+        strategy: the context strategy in force.
+        gaps: the messages of the conversation that were left out.
     """
 
     claim: Claim
@@ -93,6 +113,8 @@ class Explanation:
     defined: Place
     parts: Sequence[Part]
     digest: str
+    strategy: str = "all"
+    gaps: Sequence[Gap] = ()
 
     @property
     def is_recorded(self) -> bool:
@@ -114,11 +136,21 @@ def explained(claim: Claim, before: Asking) -> Explanation | None:
     fold_request = REQUESTS.get(projection)
     if fold_request is None or before.defined is None:
         return None
-    folded = fold_request(before.shown)
-    entries = before.shown.entries
+    folded = fold_request(before.shown, claim.event)
+    shown = before.shown.entries
+    entries: list[Entry] = []
+    gaps, place = [], 0
+    for part in (*kept(Messages(shown), folded.left_out), range(len(shown), len(shown))):
+        if entries_before := shown[place : part.start]:
+            first, last = entries_before[0].source, entries_before[-1].source
+            gaps.append(Gap(len(entries), len(entries_before), first, last))
+        entries += shown[part.start : part.stop]
+        place = part.stop
     parts = [
         Part(message, entry.source if entry and message is entry.message else None)
         for message, entry in zip_longest(folded.request.messages, entries)
         if message is not None
     ]
-    return Explanation(claim, folded.request, before.defined, parts, folded.digest)
+    request, definition = folded.request, before.shown.definition
+    strategy = definition.context_strategy if definition else "all"
+    return Explanation(claim, request, before.defined, parts, folded.digest, strategy, gaps)

@@ -5,8 +5,12 @@ from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
 from messagedb_agent.events.request import Request, RequestMessage, UserText
+from messagedb_agent.events.schema import LlmCallStarted
+from messagedb_agent.events.strategy import recorded
+from messagedb_agent.events.values import MessageRange
 from messagedb_agent.projections.conversation import Conversation, Entry
 from messagedb_agent.projections.digest import messages_digest, request_digest
+from messagedb_agent.projections.window import CountTokens, kept, left_out
 from messagedb_agent.records import record
 
 SUMMARY_INSTRUCTION = (
@@ -26,6 +30,7 @@ class FoldedRequest:
         version: version of that projection.
         through: last event that a summary stands for; None in requests for an answer, and where
             there is nothing to summarise.
+        left_out: the messages of the conversation that are not in it, by their places.
     """
 
     request: Request
@@ -33,9 +38,10 @@ class FoldedRequest:
     projection: str
     version: int
     through: int | None = None
+    left_out: tuple[MessageRange, ...] = ()
 
 
-class _Messages(Sequence[RequestMessage]):
+class Messages(Sequence[RequestMessage]):
     """The messages of conversation entries, not copied: conversations are long."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -57,15 +63,40 @@ class _Messages(Sequence[RequestMessage]):
         return (entry.message for entry in self._entries)
 
 
-def answer_request(shown: Conversation) -> FoldedRequest:
-    """Return what the model is asked with for an answer: `conversation`, version 1.
+def answer_request(shown: Conversation, left_out: tuple[MessageRange, ...] = ()) -> FoldedRequest:
+    """Return what the model is asked with for an answer: `conversation`, version 1 or 2.
 
     Args:
         shown: a conversation that has a definition and no open call or round.
+        left_out: messages that are not shown; version 2 is version 1 without them.
     """
-    chain = shown.entries[-1].digest if shown.entries else GENESIS
-    request = _request(shown, _Messages(shown.entries))
-    return FoldedRequest(request, request_digest(shown.settings, chain), "conversation", 1)
+    entries = shown.entries
+    if not left_out:
+        chain = entries[-1].digest if entries else GENESIS
+        request = _request(shown, Messages(entries))
+        return FoldedRequest(request, request_digest(shown.settings, chain), "conversation", 1)
+    parts = [entries[part.start : part.stop] for part in kept(Messages(entries), left_out)]
+    chain = GENESIS
+    for place, part in enumerate(parts):
+        at_once = place == 0 and left_out[0].first > 0  # it begins as the conversation does
+        chain = part[-1].digest if at_once else messages_digest(Messages(part), chain)
+    request = _request(shown, tuple(entry.message for part in parts for entry in part))
+    digest = request_digest(shown.settings, chain)
+    return FoldedRequest(request, digest, "conversation", 2, left_out=left_out)
+
+
+def next_request(shown: Conversation, count_tokens: CountTokens) -> FoldedRequest:
+    """Return what the model is to be asked with next for an answer, as the strategy says.
+
+    Args:
+        shown: a conversation that has a definition and no open call or round.
+        count_tokens: counts the tokens of a text as the model does.
+    """
+    if shown.definition is None:
+        return answer_request(shown)
+    strategy = recorded(shown.definition.context_strategy)
+    messages = Messages(shown.entries)
+    return answer_request(shown, left_out(strategy, messages, shown.left_out, count_tokens))
 
 
 def summary_request(shown: Conversation) -> FoldedRequest:
@@ -104,8 +135,10 @@ def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request
     )
 
 
-REQUESTS: Mapping[tuple[str, int], Callable[[Conversation], FoldedRequest]] = {
-    ("conversation", 1): answer_request,
-    ("summary", 1): summary_request,
+REQUESTS: Mapping[tuple[str, int], Callable[[Conversation, LlmCallStarted], FoldedRequest]] = {
+    ("conversation", 1): lambda shown, _: answer_request(shown),
+    ("conversation", 2): lambda shown, started: answer_request(shown, started.left_out),
+    ("summary", 1): lambda shown, _: summary_request(shown),
 }
-"""How requests are folded, by the name and the version of their projection."""
+"""How requests of the past are folded again, by the name and the version of their projection, from
+the conversation that they were folded from, and the start of the call."""

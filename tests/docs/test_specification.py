@@ -23,6 +23,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     "Parameters": values.ModelParameters,
     "Tool": values.ToolSpec,
     "Limits": values.Limits,
+    "Range": values.MessageRange,
     "ToolCall": values.ToolCall,
     "Usage": values.Usage,
     "Price": values.Price,

@@ -71,3 +71,36 @@ def test_the_calls_of_a_forks_past_are_named_by_ids_that_are_found(cli: CommandL
         ", "
     )
     assert cli("explain", fork, id).out == cli("explain", parent, "2").out
+
+
+def test_what_a_context_strategy_left_out_is_named_and_the_thread_is_shown_whole(
+    cli: CommandLine,
+) -> None:
+    thread = cli("start", "one", "--context", "last_n:2", "--format", "json").json["threadId"]
+    cli("message", thread, "two")
+    lines = cli("explain", thread, "5").out.splitlines()
+    assert lines[-3:-1] == [
+        "      (2 messages left out, from 1 to 3: context last_n:2)",
+        "   4  user: two",
+    ]
+    found = cli("explain", thread, "5", "--format", "json").json
+    assert (found["contextStrategy"], len(found["messages"])) == ("last_n:2", 1)
+    assert [(gap["before"], gap["messages"]) for gap in found["leftOut"]] == [(0, 2)]
+    cli("message", thread, "three", "--context", "first_last:1,9 | last_n:9")
+    lines = cli("explain", thread, "9").out.splitlines()
+    assert [line for line in lines if "left out" in line] == []
+    shown = cli("show", thread, "--as", "conversation").out
+    assert all(text in shown for text in ("one", "two", "three"))
+    assert cli("verify", thread).code == 0
+    events = cli("show", thread, "--format", "json").json
+    strategies = [e["data"]["definition"]["contextStrategy"] for e in (events[0], events[7])]
+    assert strategies == ["last_n:2", "first_last:1,9 | last_n:9"]
+
+
+@pytest.mark.parametrize("detach", [(), ("--detach",)])
+def test_a_context_strategy_that_is_not_known_is_refused_before_anything_is_written(
+    cli: CommandLine, detach: tuple[str, ...]
+) -> None:
+    line = cli.refused("start", "hi", "--context", "newest:2", *detach, code=2)
+    assert line.startswith("error: context_strategy: 'newest:2' is not known; there is all, last_n")
+    assert cli("list", "--format", "json").json == []

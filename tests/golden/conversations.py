@@ -34,7 +34,7 @@ from messagedb_agent.ids import derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest
 from messagedb_agent.projections.projection import fold
-from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
 from tests.given import Given
@@ -82,11 +82,12 @@ def _filled_in(one: Recorded, shown: Conversation, rows: Sequence[Row]) -> Event
         case SessionStarted(forked_from=fork) if fork is not None:
             changes = {"forked_from": fork.model_copy(update={"event_id": rows[-1].id})}
         case LlmCallStarted(purpose=purpose):
-            folded = answer_request(shown) if purpose == "answer" else summary_request(shown)
+            folded = _folded(purpose, shown)
             changes = {
                 "context_position": one.position - 1,
                 "projection_name": folded.projection,
                 "projection_version": folded.version,
+                "left_out": folded.left_out,
                 "request_digest": folded.digest,
             }
         case ToolApprovalRequested(call_id=id):
@@ -113,7 +114,11 @@ def _outcome_id(stream: str, event: Event) -> str | None:
 
 def folded_request(name: str, shown: Conversation) -> FoldedRequest:
     """Return the request that a file of this name holds."""
-    return summary_request(shown) if name.startswith("summary") else answer_request(shown)
+    return _folded("summary" if name.startswith("summary") else "answer", shown)
+
+
+def _folded(purpose: str, shown: Conversation) -> FoldedRequest:
+    return next_request(shown, len) if purpose == "answer" else summary_request(shown)
 
 
 def request_json(folded: FoldedRequest) -> dict[str, Any]:

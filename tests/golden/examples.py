@@ -40,6 +40,7 @@ from messagedb_agent.events.values import (
     EventPlace,
     ForkPoint,
     Limits,
+    MessageRange,
     ModelParameters,
     Price,
     ReachedLimit,
@@ -232,6 +233,14 @@ _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are fo
             recorded=(_CALL,),
             tools="ask",
         ),
+    ),
+    "LlmCallStarted.window": LlmCallStarted(
+        purpose="answer",
+        model="offline",
+        context_position=41,
+        projection_version=2,
+        left_out=(MessageRange(last=3), MessageRange(first=5, last=18)),
+        request_digest="6_VWJvmFYzGTvh4NWOGep0w5cEawW4aBX61svlhHIaw",
     ),
     "ToolExecutionCompleted.given": ToolExecutionCompleted(
         call_id=_CALL, result="295", elapsed_ms=3, given_by="ada"

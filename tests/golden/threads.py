@@ -6,7 +6,9 @@ from collections.abc import Callable
 from messagedb_agent.events.schema import (
     Event,
     LlmResponseReceived,
+    SessionStarted,
 )
+from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.words import ToolFailureKind
 from tests.given import (
     Call,
@@ -20,6 +22,7 @@ from tests.given import (
     cancelled,
     claim,
     compacted,
+    definition,
     denied,
     done,
     ended,
@@ -43,6 +46,31 @@ _TOOLS = (
 def thread(*told: Told) -> Given:
     """Return a thread in which a user has spoken, a model call is open, and what came then."""
     return given(started(*_TOOLS), user("Is it in the attic?"), claim(), *told)
+
+
+def _begun(context: str) -> Given:
+    agent = definition(*_TOOLS, context=parsed(context))
+    return given(SessionStarted(thread_id="thread", definition=agent))
+
+
+def _talk(context: str, turns: int) -> Given:
+    """Return a thread whose agent has a context strategy, and some turns of it."""
+    told = [
+        one
+        for number in range(turns)
+        for one in (user(f"And box {number}?"), claim(), replied(text=f"It holds {number}."))
+    ]
+    return _begun(context).and_(*told, user("And the last one?"))
+
+
+def _in_a_long_turn(context: str) -> Given:
+    rounds = [
+        one
+        for box in ("red", "blue", "green")
+        for one in (claim(), replied(_look(box)), runs("look"), done("look", f"the {box} one"))
+    ]
+    talk = user("Hello!"), claim(), replied(text="Hello."), user("Look into all boxes.")
+    return _begun(context).and_(*talk, *rounds)
 
 
 def _look(where: str) -> Call:
@@ -280,6 +308,10 @@ THREADS: dict[str, Given] = {
         ("as-deep-as-may-be", f'{{"a": {"[" * 99}{"]" * 99}}}'),
         ("too-deep", f'{{"a": {"[" * 100}{"]" * 100}}}'),
     ),
+    "window": _talk("last_n:4", 4),
+    "window-over-the-beginning": _talk("first_last:2,3,sliding", 4),
+    "window-in-a-long-turn": _in_a_long_turn("last_n:5,sliding"),
+    "window-of-characters": _talk("token_window:80", 5),
     "summary": thread(
         replied(_look("attic")),
         runs("look"),

@@ -19,7 +19,8 @@ from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.litellm_request import request_messages, request_tools
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
-from messagedb_agent.projections.requests import FoldedRequest, answer_request, summary_request
+from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
+from messagedb_agent.projections.window import estimated_tokens
 from tests import provider_rules
 from tests.given import definition
 
@@ -98,12 +99,12 @@ def broken_request(shown: Conversation) -> str | None:
     """Return the first rule that what the model is asked with next breaks, or None."""
     match decide(shown.state):
         case CallModel():
-            folded = answer_request(shown)
+            folded = next_request(shown, estimated_tokens)
         case Compact():
             folded = summary_request(shown)
         case _:
             return None
-    return broken_messages(folded.request) or _broken_digest(folded)
+    return broken_messages(folded.request) or broken_digest(folded)
 
 
 def broken_messages(request: Request) -> str | None:
@@ -124,7 +125,7 @@ def _broken_as_sent(request: Request) -> str | None:
     return provider_rules.broken_rule("/v1/chat/completions", body)
 
 
-def _broken_digest(folded: FoldedRequest) -> str | None:
+def broken_digest(folded: FoldedRequest) -> str | None:
     """The digest that grew along with the conversation is that of the whole request."""
     settings = settings_digest(folded.request)
     anew = request_digest(settings, messages_digest(folded.request.messages))

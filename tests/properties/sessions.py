@@ -61,6 +61,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
+from messagedb_agent.events.strategy import first_last, last_n, token_window
 from messagedb_agent.events.values import (
     Attempt,
     Limits,
@@ -69,7 +70,8 @@ from messagedb_agent.events.values import (
 )
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id
-from messagedb_agent.projections.requests import summary_request
+from messagedb_agent.projections.requests import next_request, summary_request
+from messagedb_agent.projections.window import estimated_tokens
 from tests.given import definition, tool
 from tests.properties.streams import ARGUMENTS, Log, claim
 
@@ -84,6 +86,8 @@ _AGENTS = (
     definition(*_TOOLS),
     definition(*_TOOLS, limits=Limits(calls_per_turn=6, rounds_per_turn=4)),
     definition(*_TOOLS, limits=Limits(tokens_per_thread=60)),
+    definition(*_TOOLS, context=last_n(4)),
+    definition(*_TOOLS, context=first_last(1, 3, sliding=True) | token_window(60)),
 )
 _DURING: tuple[During, ...] = ("queue", "interrupt", "reject")
 _KINDS: tuple[FailureKind, ...] = ("unavailable", "context_overflow", "empty", "cut_off")
@@ -145,6 +149,8 @@ class Session:
                     self.running.append(self.log.add(started).id)
                 case CallModel():
                     started = claim("answer", self.state.interruptions)
+                    folded = next_request(self.log.shown, estimated_tokens)
+                    started = started.model_copy(update={"left_out": folded.left_out})
                     self.running.append(self.log.add(started).id)
 
     def take_over(self, number: int = 0) -> None:

@@ -47,10 +47,12 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
+from messagedb_agent.events.strategy import last_n
 from messagedb_agent.events.values import (
     Attempt,
     ForkPoint,
     Limits,
+    MessageRange,
     ModelParameters,
     ReachedLimit,
     ToolCall,
@@ -79,7 +81,15 @@ AGENTS = (
     definition(
         limits=Limits.model_validate({"tokensPerThread": 5, "costUsdPerThread": "0.5"}),
     ),
+    definition(tool("look", effect="retry"), tool("pay"), context=last_n(3)),
 )
+
+LEFT_OUT = (
+    (MessageRange(last=2),),
+    (MessageRange(first=1, last=3), MessageRange(first=5, last=5)),
+    (MessageRange(first=7, last=1), MessageRange(last=2**53)),
+)
+"""What foreign writers may say that they left out."""
 
 MORE_LIMITS = (
     Limits(),
@@ -215,7 +225,8 @@ def _next(log: Log, a: int, b: int, c: int) -> Event | UnknownEvent:
     state = log.shown.state
     match decide(state):
         case CallModel():
-            return claim("answer", state.interruptions)
+            started = claim("answer", state.interruptions)
+            return started.model_copy(update={"left_out": _pick(LEFT_OUT, a)} if b == 9 else {})
         case Compact():
             return claim("summary", state.interruptions)
         case RunTools(call_ids=ids):

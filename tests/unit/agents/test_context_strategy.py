@@ -21,7 +21,7 @@ from tests.unit.engine.world import (
     types,
 )
 
-OTHER = "last_n:2"
+OTHER = "by_relevance:2"
 
 
 def other(engine: Engine) -> Definition:
@@ -38,7 +38,7 @@ async def started_elsewhere(engine: Engine, thread_id: str = "theirs") -> str:
     return thread_id
 
 
-async def test_another_context_strategy_than_all_is_refused_and_nothing_is_written() -> None:
+async def test_a_context_strategy_that_is_not_known_is_refused_and_nothing_is_written() -> None:
     engine = engine_on(MemoryStore(), scripted("one"))
     attempts: Sequence[Awaitable[Agent]] = (
         engine.create_agent(context_strategy=OTHER),
@@ -51,7 +51,7 @@ async def test_another_context_strategy_than_all_is_refused_and_nothing_is_writt
     assert await engine.threads() == ()
 
 
-async def test_another_context_strategy_is_refused_as_a_change() -> None:
+async def test_a_context_strategy_that_is_not_known_is_refused_as_a_change() -> None:
     engine = engine_on(MemoryStore(), scripted("one"))
     agent = await engine.create_agent(context_strategy="all")
     changes: Sequence[Awaitable[Agent]] = (
