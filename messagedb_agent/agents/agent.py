@@ -62,7 +62,9 @@ class Agent(Filable):
             detached: only write it down; workers answer.
             changes: fields of `Definition` that are to be other than recorded: `model`,
                 `system_prompt`, `parameters`, `limits`, `context` (see `Engine.define`). None
-                leaves a field as it is; the tools are the engine's where no others are named.
+                leaves a field as it is; the tools are the engine's where no others are named. Under
+                `definition`, who the agent is from here on: an `AgentDefinition`, a saved one, or
+                the name of one.
 
         Returns:
             The state that answers the text, or where the turn waits for an approval; where it is

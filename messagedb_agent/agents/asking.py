@@ -18,6 +18,9 @@ from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.agents.what_if import Supposing, branching
+from messagedb_agent.definitions.authoring import AgentDefinition
+from messagedb_agent.definitions.named import Definitions
+from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.errors import LimitReached, ModelError, NotFound
 from messagedb_agent.events.words import Answering
 
@@ -32,6 +35,14 @@ class Asking(Equipment, Reading):
     def turns(self) -> Turns:
         """What takes threads on; workers use it."""
         return Turns(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """The named definitions beside these threads, and templates."""
+        writing = self.writing
+        return Definitions(
+            self.store, self.category, writing.clock, writing.ids, writing.writer, self.shelf
+        )
 
     async def ask(
         self,
@@ -52,7 +63,8 @@ class Asking(Equipment, Reading):
                 Without any the thread is only taken on.
             message_id: a UUID of the caller's, as text, for the message among the commands.
             changes: fields of `Definition` that are other from here on, if there is a `Say`
-                or a `Continue` among the commands; None leaves a field as it is.
+                or a `Continue` among the commands; None leaves a field as it is. Under
+                `definition`, who the agent is from here on, as for `Engine.start`.
             traceparent: the span that a turn which these commands begin is to belong to; see
                 `Engine.start`.
             progress: told of the run while it goes on.
@@ -65,6 +77,7 @@ class Asking(Equipment, Reading):
             where it is detached, the state right behind what was asked.
 
         Raises:
+            NotFound: no definition has this name.
             Refused: the thread's state does not allow it: it is deleted or was never started, it
                 holds an event that needs newer code, a call does not wait, an outcome is not
                 unknown, or a limit of the session is reached and was not raised.
@@ -79,7 +92,7 @@ class Asking(Equipment, Reading):
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; what was written stands.
         """
-        changes = changes or {}
+        changes = await self._with_written(changes or {})
         check_strategy(changes.get("context_strategy"))
         for command in commands:
             if isinstance(command, Start | Redefine):
@@ -141,7 +154,7 @@ class Asking(Equipment, Reading):
             tools: what answers calls that the record does not know.
             ask: asks a person for a result, by tool and arguments; None where none is given.
             progress: told of the run while it goes on.
-            changes: fields of `Definition` that are other in the fork.
+            changes: fields of `Definition`, or a `definition`, that are other in the fork.
 
         Returns:
             The fork's state where it rests. Where it was stopped as the record lacks a call,
@@ -159,10 +172,23 @@ class Asking(Equipment, Reading):
             StoreUnavailable: the store was not reached; a fork may stand there all the same.
         """
         check_strategy(changes.get("context_strategy"))
-        supposing = Supposing(results or {}, tools, ask, changes)
+        written = await self._with_written(changes)
+        supposing = Supposing(results or {}, tools, ask, written)
         begins, differing = await branching(self, agent, self.tools.specs(), supposing)
         rest = await self.turns.fork(begins, (), None, {}, progress, branching=differing)
         return self._settled(rest)
+
+    async def _with_written(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        written = await self._written(changes.get("definition"))
+        return changes if written is None else {**changes, "definition": written}
+
+    async def _written(
+        self, definition: AgentDefinition | SavedDefinition | str | None
+    ) -> AgentDefinition | SavedDefinition | None:
+        """Return a definition as its author wrote it, or the newest one of a name."""
+        if isinstance(definition, str):
+            return await self.definitions.get(definition)
+        return definition
 
     def _agent(self, thread_id: str, seen: View) -> Agent:
         if seen.named_by is None:

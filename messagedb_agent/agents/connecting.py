@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from messagedb_agent.agents.snapshot_policy import (
     snapshot_policy,
 )
 from messagedb_agent.agents.watching import Watching
+from messagedb_agent.definitions.shelf import Shelf
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.llm.model import LanguageModel, Models
@@ -58,6 +60,7 @@ def connect(
     version: str = "v0",
     snapshots: str = DEFAULT_SNAPSHOTS,
     watching: Watching | None = None,
+    templates: str | Path | None = None,
 ) -> Connecting:
     """Return an engine, to be awaited or entered with `async with`, which closes it at the end.
 
@@ -89,6 +92,8 @@ def connect(
             another process reads what came since: `never`, `once` or `every N`, in events.
         watching: watches all threads, such as `messagedb_agent.observability.tracing.Tracing`; who
             gives it closes it.
+        templates: folder with templates of definitions, each a file `NAME.toml`, that stand before
+            those of this package.
 
     Raises:
         RefusedName: the category or the version (at once).
@@ -96,7 +101,8 @@ def connect(
             a model nor finds one, `snapshots` is no policy, a bound on connections is none, or
             what is said of a provider cannot be meant (at once); or neither this package nor
             litellm knows a provider.
-        ConfigurationError: the URL, the role, the password or the database is wrong, a pooler
+        ConfigurationError: there is no such folder of templates (at once); or
+            the URL, the role, the password or the database is wrong, a pooler
             stands before it that keeps no sessions, there can be no embedded server here, or a
             tool is transactional and the store has no transactions.
         StoreUnavailable: the database was not reached, or the embedded server did not start.
@@ -117,7 +123,8 @@ def connect(
             max_inactive_s=max_inactive_connection_lifetime,
         )
     found = finder(models, settings)
-    return _Connecting(url, settings, box, found, category, version, policy, watching)
+    shelf = Shelf(None if templates is None else Path(templates))
+    return _Connecting(url, settings, box, found, category, version, policy, watching, shelf)
 
 
 def _settings(
@@ -149,7 +156,9 @@ class _Connecting:
         version: str,
         snapshots: SnapshotPolicy,
         watching: Watching | None,
+        shelf: Shelf,
     ) -> None:
+        self._shelf = shelf
         self._watching = watching
         self._where = where
         self._settings = settings
@@ -190,6 +199,7 @@ class _Connecting:
             self._snapshots,
             self._watching,
             database,
+            self._shelf,
         )
 
     async def init_schema(self) -> bool:

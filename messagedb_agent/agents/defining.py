@@ -6,6 +6,7 @@ from typing import Any
 import pydantic
 
 from messagedb_agent.definitions.authoring import AgentDefinition
+from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.values import Definition, ToolSpec
@@ -58,13 +59,47 @@ def defined(fields: Mapping[str, Any]) -> Definition:
         raise ValidationError(f"{where}: {why}", field=where) from error
 
 
-def authored(definition: AgentDefinition) -> dict[str, Any]:
+def stated(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a recorded definition that some changes say.
+
+    Args:
+        changes: fields by name, where None leaves a field as it is; and under `definition` what an
+            author wrote, which says more of them: what is given beside it stands before it.
+
+    Raises:
+        ValidationError: what is under `definition` is none, or there is a prompt beside it.
+    """
+    definition = changes.get("definition")
+    fields = {n: v for n, v in changes.items() if v is not None and n != "definition"}
+    if definition is None:
+        return fields
+    if not isinstance(definition, AgentDefinition | SavedDefinition):
+        raise ValidationError(
+            f"definition: a {type(definition).__name__} is none", field="definition"
+        )
+    if "system_prompt" in fields:
+        raise ValidationError(
+            "system_prompt: a definition has its own; give one of them", field="system_prompt"
+        )
+    return {**_authored(definition), **fields}
+
+
+def _authored(written: AgentDefinition | SavedDefinition) -> dict[str, Any]:
     """Return the fields that an author's definition says; what it leaves open is not among them."""
-    said = {"name": definition.name, "model": definition.model, "limits": definition.limits}
+    saved = written if isinstance(written, SavedDefinition) else None
+    definition = written.definition if isinstance(written, SavedDefinition) else written
+    name = definition.name or (saved and saved.name)
+    said = {
+        "name": name,
+        "model": definition.model,
+        "limits": definition.limits,
+        "context_strategy": definition.context,
+    }
     return {
-        "system_prompt": definition.system_prompt,
+        "system_prompt": written.system_prompt,
         "parameters": definition.parameters,
         "tool_names": definition.tools,
+        "revision": saved and saved.place,
         **{name: value for name, value in said.items() if value is not None},
     }
 

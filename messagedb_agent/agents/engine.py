@@ -9,11 +9,11 @@ from messagedb_agent.agent.commands import Say, Start
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.defining import (
     DEFAULTS,
-    authored,
     check_strategy,
     check_there,
     chosen,
     defined,
+    stated,
 )
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.loading import Loading
@@ -21,7 +21,7 @@ from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.closing import Closing
 from messagedb_agent.definitions.authoring import AgentDefinition
-from messagedb_agent.errors import ValidationError
+from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.events.values import Definition
 from messagedb_agent.tools.object_tool import AnyTool
 
@@ -91,14 +91,14 @@ class Engine(Closing, Loading):
         self,
         name: str | None = None,
         *,
-        definition: AgentDefinition | None = None,
+        definition: AgentDefinition | SavedDefinition | None = None,
         **fields: Any,
     ) -> Definition:
         """Return a definition as threads record it, with this engine's tools.
 
         Args:
             name: what the agent is called, `assistant` where nobody says.
-            definition: who the agent is, as its author wrote it.
+            definition: who the agent is, as its author wrote it, or as it was saved.
             fields: fields of `Definition`, which stand before what `definition` says; `model` is
                 `offline` by default, and there is a short prompt for a helpful assistant.
                 `context` is a strategy of `messagedb_agent.context`, or its text: what of the
@@ -110,13 +110,7 @@ class Engine(Closing, Loading):
                 name is not looked up before it is asked.
         """
         check_strategy(fields.get("context_strategy"))
-        if definition is not None and "system_prompt" in fields:
-            raise ValidationError(
-                "system_prompt: a definition has its own; give one of them", field="system_prompt"
-            )
-        given = {**(authored(definition) if definition else {}), **fields}
-        if name is not None:
-            given["name"] = name
+        given = stated({**fields, "definition": definition, "name": name})
         specs, names = self.tools.specs(), given.get("tool_names")
         check_there(specs, names)
         return defined({**DEFAULTS, "tools": chosen(specs, names), **given})
@@ -125,7 +119,7 @@ class Engine(Closing, Loading):
         self,
         name: str | None = None,
         *,
-        definition: AgentDefinition | None = None,
+        definition: AgentDefinition | SavedDefinition | str | None = None,
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         **fields: Any,
@@ -134,7 +128,8 @@ class Engine(Closing, Loading):
 
         Args:
             name: what the agent is called, `assistant` where nobody says.
-            definition: who the agent is, as its author wrote it.
+            definition: who the agent is, as its author wrote it, as it was saved, or by the name it
+                was saved under, which means its newest revision.
             user: whose thread it is.
             metadata: what to note with it, a JSON object.
             fields: fields of `Definition`, such as `system_prompt` and `model`, and `context`; see
@@ -143,18 +138,21 @@ class Engine(Closing, Loading):
         Raises:
             ValidationError: a field is unknown or wrong, a tool that `definition` names is not
                 here, or JSON cannot hold the metadata.
+            NotFound: no definition has this name.
+            IntegrityError: the definition of this name cannot be read here.
             RefusedPayload: the definition with the metadata is larger than the store takes (1 MiB
                 a message by default).
             StoreUnavailable: the store was not reached; the thread may stand there all the same.
         """
-        recorded = self.define(name, definition=definition, **fields)
+        written = await self._written(definition)
+        recorded = self.define(name, definition=written, **fields)
         return await self._begin(recorded, None, user, metadata, None, SILENT)
 
     async def start(
         self,
         text: str,
         *,
-        definition: AgentDefinition | Definition | None = None,
+        definition: AgentDefinition | SavedDefinition | Definition | str | None = None,
         user: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
@@ -166,8 +164,8 @@ class Engine(Closing, Loading):
 
         Args:
             text: what the user says.
-            definition: who the agent is, as its author wrote it, or as `define` makes it, which is
-                the default.
+            definition: who the agent is, as its author wrote it, as it was saved, by the name it
+                was saved under, or as `define` makes it, which is the default.
             user: whose thread it is, and who speaks.
             metadata: what to note with the thread, a JSON object.
             message_id: a UUID of the caller's, as text; a start repeated with it is one thread.
@@ -187,16 +185,18 @@ class Engine(Closing, Loading):
             ValidationError: the text is empty, the message id is no UUID, JSON cannot hold the
                 metadata, a tool that the definition names is not here, or its context strategy is
                 not known.
+            NotFound: no definition has this name.
             RefusedPayload: the text, or the definition with the metadata, is larger than the store
                 takes (1 MiB a message by default).
             DuplicateMessage: the message id is taken by another text or another thread.
             Refused: the thread was started before with this message id, and is deleted by now or
                 holds an event that needs newer code.
-            IntegrityError: the stream is shorter than it was.
+            IntegrityError: the stream is shorter than it was, or the definition of this name cannot
+                be read here.
             StoreUnavailable: the store was not reached; the same again with a message id is safe.
         """
         if not isinstance(definition, Definition):
-            definition = self.define(definition=definition)
+            definition = self.define(definition=await self._written(definition))
         return await self._begin(
             definition,
             Say(text, user),

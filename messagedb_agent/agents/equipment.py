@@ -6,6 +6,7 @@ from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.defining import check_transactional
 from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.agents.watching import Watching
+from messagedb_agent.definitions.shelf import Shelf
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.llm.model import Connected, Models
 from messagedb_agent.store.store import Store
@@ -26,6 +27,7 @@ class Equipment:
         snapshots: how often a long thread's fold is kept.
         watching: watches all threads, such as tracing does; None for nobody.
         database: what the store is connected to; None where the caller brought the store.
+        shelf: where templates of definitions are found.
 
     Raises:
         ConfigurationError: a tool is transactional, and the store has no transactions.
@@ -40,6 +42,7 @@ class Equipment:
     snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
     watching: Watching | None = None
     database: Database | None = None
+    shelf: Shelf = field(default_factory=Shelf)
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)

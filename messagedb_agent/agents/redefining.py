@@ -6,7 +6,7 @@ from typing import Any
 from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
-from messagedb_agent.agents.defining import DEFAULTS, chosen, defined, is_same
+from messagedb_agent.agents.defining import DEFAULTS, check_there, chosen, defined, is_same, stated
 from messagedb_agent.errors import Refused
 from messagedb_agent.events.values import ToolSpec
 from messagedb_agent.projections.conversation import Conversation
@@ -28,13 +28,16 @@ def redefinition(
         shown: the fold of it.
         tools: what there is, where the changes name no others; an agent that was begun with some of
             them by name has those.
-        changes: fields of `Definition`; None leaves a field as it is.
+        changes: fields of `Definition`, and what an author wrote as `definition`; None leaves a
+            field as it is.
 
     Raises:
         ValidationError: a change is wrong.
     """
-    fields = {name: value for name, value in changes.items() if value is not None}
+    fields = stated(changes)
     recorded = shown.definition
+    if changes.get("definition") is not None:
+        check_there(tools, fields["tool_names"])
     tools = chosen(tools, fields.get("tool_names", recorded.tool_names if recorded else None))
     if recorded is not None and not fields and recorded.tools == tools:
         return ()  # nearly always

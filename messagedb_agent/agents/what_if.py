@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from messagedb_agent.agent.state import Stage, State
-from messagedb_agent.agents.defining import chosen, defined
+from messagedb_agent.agents.defining import chosen, defined, stated
 from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult
@@ -141,10 +141,11 @@ def _definition(agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposin
     if recorded is None:
         raise ValidationError("the thread was never started", field="thread")
     if supposing.tools == "live":
-        tools = chosen(here, recorded.tool_names)
+        tools = here
     else:  # nothing runs: no person need allow it, and it is harmless to repeat
         harmless = {"needs_approval": False, "effect": "retry"}
         tools = tuple(tool.model_copy(update=harmless) for tool in recorded.tools)
     limits = agent.view.conversation.state.limits
-    given = {name: value for name, value in supposing.changes.items() if value is not None}
+    given = stated(supposing.changes)
+    tools = chosen(tools, given.get("tool_names", recorded.tool_names))
     return defined({**dict(recorded), "limits": limits, "tools": tools, **given})

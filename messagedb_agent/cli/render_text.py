@@ -27,6 +27,7 @@ _WORDS = {
     "ending": "asked to end",
     "ended": "ended",
     "fork": "forked from",
+    "defined": "definition",
     "redefined": "the agent has changed",
     "limit": "limit reached",
     "foreign": "not an event of ours",

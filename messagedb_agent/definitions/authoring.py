@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self
 
 import pydantic
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from messagedb_agent.definitions.prompt import compiled
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.codec import clean_text
+from messagedb_agent.events.strategy import ContextStrategy, parsed
 from messagedb_agent.events.values import Limits, ModelParameters, Value
 
 
@@ -24,6 +25,14 @@ def _said(value: str) -> str:
     if not value:
         raise ValueError("it is empty")
     return value
+
+
+def _strategy(value: object) -> object:
+    """Return a strategy as its text; None is none."""
+    try:
+        return None if value is None else str(parsed(str(value)))
+    except ValidationError as error:
+        raise ValueError(str(error).removeprefix(f"{error.field}: ")) from error
 
 
 Text = Annotated[str, AfterValidator(_text)]
@@ -62,6 +71,8 @@ class AgentDefinition(Value):
         parameters: settings of its model calls.
         tools: names of the tools it has, out of those that are there; None for all of these.
         limits: bounds of its turns and of the session; None as for the name.
+        context: what of a conversation the model is shown, a strategy of `messagedb_agent.context`
+            or its text, which is kept; None as for the name.
 
     Raises:
         ValidationError: a field is unknown, empty, or wrong; `field` is its name.
@@ -78,6 +89,7 @@ class AgentDefinition(Value):
     parameters: ModelParameters = ModelParameters()
     tools: Annotated[Sequence[ToolName], AfterValidator(tuple)] | None = None
     limits: Limits | None = None
+    context: Annotated[ContextStrategy | str, BeforeValidator(_strategy)] | None = None
 
     @model_validator(mode="wrap")
     @classmethod

@@ -137,6 +137,20 @@ class Limits(Value):
     cost_usd_per_thread: DecimalText | None = None
 
 
+class Revision(Value):
+    """A revision of a named definition, and where it stands.
+
+    Attributes:
+        stream_name: full name of the stream of its name.
+        position: its position there, from 0: which revision it is.
+        event_id: id of the event that saved it.
+    """
+
+    stream_name: str
+    position: Count
+    event_id: str
+
+
 class Definition(Value):
     """All that decides how an agent answers.
 
@@ -152,6 +166,8 @@ class Definition(Value):
             one that is not known, all is shown.
         tool_names: names of the tools that it is to have, of those that are there wherever it goes
             on; None for all of these.
+        revision: the named definition that it was made of; what was given beside that stands before
+            it. None where there is none.
 
     Raises:
         pydantic.ValidationError: a field is unknown or wrong. `Engine.define` raises the
@@ -166,6 +182,7 @@ class Definition(Value):
     limits: Limits = Limits()
     context_strategy: str = "all"
     tool_names: tuple[str, ...] | None = None
+    revision: Revision | None = None
 
 
 class MessageRange(Value):

@@ -20,6 +20,7 @@ ItemKind = Literal[
     "ending",
     "ended",
     "fork",
+    "defined",
     "redefined",
     "title",
     "tags",
@@ -30,8 +31,9 @@ ItemKind = Literal[
     "unreadable",
 ]
 """What an item is. `note`: what really happened to a call of unknown outcome; `summary`: what
-stands for the conversation so far; `ending`: somebody asked that the session end; `foreign`: a
-message of a type that is not ours; `unreadable`: one of our types whose data cannot be read."""
+stands for the conversation so far; `defined`: the named definition that the agent is of; `ending`:
+somebody asked that the session end; `foreign`: a message of a type that is not ours; `unreadable`:
+one of our types whose data cannot be read."""
 
 CallOutcome = Literal[
     "requested",

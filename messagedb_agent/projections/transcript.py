@@ -42,7 +42,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import Definition, EventPlace, Limits, ToolCall
+from messagedb_agent.events.values import Definition, EventPlace, Limits, Revision, ToolCall
 from messagedb_agent.projections.dropped import given_results, left_out
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.items import CallOutcome, Item, ItemKind, OutcomeSource, ShownCall
@@ -198,10 +198,19 @@ def _unknown(before: Transcript, event: UnknownEvent, recorded: Recorded) -> Tra
 
 
 def _started(after: Transcript, started: SessionStarted, recorded: Recorded) -> Transcript:
+    before = after.definition and after.definition.revision
     after = _settled(changed(after, definition=started.definition))
-    if (fork := started.forked_from) is None:
+    if (fork := started.forked_from) is not None:
+        after = _said(after, recorded, "fork", f"{fork.stream_name}/{fork.position}")
+    revision = started.definition.revision
+    if revision is None or revision == before:
         return after
-    return _said(after, recorded, "fork", f"{fork.stream_name}/{fork.position}")
+    return _said(after, recorded, "defined", _revision(revision))
+
+
+def _revision(revision: Revision) -> str:
+    """Name a revision as a person does."""
+    return f"{revision.stream_name.partition('-')[2]}, revision {revision.position}"
 
 
 def _replied(after: Transcript, reply: LlmResponseReceived, recorded: Recorded) -> Transcript:
@@ -267,7 +276,9 @@ def _raised(limits: Limits) -> str:
 
 
 def _changes(old: Definition | None, new: Definition) -> str:
-    """Name what is another than before, the model with its new name."""
+    """Name what is another than before, model and named definition with what they are now."""
     names = [n for n in Definition.model_fields if getattr(old, n, None) != getattr(new, n)]
     shown = {"model": f"model {new.model}", "name": f"name {new.name}"}
+    if new.revision is not None:
+        shown["revision"] = f"definition {_revision(new.revision)}"
     return ", ".join(shown.get(name, name.replace("_", " ")) for name in names)

@@ -15,6 +15,7 @@ MAX_STREAM_NAME_BYTES = 1000  # the index on stream names refuses about 2,600 in
 RESERVED_TYPES = frozenset({"command", "position", "snapshot"})
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
+_DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
@@ -84,6 +85,35 @@ def thread_stream(category: str, version: str, thread_id: str) -> str:
         RefusedName: the category, the version or the thread id.
     """
     return f"{thread_category(category, version)}-{checked_thread_id(thread_id)}"
+
+
+def definitions_category(category: str) -> str:
+    """Return the category of the named definitions that stand beside threads: `agentDefinition`.
+
+    Args:
+        category: a normalised category name of threads, such as `agent`.
+
+    Raises:
+        RefusedName: the category.
+    """
+    return f"{_word('category', category)}Definition"
+
+
+def definition_stream(category: str, name: str) -> str:
+    """Return the stream of a named definition, such as `agentDefinition-support`.
+
+    Raises:
+        RefusedName: the category, or the name.
+    """
+    if not is_definition_name(name):
+        why = "is not 1 to 100 of the characters A-Z a-z 0-9 _ -, a letter or digit first"
+        raise _refused("definition", name, why)
+    return f"{definitions_category(category)}-{name}"
+
+
+def is_definition_name(name: str) -> bool:
+    """Say whether a definition, or a template, may have this name."""
+    return _DEFINITION.fullmatch(name) is not None
 
 
 def beside(category: str, kind: str, identifier: str) -> str:

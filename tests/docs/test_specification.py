@@ -32,6 +32,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     "forkedFrom": values.ForkPoint,
     "limits": values.ReachedLimit,
     "takenFrom": values.EventPlace,
+    "revision": values.Revision,
 }
 # Published kinds: added to, never edited. Readers of old streams meet them for ever.
 MODEL_FAILURES = [

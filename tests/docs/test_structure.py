@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "projections": frozenset({"changing", "errors", "ids", "records", "events", "agent"}),
     "llm": frozenset({"containing", "errors", "clock", "events"}),
     "tools": frozenset({"containing", "errors", "clock", "events"}),
-    "definitions": frozenset({"errors", "events"}),
+    "definitions": frozenset({"errors", "clock", "ids", "records", "events", "store"}),
     "engine": frozenset(
         {
             "changing",

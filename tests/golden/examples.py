@@ -44,6 +44,7 @@ from messagedb_agent.events.values import (
     ModelParameters,
     Price,
     ReachedLimit,
+    Revision,
     ToolCall,
     ToolSpec,
     Usage,
@@ -115,6 +116,7 @@ _PRICE = Price.model_validate(
     {"inputUsd": "1", "outputUsd": "5.00", "cachedInputUsd": "0.10", "cacheWriteUsd": "1.25"}
 )
 
+_REVISION = Revision(stream_name="agentDefinition-support", position=3, event_id=_CLAIM)
 _PLACE = EventPlace(stream_name="agent:v0-parent", position=12)
 
 _EVENTS: tuple[Event, ...] = (
@@ -221,6 +223,9 @@ _EVENTS: tuple[Event, ...] = (
 _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are for
     "AgentRedefined.chosen": AgentRedefined(
         definition=_DEFINITION.model_copy(update={"tool_names": ("calculate", "look")})
+    ),
+    "AgentRedefined.revision": AgentRedefined(
+        definition=_DEFINITION.model_copy(update={"revision": _REVISION})
     ),
     "SessionStarted.answered": SessionStarted(
         thread_id="0f8fad5b-d9cb-469f-a165-70867728950e",

@@ -3,6 +3,7 @@
 import pytest
 
 from messagedb_agent import AgentDefinition
+from messagedb_agent.context import last_n
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.schema import AgentRedefined
 from messagedb_agent.events.values import Limits, ModelParameters
@@ -25,7 +26,12 @@ async def test_an_agent_begins_with_the_prompt_and_the_settings_of_its_definitio
     engine = engine_on(MemoryStore(), model, look)
     parameters, limits = ModelParameters(max_tokens=70), Limits(calls_per_turn=5)
     written = AgentDefinition(
-        role="A clerk.", name="Ada", model="m-1", parameters=parameters, limits=limits
+        role="A clerk.",
+        name="Ada",
+        model="m-1",
+        parameters=parameters,
+        limits=limits,
+        context=last_n(4),
     )
     agent = await engine.start("hello", definition=written)
     recorded = agent.definition
@@ -33,6 +39,7 @@ async def test_an_agent_begins_with_the_prompt_and_the_settings_of_its_definitio
     assert recorded == engine.define(definition=written)
     assert (recorded.name, recorded.model) == ("Ada", "m-1")
     assert (recorded.parameters, recorded.limits) == (parameters, limits)
+    assert recorded.context_strategy == "last_n:4"
     assert recorded.system_prompt == written.system_prompt == model.requests[0].system_prompt
     assert [spec.name for spec in recorded.tools] == ["look"]
     assert (await engine.verify(agent.thread_id)).finding is None

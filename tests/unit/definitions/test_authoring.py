@@ -64,6 +64,7 @@ def test_what_the_model_is_asked_with_is_no_part_of_the_prompt() -> None:
         parameters=ModelParameters(max_tokens=7),
         tools=["echo"],
         limits=Limits(calls_per_turn=3),
+        context="last_n:20",
     )
     assert dressed.system_prompt == bare.system_prompt
 
@@ -86,6 +87,7 @@ def test_what_the_model_is_asked_with_is_no_part_of_the_prompt() -> None:
         ("tools.0", {"role": "x", "tools": ["two words"]}),
         ("limits.calls_per_turn", {"role": "x", "limits": {"calls_per_turn": 0}}),
         ("parameters.temperature", {"role": "x", "parameters": {"temperature": "hot"}}),
+        ("context", {"role": "x", "context": "some:20"}),
         ("aim", {"role": "x", "aim": "a field that there is not"}),
     ],
 )
