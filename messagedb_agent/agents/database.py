@@ -219,6 +219,20 @@ class Database:
 
         await install_views(await self.url(admin=self.address is None))
 
+    async def install_search(self) -> None:
+        """Make what a search reads, as the owner; the embedded server has it from the start.
+
+        It is empty at first, and is brought up to date by each search.
+
+        Raises:
+            ConfigurationError: the URL is none, or its role may not install.
+            StoreUnavailable: the database was not reached.
+            StoreError: something else is in the way.
+        """
+        from messagedb_agent.store.search_index import install_search
+
+        await install_search(await self.url(admin=self.address is None))
+
     async def drop_snapshots(self, category: str, thread_ids: Collection[str] | None = None) -> int:
         """Delete the snapshots of threads, as the owner; the next turns fold all of them again.
 

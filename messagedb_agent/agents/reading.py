@@ -14,6 +14,7 @@ from messagedb_agent.agents.finding import (
     shortest_prefix,
 )
 from messagedb_agent.agents.measuring import measure
+from messagedb_agent.agents.searching import SearchHit, search, searchable
 from messagedb_agent.agents.snapshot_check import verify_all
 from messagedb_agent.agents.waiting import WaitingCall, waiting_calls
 from messagedb_agent.engine.findings import Verification
@@ -146,6 +147,46 @@ class Reading:
         async for recorded in read_events(self.store, self._stream(thread_id), until=at):
             state = projection.evolve(state, recorded)
         return state
+
+    async def search(
+        self, text: str, *, user: str | None = None, limit: int = 20
+    ) -> tuple[SearchHit, ...]:
+        """Search what users and models said in all threads, but for those that are deleted.
+
+        Args:
+            text: words that a message must have, all of them; those in double quotes one right
+                behind the other. A word is a run of letters and digits, in upper or lower case.
+            user: only threads of this user, as their first event says, and forks of them.
+            limit: how many messages at most; none where it is below 1.
+
+        Returns:
+            The messages that fit best, the best first, and of equal ones the newest. What forks
+            share is found once, in the thread where it stands.
+
+        Raises:
+            ValidationError: there is no word in the text, or more than 64 are, or nobody can be
+                called so.
+            ConfigurationError: the database has no index for it (`db install --search`), or the
+                store cannot be searched.
+            StoreUnavailable: the store was not reached.
+        """
+        return await search(self.store, self._stream_category, text, user, limit)
+
+    async def index_search(self, *, anew: bool = False) -> int:
+        """Take in what a search reads, as each search does; the first time that may last.
+
+        Args:
+            anew: forget all that was taken in of this category first.
+
+        Returns:
+            How many messages were taken in.
+
+        Raises:
+            ConfigurationError: the database has no index for it (`db install --search`), or the
+                store cannot be searched.
+            StoreUnavailable: the store was not reached.
+        """
+        return await searchable(self.store).index(self._stream_category, anew=anew)
 
     async def stats(self, thread_id: str, *, at: int | None = None) -> ThreadStats:
         """Return a thread in numbers: messages, bytes, tokens, cost, tool calls, time.

@@ -26,11 +26,14 @@ def _install(
     views: Annotated[
         bool, typer.Option("--views", help="Also SQL views of threads; as the owner.")
     ] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Also what `search` reads; as the owner.")
+    ] = False,
 ) -> int:
     """Put Message DB into the database that the settings name."""
     from messagedb_agent.cli import operations
 
-    return operations.install(common, views=views)
+    return operations.install(common, views=views, search=search)
 
 
 @command(group, "url")
@@ -62,6 +65,19 @@ def _snapshots(
     from messagedb_agent.cli import snapshots
 
     return snapshots.snapshots(common, snapshots.Snapshots(thread, take_all, drop))
+
+
+@command(group, "reindex")
+def _reindex(
+    common: Common,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Forget what was taken in, and take in all.")
+    ] = False,
+) -> int:
+    """Take in what `search` reads, as each search does; the first time that may last."""
+    from messagedb_agent.cli import searching
+
+    return searching.reindex(common, anew=anew)
 
 
 @command(group, "stop")

@@ -132,6 +132,27 @@ def _list(
     return viewing.list_threads(common, viewing.Listing(limit, user, tag, archived), form)
 
 
+@command(group, "search", "Look")
+def _search(
+    common: Common,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WORD...", help="What a message must have; '\"two words\"' stand together."
+        ),
+    ],
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In threads of this user alone.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MAX_LISTED, help="How many, at most.")] = 20,
+    form: Form = "text",
+) -> int:
+    """Search what was said in all threads; the best first, and of equal ones the newest."""
+    from messagedb_agent.cli import searching
+
+    return searching.search(common, " ".join(words), user, limit, form)
+
+
 @command(group, "approvals", "Look")
 def _approvals(
     common: Common,

@@ -22,14 +22,17 @@ def status(common: Common) -> int:
     return exit_code_of(found.problem)
 
 
-def install(common: Common, *, views: bool) -> int:
-    """Put Message DB into the database, and views of threads where they are asked for."""
+def install(common: Common, *, views: bool, search: bool) -> int:
+    """Put Message DB into the database, and what else is asked for: views, what a search reads."""
     database = set_up(common).database
     was_missing = run(database.install())
     note("Message DB is installed" if was_missing else "Message DB was there; nothing is changed")
     if views:
         run(database.install_views())
         note("the views are installed, in the schema messagedb_agent")
+    if search:
+        run(database.install_search())
+        note("what a search reads is installed, in the schema messagedb_agent")
     return ExitCode.OK
 
 

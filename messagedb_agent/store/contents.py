@@ -30,7 +30,7 @@ def normalised(message: NewMessage) -> NewMessage:
 
 def has_text(message: Message) -> bool:
     """Say whether it holds a text that is more than white space."""
-    text = _values(message).get("text")
+    text = values_of(message).get("text")
     return isinstance(text, str) and bool(text.strip(" \t\n\r"))
 
 
@@ -40,7 +40,7 @@ def is_answered(asked: Message, later: Message, question: Question) -> bool:
         return True
     if later.type not in question.answers:
         return False
-    one, other = (_values(message).get(question.key, _ABSENT) for message in (asked, later))
+    one, other = (values_of(message).get(question.key, _ABSENT) for message in (asked, later))
     return _ABSENT not in (one, other) and jsonb.is_equal(one, other)
 
 
@@ -48,19 +48,19 @@ def holds(message: Message, holding: Holding | None) -> bool:
     """Say whether a message's data hold a text in an array; None holds of any."""
     if holding is None:
         return True
-    array = _values(message).get(holding.key)
+    array = values_of(message).get(holding.key)
     return isinstance(array, list) and holding.text in array
 
 
 def begins(first: Message, beginning: Beginning) -> bool:
     """Say whether the first message of a stream is such a beginning."""
-    value: Any = _values(first) if first.type == beginning.type else None
+    value: Any = values_of(first) if first.type == beginning.type else None
     for key in beginning.path:
         value = value.get(key) if isinstance(value, dict) else None
     return isinstance(value, str) and value in beginning.texts
 
 
-def _values(message: Message) -> Mapping[str, Any]:
+def values_of(message: Message) -> Mapping[str, Any]:
     data = None if message.data is None else jsonb.parse(message.data)
     return data if isinstance(data, dict) else {}
 

@@ -20,6 +20,8 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uui
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Appended, Message, NewMessage
+from messagedb_agent.store.search_scan import scan
+from messagedb_agent.store.searchable import Match
 from messagedb_agent.store.store import Beginning, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
@@ -27,6 +29,7 @@ from messagedb_agent.store.stream_name import (
     check_prefix,
     check_stream,
 )
+from messagedb_agent.store.words import Query
 
 
 class MemoryStore:
@@ -247,6 +250,22 @@ class MemoryStore:
             )
         )
         return list(islice(asking, max(0, limit)))
+
+    async def search(
+        self, category: str, query: Query, *, user: str | None = None, limit: int
+    ) -> Sequence[Match]:
+        """Return the messages that fit best; see `Searchable.search`. All are looked through."""
+        self._check_open()
+        check_category(category)
+        messages = self._categories.get(category, [])
+        found = scan(category, messages, self._streams, self._by_id.get, query, user)
+        return found[: max(0, limit)]
+
+    async def index(self, category: str, *, anew: bool = False) -> int:
+        """Take nothing in: all is looked through; see `Searchable.index`."""
+        self._check_open()
+        check_category(category)
+        return 0
 
     async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
         """Return the names of the streams that begin so; see `Directory.begun_with`."""

@@ -11,7 +11,7 @@ from psycopg.rows import args_row
 
 from messagedb_agent.closing import Closing
 from messagedb_agent.errors import RefusedPayload, StoreUnavailable
-from messagedb_agent.store import directory
+from messagedb_agent.store import directory, search_index
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
 from messagedb_agent.store.grouping import Group
@@ -24,6 +24,7 @@ from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.pooler import require_sessions
 from messagedb_agent.store.report import check
 from messagedb_agent.store.rows import SELECT, SELECT_OF_TABLE, TIME
+from messagedb_agent.store.searchable import Match
 from messagedb_agent.store.server_errors import (
     Where,
     is_transient,
@@ -40,6 +41,7 @@ from messagedb_agent.store.stream_name import (
 )
 from messagedb_agent.store.transaction import OpenTransaction, Transactions
 from messagedb_agent.store.tries import Tries
+from messagedb_agent.store.words import Query
 
 T = TypeVar("T")
 
@@ -291,6 +293,25 @@ class MessageDbStore(Closing):
         """Return the names of the streams that begin so; see `Directory.begun_with`."""
         check_category(category)
         return await directory.begun_with(self._rows, category, beginning, limit)
+
+    async def search(
+        self, category: str, query: Query, *, user: str | None = None, limit: int
+    ) -> Sequence[Match]:
+        """Return the messages that fit best; see `Searchable.search`. The index is taken on."""
+        await self.index(category)
+        return await self._retrying(
+            partial(search_index.find, category=category, query=query, user=user, limit=limit)
+        )
+
+    async def index(self, category: str, *, anew: bool = False) -> int:
+        """Take in what is new, a page in each transaction; see `Searchable.index`."""
+        check_category(category)
+        count, has_more = 0, True
+        while has_more:
+            take_in = partial(search_index.take_in, category=category, anew=anew)
+            taken, has_more = await self._retrying(take_in)
+            count, anew = count + taken, False
+        return count
 
     async def _writing(
         self, category: str, work: Callable[[Connection], Awaitable[list[Appended]]]

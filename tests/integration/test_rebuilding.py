@@ -1,7 +1,7 @@
 """What is derived from threads can be removed and made again, and every answer stays the same.
 
-That is snapshots and views. Positions of consumers are derived from nothing: they alone say what
-was handled.
+That is snapshots, views and what a search reads. Positions of consumers are derived from nothing:
+they alone say what was handled.
 """
 # ruff: noqa: S608 - the names of views are this file's own
 
@@ -25,6 +25,7 @@ from messagedb_agent.projections.summary import summary
 from messagedb_agent.projections.transcript import transcript
 from messagedb_agent.projections.usage import usage
 from messagedb_agent.store.derived import drop_snapshots
+from messagedb_agent.store.search_index import install_search
 from messagedb_agent.store.views import install_views
 from tests.integration.test_views import NAMES
 from tests.properties.test_determinism import bytes_of
@@ -47,6 +48,7 @@ def databases(store_urls: StoreUrls, admin_url: str) -> Iterator[tuple[str, str]
     with scratch_database(store_urls) as url:
         owner = urlsplit(admin_url)._replace(path=urlsplit(url).path).geturl()
         asyncio.run(install_views(owner))
+        asyncio.run(install_search(owner))
         asyncio.run(_threads(url))
         yield url, owner
 
@@ -80,6 +82,12 @@ async def answers(url: str) -> list[Any]:
     return found
 
 
+async def searches(url: str) -> list[Any]:
+    """Return what is found of what was said."""
+    async with connect(url) as engine:
+        return [await engine.search(text) for text in ("hello", "what", "really", "5")]
+
+
 def rows_of_views(url: str) -> list[Any]:
     """Return what the views show of threads; `events` shows every row there is."""
     with psycopg.connect(url) as connection:
@@ -103,13 +111,19 @@ async def test_all_that_is_derived_can_be_removed_and_made_again(
 ) -> None:
     url, owner = databases
     before, views = await answers(url), rows_of_views(url)
+    found = await searches(url)
+    assert all(found)
     count = count_of(url, "snapshot")
     assert await drop_snapshots(owner, "agent:v0", None) == count > 0
     with psycopg.connect(owner) as connection:
         connection.execute("DROP SCHEMA messagedb_agent CASCADE")
     assert count_of(url, "snapshot") == 0
     assert await answers(url) == before
+    with pytest.raises(ConfigurationError, match="db install --search"):
+        await searches(url)
     await install_views(owner)
+    await install_search(owner)
+    assert await searches(url) == found
     async with connect(url, tools=[pay], snapshots=POLICY) as engine:
         for thread_id in await thread_ids(engine):
             await engine.write_snapshot(thread_id)

@@ -15,6 +15,7 @@ from messagedb_agent.store.embedded.paths import Places, own_folder
 from messagedb_agent.store.embedded.postmaster import environment
 from messagedb_agent.store.embedded.values import url_of
 from messagedb_agent.store.install import install
+from messagedb_agent.store.search_index import install_search
 
 # Nobody but the server's account and root gets through the folder to the socket, so a name is
 # enough there; there is no line for any network.
@@ -80,7 +81,7 @@ def write_hba(places: Places) -> None:
 
 
 async def prepare(places: Places) -> None:
-    """Make the database and install Message DB, where that has not been done.
+    """Make the database and install Message DB, and what a search reads, where it is not there.
 
     Raises:
         StoreError: it failed; nothing half done stays.
@@ -96,6 +97,7 @@ async def prepare(places: Places) -> None:
     except psycopg.Error as error:
         raise StoreUnavailable(f"the embedded server does not answer: {error}") from error
     await install(url_of(places.run, role="postgres"))
+    await install_search(url_of(places.run, role="postgres"))
     await _let_the_owner_find_the_functions(places)
 
 
