@@ -93,12 +93,20 @@ def _panel(title: str, rows: Sequence[Row], width: int) -> Iterable[str]:
     for name, meaning in rows:
         wrapped = textwrap.wrap(meaning, inner - column - 2) or [""]
         if len(name) > column:
-            yield f"{side} {name.ljust(inner)} {side}"
+            yield from (f"{side} {part.ljust(inner)} {side}" for part in _broken(name, inner))
             name = ""
         for index, part in enumerate(wrapped):
             first = (name if index == 0 else "").ljust(column)
             yield f"{side} {f'{first}  {part}'.ljust(inner)} {side}"
     yield low_left + line * (width - 2) + low_right
+
+
+def _broken(name: str, width: int) -> Sequence[str]:
+    """Return an option and what it takes, as lines; broken behind one of the words it may be."""
+    if len(name) <= width:
+        return (name,)
+    cut = name.rfind("|", 0, width) + 1 or width
+    return (name[:cut], *_broken(f"  {name[cut:]}", width))
 
 
 def _can_draw() -> bool:
