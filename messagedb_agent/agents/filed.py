@@ -10,6 +10,7 @@ from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import (
     SessionArchived,
+    SessionDeleted,
     SessionStarted,
     SessionTagged,
     SessionUnarchived,
@@ -25,6 +26,10 @@ MAX_FOUND = 10_000
 _MOST_EVENTS = 1_000  # about the tags of one thread, or about its archiving, that are looked at
 _FILING = (SessionTagged, SessionArchived, SessionUnarchived)
 _ARCHIVED = Question(SessionArchived.__name__, ends=(SessionUnarchived.__name__,))
+
+
+DELETED = Question(SessionDeleted.__name__, ends=(SessionStarted.__name__,))
+"""What says that a thread is deleted; a start behind it begins another in its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,10 @@ class Filing:
             raise ValidationError(f"no user is called {self.user!r}", field="user")
 
     def fits(self, seen: Summary) -> bool:
-        """Say whether a thread is meant."""
+        """Say whether a thread is meant; a deleted one never is."""
         return (
-            seen.state.archived == self.archived
+            not seen.state.deleted
+            and seen.state.archived == self.archived
             and (self.user is None or seen.user == self.user)
             and (self.tag is None or self.tag in seen.state.tags)
         )
@@ -75,6 +81,11 @@ async def candidates(store: Directory, category: str, filing: Filing) -> frozens
 async def archived(store: Directory, category: str, streams: Collection[str]) -> frozenset[str]:
     """Return those of some streams that are archived; the server goes through their rows."""
     return await _asked(store, category, _ARCHIVED, streams) if streams else frozenset()
+
+
+async def deleted(store: Directory, category: str, streams: Collection[str]) -> frozenset[str]:
+    """Return those of some streams that are deleted; the server goes through their rows."""
+    return await _asked(store, category, DELETED, streams) if streams else frozenset()
 
 
 async def filed(store: Directory, stream: str, until: int, types: Mapping[str, TypeRows]) -> State:

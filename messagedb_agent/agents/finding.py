@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from messagedb_agent.agents.filed import Filing, archived, candidates
+from messagedb_agent.agents.filed import Filing, archived, candidates, deleted
 from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
 from messagedb_agent.projections.summary import Status, Summary
@@ -96,7 +96,7 @@ async def list_threads(
     """Return the threads with the newest events that are meant, newest first.
 
     Only the threads that are listed are read, and of each no more than a bounded part; those that
-    are looked at in vain, as they are archived, are as many as are listed.
+    are looked at in vain, as they are archived or deleted, are as many as are listed.
     """
     listed, counts = list[Listed](), Counts(store)
     ends: dict[str, int] = {}
@@ -117,8 +117,8 @@ async def _meant(
 ) -> AsyncIterator[StreamHead]:
     """Yield the streams with the newest events that may be meant.
 
-    Behind as many as are wanted, those that are archived are left out: many may have been put away
-    one after the other, and so be the newest.
+    Behind as many as are wanted, those that are archived or deleted are left out: many may have
+    been put away one after the other, and so be the newest.
     """
     if limit < 1:
         return
@@ -129,9 +129,11 @@ async def _meant(
         chunks = _in_chunks(await store.heads_of(threads), limit)
     is_first = streams is None
     async for heads in chunks:
-        away = frozenset[str]()
-        if not is_first and not filing.archived:
-            away = await archived(store, category, [head.stream_name for head in heads])
+        away, names = frozenset[str](), [head.stream_name for head in heads]
+        if not is_first:
+            away = await deleted(store, category, names)
+            if not filing.archived:
+                away |= await archived(store, category, names)
         is_first = False
         for head in heads:
             if head.stream_name not in away:

@@ -1,6 +1,7 @@
 """Agents by their ids and names: states of threads, found and read."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from functools import cached_property
 
 from messagedb_agent import ids
@@ -8,10 +9,20 @@ from messagedb_agent.agent.commands import Delete
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.finding import is_thread
+from messagedb_agent.agents.paging import (
+    AgentPage,
+    Cursor,
+    check_limit,
+    count_threads,
+    first_place,
+    named_first,
+    newest_first,
+)
 from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.view import View
-from messagedb_agent.errors import NotFound
+from messagedb_agent.errors import IntegrityError, NotFound, ValidationError
 from messagedb_agent.store.message import Message
+from messagedb_agent.store.store import StreamHead
 from messagedb_agent.store.stream_name import id_of
 
 
@@ -85,6 +96,69 @@ class Loading(Asking):
         thread_id = await self.find_thread(thread)
         return self._agent(thread_id, await self.turns.latest(thread_id))
 
+    async def list_agents(self, limit: int = 100, after: str | None = None) -> AgentPage[Agent]:
+        """Return the newest state of each thread, newest first, page by page.
+
+        Deleted threads are left out, archived ones are not. A thread that moves on between two
+        pages is on one of them all the same, and once; what was begun since the first is on none.
+
+        Args:
+            limit: how many at most, up to 1,000. Each is folded, from a snapshot where there is
+                one; `threads` lists many in less time.
+            after: what the page before says is `after`; None begins anew.
+
+        Returns:
+            The agents; `after` says where the next page begins.
+
+        Raises:
+            ValidationError: the limit is no such number, or no page has given `after`.
+            StoreUnavailable: the store was not reached.
+        """
+        check_limit(limit)
+        place = await self._place(after)
+        if place is None:
+            return AgentPage()
+        heads = newest_first(self.store, self._stream_category, place, limit)
+        return await self._page(place, heads, limit)
+
+    async def find_by_name(
+        self, name: str, limit: int = 100, after: str | None = None
+    ) -> AgentPage[Agent]:
+        """Return the newest state of each thread whose agent is called so, page by page.
+
+        It is the name in force that is asked for, and it must be the whole name. Of more than
+        10,000 threads that were begun with it, or given it later, only the last are looked at.
+
+        Args:
+            name: what the agent is called.
+            limit: how many at most, up to 1,000.
+            after: what the page before says is `after`; None begins anew.
+
+        Returns:
+            The agents, in the order of `list_agents`, without those of deleted threads.
+
+        Raises:
+            ValidationError: the name is empty, the limit is no such number, or no page has given
+                `after`.
+            StoreUnavailable: the store was not reached.
+        """
+        check_limit(limit)
+        if not name:
+            raise ValidationError("name: it is empty", field="name")
+        place = await self._place(after)
+        if place is None:
+            return AgentPage()
+        heads = named_first(self.store, self._stream_category, place, limit, name)
+        return await self._page(place, heads, limit, name)
+
+    async def count_agents(self) -> int:
+        """Return how many threads there are, without those that are deleted.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        return await count_threads(self.store, self._stream_category)
+
     async def delete(
         self, agent: Agent, *, by: str | None = None, reason: str | None = None
     ) -> Agent:
@@ -109,6 +183,36 @@ class Loading(Asking):
             StoreUnavailable: the store was not reached; asking again is safe.
         """
         return await self.ask(agent, Delete(by, reason))
+
+    async def _place(self, after: str | None) -> Cursor | None:
+        if after is not None:
+            return Cursor.read(after)
+        return await first_place(self.store, self._stream_category)
+
+    async def _page(
+        self,
+        place: Cursor,
+        heads: AsyncGenerator[StreamHead, None],
+        limit: int,
+        name: str | None = None,
+    ) -> AgentPage[Agent]:
+        agents, unreadable = list[Agent](), dict[str, IntegrityError]()
+        after: str | None = None
+        async with aclosing(heads):
+            async for head in heads:
+                if len(agents) == limit:
+                    return AgentPage(tuple(agents), after, unreadable)
+                after, thread_id = place.at(head), id_of(head.stream_name) or ""
+                try:
+                    agent = self._agent(thread_id, await self.turns.latest(thread_id))
+                except NotFound:  # it is gone meanwhile
+                    continue
+                except IntegrityError as error:
+                    unreadable[thread_id] = error
+                    continue
+                if agent.status != "deleted" and name in (None, agent.name):
+                    agents.append(agent)
+        return AgentPage(tuple(agents), None, unreadable)
 
     def _is_here(self, message: Message) -> bool:
         stream, category = message.stream_name, self._stream_category

@@ -79,13 +79,13 @@ class Reading:
         tag: str | None = None,
         archived: bool = False,
     ) -> tuple[Listed, ...]:
-        """Return the threads with the newest events, newest first; archived ones are left out.
+        """Return the threads with the newest events, newest first; deleted ones are left out.
 
         Args:
             limit: how many at most; none where it is below 1.
             user: only threads of this user, as their first event says, and forks of them.
             tag: only threads that have this tag.
-            archived: only those that are archived, in place of those that are not.
+            archived: only those that are archived; else they are left out.
 
         Raises:
             ValidationError: nobody can be called so, or there can be no such tag.

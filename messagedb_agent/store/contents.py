@@ -53,7 +53,7 @@ def holds(message: Message, holding: Holding | None) -> bool:
 
 
 def begins(first: Message, beginning: Beginning) -> bool:
-    """Say whether the first message of a stream is such a beginning."""
+    """Say whether a message is such a beginning, wherever it stands."""
     value: Any = values_of(first) if first.type == beginning.type else None
     for key in beginning.path:
         value = value.get(key) if isinstance(value, dict) else None

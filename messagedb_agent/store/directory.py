@@ -36,6 +36,15 @@ LEFT JOIN (
 ) AS head ON true
 ORDER BY head.global_position DESC
 """
+# The same, as the streams stood at a global position: what came later is left out of account.
+_NEWEST_AS_OF = _NEWEST.replace(
+    """(SELECT later.position FROM messages AS later
+         WHERE later.stream_name = heads.stream_name AND later.position > heads.position
+         LIMIT 1) IS NULL""",
+    """COALESCE((SELECT later.global_position FROM messages AS later
+         WHERE later.stream_name = heads.stream_name AND later.position > heads.position
+         ORDER BY later.position LIMIT 1) > %(as_of)s, true)""",
+)
 _ROWS_PER_STREAM = 20  # a first guess; a page that finds too few streams is followed by a larger
 _MAX_ROWS = 20_000
 
@@ -82,7 +91,8 @@ SELECT head.stream_name, head.position, head.global_position
 FROM unnest(%(streams)s::text[]) AS named(stream)
 CROSS JOIN LATERAL (
   SELECT stream_name, position, global_position FROM messages
-  WHERE stream_name = named.stream ORDER BY position DESC LIMIT 1
+  WHERE stream_name = named.stream AND global_position <= %(as_of)s
+  ORDER BY position DESC LIMIT 1
 ) AS head
 ORDER BY head.global_position DESC
 """
@@ -121,24 +131,33 @@ WHERE category(stream_name) = %(category)s
 ORDER BY global_position DESC
 LIMIT %(limit)s
 """
+# The same of any message; a stream that says it often is named once.
+_SAID = _BEGUN_WITH.replace("position = 0 AND ", "").replace(
+    "ORDER BY global_position", "GROUP BY stream_name ORDER BY max(global_position)"
+)
 
 _MAX_POSITION = 2**63 - 1
 
 
 async def newest_streams(
-    fetch: Fetch, category: str, limit: int, before: int | None
+    fetch: Fetch, category: str, limit: int, before: int | None, as_of: int | None = None
 ) -> list[StreamHead]:
     """Return the streams of a category by their last message, newest first.
 
-    A stream that is written to between two pages may be missed, or named with its older place.
+    Where `as_of` does not say up to where, a stream that is written to between two pages may be
+    missed, or named with its older place.
     """
     found: list[StreamHead] = []
-    lowest = _MAX_POSITION if before is None else before
+    lowest = min(
+        _MAX_POSITION if before is None else before, _MAX_POSITION if as_of is None else as_of + 1
+    )
+    query, told = (_NEWEST, {}) if as_of is None else (_NEWEST_AS_OF, {"as_of": as_of})
     size = min(max(100, limit * _ROWS_PER_STREAM), _MAX_ROWS)
     while len(found) < limit:
         page = await fetch(
-            _NEWEST,
-            {"category": category, "before": lowest, "rows": size, "limit": limit - len(found)},
+            query,
+            {"category": category, "before": lowest, "rows": size, "limit": limit - len(found)}
+            | told,
         )
         found += [StreamHead(*head) for _, _, *head in page if head[0] is not None]
         rows, lowest = page[0][:2]
@@ -169,9 +188,12 @@ async def types(
     return {type: TypeRows(*rows) for type, *rows in found}
 
 
-async def heads_of(fetch: Fetch, streams: Collection[str]) -> list[StreamHead]:
+async def heads_of(
+    fetch: Fetch, streams: Collection[str], as_of: int | None = None
+) -> list[StreamHead]:
     """Return those of some streams that have messages, by their last one, newest first."""
-    found = await fetch(_HEADS, {"streams": [*{*streams}]}) if streams else ()
+    asked = {"streams": [*{*streams}], "as_of": _MAX_POSITION if as_of is None else as_of}
+    found = await fetch(_HEADS, asked) if streams else ()
     return [StreamHead(*head) for head in found]
 
 
@@ -209,7 +231,7 @@ def _as_json(holding: Holding | None) -> str | None:
 async def begun_with(fetch: Fetch, category: str, beginning: Beginning, limit: int) -> list[str]:
     """Return the names of the streams of a category that begin so, the newest first."""
     found = await fetch(
-        _BEGUN_WITH,
+        _BEGUN_WITH if beginning.is_first else _SAID,
         {
             "category": category,
             "type": beginning.type,

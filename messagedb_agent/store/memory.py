@@ -165,7 +165,7 @@ class MemoryStore:
             yield bell
 
     async def newest_streams(
-        self, category: str, *, limit: int, before: int | None = None
+        self, category: str, *, limit: int, before: int | None = None, as_of: int | None = None
     ) -> Sequence[StreamHead]:
         """Return the streams of a category by their last message, newest first."""
         self._check_open()
@@ -175,6 +175,8 @@ class MemoryStore:
         for message in reversed(self._categories.get(category, [])):
             if len(heads) >= limit:
                 break
+            if as_of is not None and message.global_position > as_of:
+                continue
             name = message.stream_name
             if name not in seen and (before is None or message.global_position < before):
                 heads[name] = StreamHead(name, message.position, message.global_position)
@@ -214,12 +216,17 @@ class MemoryStore:
             found[message.type] = TypeRows(rows.count + 1, rows.first, message.position, texts)
         return found
 
-    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
+    async def heads_of(
+        self, streams: Collection[str], *, as_of: int | None = None
+    ) -> Sequence[StreamHead]:
         """Return those of some streams that have messages, by their last one, newest first."""
         self._check_open()
         for stream in streams:
             check_stream(stream)
-        lasts = [self._streams[stream][-1] for stream in {*streams} if stream in self._streams]
+        rows = {stream: self._streams.get(stream, ()) for stream in streams}
+        until = self._global_position if as_of is None else as_of
+        known = [[m for m in some if m.global_position <= until] for some in rows.values()]
+        lasts = [some[-1] for some in known if some]
         lasts.sort(key=lambda message: -message.global_position)
         return [StreamHead(m.stream_name, m.position, m.global_position) for m in lasts]
 
@@ -274,9 +281,9 @@ class MemoryStore:
         begun = (
             message.stream_name
             for message in reversed(self._categories.get(category, []))
-            if message.position == 0 and begins(message, beginning)
+            if (message.position == 0 or not beginning.is_first) and begins(message, beginning)
         )
-        return list(islice(begun, max(0, limit)))
+        return list(islice(dict.fromkeys(begun), max(0, limit)))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -245,11 +245,11 @@ class MessageDbStore(Closing):
         return self._transactions.begin()
 
     async def newest_streams(
-        self, category: str, *, limit: int, before: int | None = None
+        self, category: str, *, limit: int, before: int | None = None, as_of: int | None = None
     ) -> Sequence[StreamHead]:
         """Return the streams of a category by their last message, newest first."""
         check_category(category)
-        return await directory.newest_streams(self._rows, category, limit, before)
+        return await directory.newest_streams(self._rows, category, limit, before, as_of)
 
     async def streams_with_prefix(self, prefix: str, *, limit: int) -> Sequence[str]:
         """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
@@ -268,11 +268,13 @@ class MessageDbStore(Closing):
         check_stream(stream)
         return await directory.types(self._rows, stream, until, texts_of)
 
-    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
+    async def heads_of(
+        self, streams: Collection[str], *, as_of: int | None = None
+    ) -> Sequence[StreamHead]:
         """Return those of some streams that have messages, by their last one, newest first."""
         for stream in streams:
             check_stream(stream)
-        return await directory.heads_of(self._rows, streams)
+        return await directory.heads_of(self._rows, streams, as_of)
 
     async def unanswered(
         self,

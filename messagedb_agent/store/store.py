@@ -82,17 +82,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What the first message of a stream says.
+    """What the first message of a stream says, or any of its messages.
 
     Attributes:
         type: its type.
         path: keys that lead to a text in its data, from the outermost on.
         texts: what the text may be.
+        is_first: whether the first message alone is asked.
     """
 
     type: str
     path: tuple[str, ...]
     texts: tuple[str, ...]
+    is_first: bool = True
 
 
 class Reader(Protocol):
@@ -251,7 +253,7 @@ class Directory(Protocol):
     """Finds streams of a category without reading their messages."""
 
     async def newest_streams(
-        self, category: str, *, limit: int, before: int | None = None
+        self, category: str, *, limit: int, before: int | None = None, as_of: int | None = None
     ) -> Sequence[StreamHead]:
         """Return the streams of a category by their last message, newest first.
 
@@ -259,6 +261,7 @@ class Directory(Protocol):
             category: such as `agent:v0`.
             limit: how many streams at the most.
             before: only streams whose last message has a global position below this one.
+            as_of: global position of the last message that is taken into account; None for all.
         """
         ...
 
@@ -284,8 +287,15 @@ class Directory(Protocol):
         """
         ...
 
-    async def heads_of(self, streams: Collection[str]) -> Sequence[StreamHead]:
-        """Return those of some streams that have messages, by their last one, newest first."""
+    async def heads_of(
+        self, streams: Collection[str], *, as_of: int | None = None
+    ) -> Sequence[StreamHead]:
+        """Return those of some streams that have messages, by their last one, newest first.
+
+        Args:
+            streams: full names of streams.
+            as_of: global position of the last message that is taken into account; None for all.
+        """
         ...
 
     async def unanswered(
@@ -313,11 +323,13 @@ class Directory(Protocol):
     async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
         """Return the names of the streams of a category that begin so, the newest first.
 
+        Where any message may say it, the newest is the one that said it last.
+
         The server goes through all messages of the category.
 
         Args:
             category: such as `agent:v0`.
-            beginning: what the first message of a stream says.
+            beginning: what the first message of a stream says, or any of its messages.
             limit: how many at the most.
         """
         ...

@@ -1,14 +1,16 @@
 """What an engine finds and hides, on every store."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from messagedb_agent import Engine, connect
+from messagedb_agent import Agent, Engine, MemoryStore, connect
 from messagedb_agent.agents.view import view
 from messagedb_agent.errors import NotFound, Refused, StoreUnavailable, ValidationError
 from messagedb_agent.store.store import Store
+from tests.contract.messages import new
 
 
 @pytest.fixture
@@ -60,3 +62,110 @@ async def test_ping_says_whether_the_store_is_there(engine: Engine) -> None:
     await engine.close()
     with pytest.raises(StoreUnavailable):
         await engine.ping()
+
+
+async def test_each_thread_is_on_one_page_in_its_newest_state(engine: Engine) -> None:
+    agents = [await engine.create_agent(f"agent {number}") for number in range(5)]
+    moved = await agents[1].advance("Hello!")
+    first = await engine.list_agents(2)
+    assert [*first] == [moved, agents[4]]
+    assert (first[0].answer is not None, first[1:]) == (True, (agents[4],))
+    assert [*await engine.list_agents(2, after=first.after)] == [agents[3], agents[2]]
+    whole = await engine.list_agents()
+    assert [*whole] == [moved, agents[4], agents[3], agents[2], agents[0]]
+    assert whole.after is None
+    assert await engine.count_agents() == 5
+
+
+async def test_what_moves_between_two_pages_is_given_once_and_as_it_stands(engine: Engine) -> None:
+    agents = [await engine.create_agent() for _ in range(7)]
+    seen, after = list[Agent](), None
+    for _ in range(4):
+        page = await engine.list_agents(2, after=after)
+        seen, after = [*seen, *page], page.after
+        for agent in (agents[0], agents[6], agents[3]):
+            newest = await engine.latest(agent.thread_id)
+            await newest.advance("Hello!")
+        await engine.create_agent("later")
+    assert after is None
+    assert [agent.thread_id for agent in seen] == [agent.thread_id for agent in reversed(agents)]
+    assert [len(agent.view.lineage.states) for agent in seen] == [1, 1, 1, 2, 1, 1, 4]
+
+
+async def test_deleted_threads_are_on_no_page_and_not_counted(engine: Engine) -> None:
+    agents = [await engine.create_agent("Ada") for _ in range(6)]
+    page = await engine.list_agents(1)
+    for agent in agents[2:5]:
+        await engine.delete(agent)
+    assert [*await engine.list_agents(9)] == [agents[5], agents[1], agents[0]]
+    assert [*await engine.list_agents(9, after=page.after)] == [agents[1], agents[0]]
+    assert [*await engine.find_by_name("Ada")] == [agents[5], agents[1], agents[0]]
+    assert await engine.count_agents() == 3
+    listed = [one.summary.thread_id for one in await engine.threads(4)]
+    assert listed == [agent.thread_id for agent in (agents[5], agents[1], agents[0])]
+    last = await engine.list_agents(3)
+    assert last.after is None
+
+
+async def test_agents_are_found_by_the_name_that_is_in_force(engine: Engine) -> None:
+    ada = await engine.create_agent("Ada")
+    bob = await engine.create_agent("Bob")
+    former = await engine.create_agent("Ada")
+    former = await former.advance("Hello!", name="Grace")
+    later = await bob.advance("Hello!", name="Ada")
+    fork = await ada.fork()
+    assert [*await engine.find_by_name("Ada")] == [fork, later, ada]
+    assert [*await engine.find_by_name("Grace")] == [former]
+    assert [*await engine.find_by_name("Bob")] == []
+    assert [*await engine.find_by_name("ada")] == []
+    page = await engine.find_by_name("Ada", 2)
+    assert [*page] == [fork, later]
+    assert [*await engine.find_by_name("Ada", 2, page.after)] == [ada]
+
+
+async def test_a_thread_that_cannot_be_folded_keeps_no_other_from_being_listed(
+    engine: Engine, store: Store, category: str
+) -> None:
+    agent = await engine.start("Hello!")
+    fork = await agent.fork()
+    (start,) = [row async for row in engine.messages(fork.thread_id, until=0)]
+    data = (start.data or "").replace(f"v0-{agent.thread_id}", "v0-gone")
+    await store.append(f"{category}:v0-broken", new("SessionStarted", data))
+    page = await engine.list_agents()
+    assert [*page] == [fork, agent]
+    assert [*page.unreadable] == ["broken"]
+
+
+async def test_a_name_of_no_thread_is_listed_and_counted_by_nobody(
+    engine: Engine, store: Store, category: str
+) -> None:
+    assert ([*await engine.list_agents()], await engine.count_agents()) == ([], 0)
+    assert [*await engine.find_by_name("Ada")] == []
+    await store.append(f"{category}:v0-no thread", new())
+    await store.append(f"{category}:v0+snapshot-x", new())
+    await store.append(f"{category}:v01-x", new())
+    assert ([*await engine.list_agents()], await engine.count_agents()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 1_001}, "limit"),
+        ({"limit": True}, "limit"),
+        ({"after": ""}, "after"),
+        ({"after": "3"}, "after"),
+        ({"after": "3-4"}, "after"),
+        ({"after": "1-1\n"}, "after"),
+        ({"after": 3}, "after"),
+    ],
+)
+async def test_what_is_no_page_is_refused(given: dict[str, Any], field: str) -> None:
+    async with connect(MemoryStore()) as engine:
+        for asked in (engine.list_agents(**given), engine.find_by_name("Ada", **given)):
+            with pytest.raises(ValidationError) as refused:
+                await asked
+            assert refused.value.field == field
+        with pytest.raises(ValidationError) as refused:
+            await engine.find_by_name("")
+        assert refused.value.field == "name"

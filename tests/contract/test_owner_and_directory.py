@@ -277,6 +277,42 @@ async def test_it_is_known_which_streams_are_owned_without_trying_to_own_them(
     assert await store.owned([]) == frozenset()
 
 
+async def test_streams_are_listed_as_they_stood_at_a_place(store: Store, category: str) -> None:
+    then = list[list[StreamHead]]()
+    places = list[int]()
+    for name in "abacbdab":
+        last = await store.append(f"{category}-{name}", new(), new())
+        places.append(last.global_positions[-1])
+        then.append(list(await store.newest_streams(category, limit=9)))
+    for as_of, known in zip(places, then, strict=True):
+        assert await store.newest_streams(category, limit=9, as_of=as_of) == known
+        streams = [f"{category}-{name}" for name in "abcde"]
+        assert await store.heads_of(streams, as_of=as_of) == known
+        paged, before = list[StreamHead](), as_of + 1
+        while heads := await store.newest_streams(category, limit=1, before=before, as_of=as_of):
+            paged += heads
+            before = heads[-1].global_position
+        assert paged == known
+    assert await store.newest_streams(category, limit=9, as_of=places[0] - 2) == []
+    assert await store.heads_of([f"{category}-a"], as_of=places[0] - 2) == []
+
+
+async def test_streams_are_found_by_what_any_of_their_messages_says(
+    store: Store, category: str
+) -> None:
+    for name, *told in (("a", "x"), ("b", "x", "y"), ("c", "y", "x", "x"), ("d", "y"), ("a", "y")):
+        said = [f'{{"from": {{"name": "{one}"}}}}' for one in told]
+        await store.append(f"{category}-{name}", *(new("Said", data) for data in said))
+    await store.append(f"{category}-e", new("Told", '{"from": {"name": "x"}}'))
+    await store.append(f"{category}-f", new("Said", '{"from": {"name": ["x"]}}'), new("Said", None))
+    saying = Beginning("Said", ("from", "name"), ("x",), is_first=False)
+    found = await store.begun_with(category, saying, limit=9)
+    assert found == [f"{category}-{name}" for name in "cba"]
+    assert await store.begun_with(category, saying, limit=2) == found[:2]
+    first = Beginning("Said", ("from", "name"), ("x",))
+    assert await store.begun_with(category, first, limit=9) == [f"{category}-b", f"{category}-a"]
+
+
 async def test_the_heads_of_some_streams_are_found_newest_first(
     store: Store, category: str
 ) -> None:
