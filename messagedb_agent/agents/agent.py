@@ -1,6 +1,6 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,18 +15,22 @@ from messagedb_agent.agent.commands import (
     ResolveOutcome,
     Say,
 )
-from messagedb_agent.agents.filable import Filable
+from messagedb_agent.agents.forkable import Forkable
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.meant import unresolved_call
 from messagedb_agent.agents.progress import SILENT, Progress
+from messagedb_agent.agents.streaming import StreamItem, streamed
 from messagedb_agent.events.values import Limits
 
 
-@dataclass(frozen=True)
-class Agent(Filable):
+@dataclass(frozen=True, eq=False)
+class Agent(Forkable):
     """One state of a thread. It never changes: every step gives another agent.
 
-    What can be read from it stands in `Standing`, what people write on its thread in `Filable`.
+    Its id says it all: agents with the same id are equal, and it alone rebuilds the agent in any
+    process (`Engine.load_agent`). What is known of it stands in `Standing`, what can be read of its
+    past in `Readable`, what is made of it in `Forkable`, and what people write on its thread in
+    `Filable`.
     """
 
     async def advance(
@@ -98,6 +102,40 @@ class Agent(Filable):
             forks=not at_head,
             detached=detached,
         )
+
+    def stream(self, text: str, **options: Any) -> AsyncGenerator[StreamItem, None]:
+        """Say something, and give what happens as it happens: `async for item in ...`.
+
+        It begins when the first item is asked for. What comes is a `Token` for each piece of an
+        answer, `Reasoning`, `Restarted` where an attempt failed on the way, `ToolCalled` and
+        `ToolReturned`, of `messagedb_agent.agents.streaming`; the new agent comes last.
+
+        Who closes the stream early (`aclose`, or leaving the loop and dropping the stream) cancels
+        the turn as `cancel` does: what was begun gets its outcome, the thread rests, and takes the
+        next message. Where that cannot be said, as the store is away or the closing is cancelled
+        too, the turn is left as a crash leaves it: `resume`, or a worker, goes on with it.
+
+        Args:
+            text: what the user says.
+            options: what `advance` takes beside `progress` and `detached`.
+
+        Raises:
+            ModelError: the model call failed for good; `agent` is the recorded state.
+            LimitReached: a limit stopped the turn; `agent` is the recorded state.
+            ValidationError: the text is empty, an option is wrong or the message id is no UUID;
+                nothing was written.
+            ConfigurationError: a call was left open whose tool is not here; what was said stands.
+            RefusedPayload: the text, or a change, is larger than the store takes.
+            DuplicateMessage: the message id is taken by another text or another thread.
+            Refused: as for `advance`.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; what was written stands.
+        """
+
+        def advance(progress: Progress) -> Coroutine[Any, Any, Agent]:
+            return self.advance(text, progress=progress, **options)
+
+        return streamed(self.engine, advance)
 
     async def resume(
         self, *, limits: Limits | None = None, progress: Progress = SILENT, **changes: Any
@@ -228,31 +266,6 @@ class Agent(Filable):
             StoreUnavailable: the store was not reached; asking again is safe.
         """
         return await self._ask(Cancel(by, reason), SILENT)
-
-    async def fork(
-        self, *, title: str | None = None, progress: Progress = SILENT, detached: bool = False
-    ) -> "Agent":
-        """Begin a thread of its own that shares all up to this state; nothing is copied.
-
-        Where the state is in the middle of a turn, the fork goes on with that: its unanswered
-        message is answered. Calls without an outcome are not run, and nothing waits in it.
-
-        Args:
-            title: the fork's title; None leaves its parent's.
-            progress: told of the run while it goes on.
-            detached: only begin it; workers, or `resume`, go on with what it owes.
-
-        Returns:
-            The fork's state: its start, or where it rests then.
-
-        Raises:
-            ValidationError: the title is empty.
-            ModelError: the model call failed for good; `agent` is the recorded state.
-            LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            IntegrityError: a parent is missing or cut.
-            StoreUnavailable: the store was not reached; a fork may stand there all the same.
-        """
-        return await self.engine.fork(self, title=title, progress=progress, detached=detached)
 
     async def resolve(
         self,

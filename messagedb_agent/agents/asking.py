@@ -7,11 +7,13 @@ from typing import Any
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Command, Redefine, Start, Title
 from messagedb_agent.agents.agent import Agent
-from messagedb_agent.agents.defining import check_strategy
+from messagedb_agent.agents.defining import DEFAULTS, check_strategy, defined
 from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.forking import Branching
+from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
-from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.turns import Rest, Turns
@@ -111,23 +113,47 @@ class Asking(Equipment, Reading):
 
     async def fork(
         self,
-        agent: Agent,
+        agent: Standing,
         *,
         title: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         progress: Progress = SILENT,
         detached: bool = False,
     ) -> Agent:
         """Begin a thread that shares an agent's past, and see it through; see `Agent.fork`.
 
+        Args:
+            agent: the state that it branches off from.
+            title: the fork's title; None leaves its parent's.
+            changes: fields of `Definition` that are other in the fork.
+            metadata: what to note with it in place of its parent's, a JSON object.
+            progress: told of the run while it goes on.
+            detached: only begin it; workers, or `resume`, go on with what it owes.
+
         Raises:
-            ValidationError: the title is empty.
+            ValidationError: the title is empty, a change is wrong, or JSON cannot hold the
+                metadata.
+            RefusedPayload: the metadata are larger than the store takes.
             ModelError: the model call failed for good; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             IntegrityError: a parent is missing or cut.
             StoreUnavailable: the store was not reached; a fork may stand there all the same.
         """
         said = () if title is None else (Title(title),)
-        rest = await self.turns.fork(agent, said, None, {}, progress, detached=detached)
+        definition = None
+        if changes:
+            check_strategy(changes.get("context_strategy"))
+            recorded = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
+            definition = defined({**dict(recorded), **changes})
+        differing = Branching(
+            definition,
+            tools=silent_mode(agent.view),
+            metadata=None if metadata is None else json_text(metadata, "metadata"),
+        )
+        rest = await self.turns.fork(
+            agent, said, None, {}, progress, detached=detached, branching=differing
+        )
         return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
 
     async def what_if(
@@ -189,6 +215,18 @@ class Asking(Equipment, Reading):
         if isinstance(definition, str):
             return await self.definitions.get(definition)
         return definition
+
+    def state(self, thread_id: str, seen: View) -> Agent:
+        """Return a state of a thread, of what was folded up to there.
+
+        Args:
+            thread_id: its id.
+            seen: the fold.
+
+        Raises:
+            NotFound: it has no event.
+        """
+        return self._agent(thread_id, seen)
 
     def _agent(self, thread_id: str, seen: View) -> Agent:
         if seen.named_by is None:

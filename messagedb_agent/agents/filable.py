@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.asking import Asking
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filable(Standing):
     """A state of a thread on which people may write what it is, and where it belongs.
 
@@ -23,7 +23,7 @@ class Filable(Standing):
         engine: writes it down.
     """
 
-    engine: "Asking" = field(repr=False, compare=False)
+    engine: "Asking" = field(repr=False)
 
     async def set_title(self, title: str, *, by: str | None = None) -> "Agent":
         """Give the thread a title, in place of the one it has.

@@ -8,7 +8,7 @@ from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.engine.journal import Journal
 from messagedb_agent.errors import Refused
-from messagedb_agent.events.values import Definition, ForkPoint
+from messagedb_agent.events.values import Definition, ForkPoint, JsonText
 from messagedb_agent.events.words import Answering
 from messagedb_agent.projections.conversation import Conversation
 
@@ -23,6 +23,7 @@ class Branching:
         recorded: ids of the calls among them whose result is the parent's own.
         tools: what answers calls that the parent's record does not know.
         ask: asks a person for the result of such a call.
+        metadata: what is noted with it, JSON text; None goes on with its parent's.
     """
 
     definition: Definition | None = None
@@ -30,6 +31,7 @@ class Branching:
     recorded: tuple[str, ...] = ()
     tools: Answering | None = None
     ask: AskResult | None = None
+    metadata: JsonText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +74,7 @@ class Fork:
             tools=self.branching.tools,
         )
         in_force = self.definition.model_copy(update={"limits": shown.state.limits})
-        return (Start(self.thread_id, in_force, self.parent.user, forked_from=at),)
+        noted = self.branching.metadata
+        if noted is None and (begun := self.parent.view.started):
+            noted = begun.metadata
+        return (Start(self.thread_id, in_force, self.parent.user, noted, forked_from=at),)

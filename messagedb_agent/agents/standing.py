@@ -17,7 +17,7 @@ from messagedb_agent.projections.lineage import AgentState
 from messagedb_agent.projections.summary import status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standing:
     """A state of a thread, and what can be read from it.
 
@@ -30,7 +30,13 @@ class Standing:
 
     id: str
     thread_id: str
-    view: View = field(repr=False, compare=False)
+    view: View = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, Standing) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def parent_id(self) -> str | None:

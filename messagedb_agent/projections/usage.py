@@ -103,6 +103,21 @@ class ThreadUsage:
     by_tool: Mapping[str, ToolUse] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def input_tokens(self) -> int:
+        """Input tokens of all models, cached ones included."""
+        return self.models.tokens.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        """Output tokens of all models, reasoning included."""
+        return self.models.tokens.output_tokens
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """US dollars, of the calls whose cost is known; `models.unpriced` counts the others."""
+        return self.models.cost_usd
+
 
 def _evolve(before: ThreadUsage, recorded: Recorded) -> ThreadUsage:
     if not counts(before.state, recorded):
