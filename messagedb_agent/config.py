@@ -100,6 +100,7 @@ class Settings(BaseSettings):
         log_format: None for JSON in pipes and text on a terminal.
         snapshots: how often the fold of a long thread is kept beside it: `never`, `once` or
             `every N`, in events.
+        templates: folder with templates of definitions that stand before those of the package.
         embedded_idle_s: the embedded server ends after this many seconds without a client.
         messagedb_agent_home: folder of the embedded server; None for the user's data folder.
         postgres_bin: `bin` folder of an installed PostgreSQL to embed.
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     ] = None
     log_format: Annotated[Literal["json", "text"] | None, BeforeValidator(_lower)] = None
     snapshots: Annotated[str, AfterValidator(_policy)] = DEFAULT_SNAPSHOTS
+    templates: Path | None = None
     embedded_idle_s: Annotated[float, Field(gt=0, le=_MAX_IDLE_S)] = 600
     messagedb_agent_home: Path | None = None
     postgres_bin: Path | None = None

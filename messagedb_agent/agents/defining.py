@@ -115,8 +115,10 @@ def check_there(tools: tuple[ToolSpec, ...], names: Sequence[str] | None) -> Non
     Raises:
         ValidationError: there is one.
     """
+    if names is None:
+        return
     there = [tool.name for tool in tools]
-    for name in names or ():
+    for name in names:
         if name not in there:
             raise ValidationError(f"tools: {unknown_tool(name, there).message}", field="tools")
 

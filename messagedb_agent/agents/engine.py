@@ -111,9 +111,9 @@ class Engine(Closing, Loading):
         """
         check_strategy(fields.get("context_strategy"))
         given = stated({**fields, "definition": definition, "name": name})
-        specs, names = self.tools.specs(), given.get("tool_names")
+        specs, names = given.pop("tools", self.tools.specs()), given.get("tool_names")
         check_there(specs, names)
-        return defined({**DEFAULTS, "tools": chosen(specs, names), **given})
+        return defined({**DEFAULTS, **given, "tools": chosen(specs, names)})
 
     async def create_agent(
         self,

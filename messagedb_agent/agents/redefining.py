@@ -36,6 +36,7 @@ def redefinition(
     """
     fields = stated(changes)
     recorded = shown.definition
+    tools = fields.pop("tools", tools)
     if changes.get("definition") is not None:
         check_there(tools, fields["tool_names"])
     tools = chosen(tools, fields.get("tool_names", recorded.tool_names if recorded else None))

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from messagedb_agent import __version__
-from messagedb_agent.cli import db, work
+from messagedb_agent.cli import db, definitions, work
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import exit_code_of_interrupt, guarded
 from messagedb_agent.cli.leaving import leave
@@ -23,6 +23,7 @@ PROGRAM = "messagedb-agent"
 # lost time.
 _GC_THRESHOLD = 200_000
 
+work.group.add_typer(definitions.group, name="definitions", rich_help_panel="Set up")
 work.group.add_typer(db.group, name="db", rich_help_panel="Set up")
 
 

@@ -6,10 +6,11 @@ from asyncio import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import changes, new_model
+from messagedb_agent.cli.adapting import changes
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.chat_commands import HELP, Leave, commanded
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.describing import NOT_DESCRIBED, Described, first_model
 from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import Terminated
@@ -24,24 +25,29 @@ from messagedb_agent.cli.talking import starting
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Turn, on_unknown, outcome
 from messagedb_agent.cli.wording import decoded, message_text, readable
-from messagedb_agent.errors import AgentError
+from messagedb_agent.errors import AgentError, ValidationError
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
 
-def chat(common: Common, thread: str | None, *, yes: bool) -> int:
+def chat(common: Common, thread: str | None, described: Described, *, yes: bool) -> int:
     """Talk until the end of input."""
-    return run(_chat(set_up(common), thread, yes=yes))
+    if thread and described.is_given:
+        raise ValidationError(
+            "--definition and --template begin a thread; message gives them to one that is there",
+            field="THREAD",
+        )
+    return run(_chat(set_up(common), thread, described, yes=yes))
 
 
-async def _chat(setup: Setup, thread: str | None, *, yes: bool) -> int:
+async def _chat(setup: Setup, thread: str | None, described: Described, *, yes: bool) -> int:
     async with opened(setup) as engine:
         agent = None
         if thread:
             engine, agent = equipped(engine, await engine.latest(thread))
-        talk = Chat(setup, engine, agent, yes=yes)
+        talk = Chat(setup, engine, agent, described, yes=yes)
         try:
             return await (talk.at_terminal() if can_ask() else talk.in_pipe())
         finally:
@@ -55,6 +61,7 @@ class Chat:
         setup: what the command was given.
         engine: what answers.
         agent: the thread's head; None begins a thread with the first message.
+        described: who a new thread's agent is.
         yes: calls that wait are approved.
 
     Attributes:
@@ -62,7 +69,16 @@ class Chat:
         model: the model from here on; None leaves it to settings and thread.
     """
 
-    def __init__(self, setup: Setup, engine: "Engine", agent: "Agent | None", *, yes: bool) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        engine: "Engine",
+        agent: "Agent | None",
+        described: Described = NOT_DESCRIBED,
+        *,
+        yes: bool,
+    ) -> None:
+        self._described = described
         self.setup = setup
         self.engine = engine
         self.agent = agent
@@ -122,9 +138,10 @@ class Chat:
         text = message_text(text) if text != "-" else text
         agent = self.agent
         if agent is None:
-            model = self.model or new_model(self.setup)
-            self.setup.model_settings.check(model)  # before anything is written
-            return starting(self.setup, model, text)
+            model = self.model or first_model(self.setup, self._described)
+            if model is not None:
+                self.setup.model_settings.check(model)  # before anything is written
+            return starting(self.setup, model, text, self._described)
         told = self._changes(agent)
 
         async def turn(engine: "Engine", live: Live) -> "Agent":

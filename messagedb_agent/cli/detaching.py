@@ -2,8 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import context_of, new_model, told_by_settings
+from messagedb_agent.cli.adapting import context_of, told_by_settings
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.describing import (
+    NOT_DESCRIBED,
+    Described,
+    beginning,
+    first_model,
+    redefining,
+)
 from messagedb_agent.cli.equipping import with_tools_of
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command, telling_how_to_wait
@@ -19,20 +26,25 @@ if TYPE_CHECKING:
     from messagedb_agent.agent.commands import During
 
 
-def start(common: Common, message: str, form: str, context: str | None = None, *, yes: bool) -> int:
+def start(
+    common: Common,
+    message: str,
+    form: str,
+    context: str | None = None,
+    described: Described = NOT_DESCRIBED,
+    *,
+    yes: bool,
+) -> int:
     """Begin a thread with a message, and say which it is."""
     _refuse(yes)
     text, fields = message_text(message), context_of(context)
     setup = set_up(common)
-    model = new_model(setup)
+    model = first_model(setup, described)
 
     async def work() -> int:
-        from messagedb_agent import Limits
-
         async with opened(setup) as engine:
-            engine.models(model)  # a mistake is told now, and not by a worker later
-            limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
-            definition = engine.define(model=model, limits=limits, **fields)
+            # A mistake is told now, and not by a worker later.
+            definition = await beginning(setup, engine, model, described, **fields)
             agent = await engine.start(text, definition=definition, detached=True)
             await tell(setup, engine, agent, form)
         return ExitCode.OK
@@ -47,6 +59,7 @@ def message(
     form: str,
     during: "During",
     context: str | None = None,
+    described: Described = NOT_DESCRIBED,
     *,
     yes: bool,
 ) -> int:
@@ -58,7 +71,7 @@ def message(
     async def work() -> int:
         async with opened(setup) as engine:
             agent = await engine.latest(thread)
-            changes = _changes(setup, engine, agent)
+            changes = await redefining(setup, engine, _changes(setup, engine, agent), described)
             with telling_how_to_wait(setup.common, thread, typed_again(message), "--detach"):
                 agent = await agent.advance(
                     text, at_head=True, during=during, detached=True, **changes, **fields

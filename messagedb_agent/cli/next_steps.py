@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=AgentError)
 
-_GROUPS = ("db",)
-_LISTED_BY = {"thread": ("list",), "waiting call": ("approvals",)}
+_GROUPS = ("db", "definitions")
+_LISTED_BY = {
+    "thread": ("list",),
+    "waiting call": ("approvals",),
+    "definition": ("definitions", "list"),
+    "revision of a definition": ("definitions", "list"),
+    "template": ("definitions", "list"),
+}
 """The command that lists what was not found, by what it is."""
 _COMMAND = re.compile(r"\bmessagedb-agent db (\w+)")
 

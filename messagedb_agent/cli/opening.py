@@ -107,6 +107,7 @@ async def opened(setup: Setup) -> AsyncIterator["Engine"]:
             version=setup.common.version,
             snapshots=setup.loaded.settings.snapshots,
             watching=watching,
+            templates=setup.loaded.settings.templates,
         ) as engine,
     ):
         yield engine

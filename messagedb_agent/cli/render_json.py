@@ -87,8 +87,8 @@ def listed_json(listed: "Listed") -> Mapping[str, Any]:
         "tags": list(found.state.tags),
         "archived": found.state.archived,
         "messages": found.messages,
-        "startedAt": _time(found.started_at_ms),
-        "updatedAt": _time(found.updated_at_ms),
+        "startedAt": time_text(found.started_at_ms),
+        "updatedAt": time_text(found.updated_at_ms),
     }
 
 
@@ -146,7 +146,8 @@ def parked_json(parked: "Parked") -> Mapping[str, Any]:
     }
 
 
-def _time(time_ms: int | None) -> str | None:
+def time_text(time_ms: int | None) -> str | None:
+    """Return a time in milliseconds since 1970-01-01 UTC in ISO 8601; None where there is none."""
     if time_ms is None:
         return None
     return utc_text(datetime.fromtimestamp(time_ms / 1000, UTC))

@@ -35,6 +35,24 @@ Context = Annotated[
         " first_last:2,18, token_window:8000; joined by `|`.",
     ),
 ]
+Definition = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Who the agent is: a saved definition, NAME@N for revision N of it; or a TOML file.",
+    ),
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Who the agent is: a template, as `definitions list` has it."
+    ),
+]
+Domain = Annotated[str | None, typer.Option(metavar="TEXT", help="The same as --set domain=TEXT.")]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="What a variable of a template stands for."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Cut nothing short.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 

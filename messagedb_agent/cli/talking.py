@@ -4,8 +4,15 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import AT_REST, changes, context_of, new_model
+from messagedb_agent.cli.adapting import AT_REST, changes, context_of
 from messagedb_agent.cli.common import Common
+from messagedb_agent.cli.describing import (
+    NOT_DESCRIBED,
+    Described,
+    beginning,
+    first_model,
+    redefining,
+)
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command, telling_how_to_wait
@@ -22,22 +29,31 @@ if TYPE_CHECKING:
 _LONG_S = 5.0  # an effect has a second to stop, and is told within half of one
 
 
-def start(common: Common, message: str, manner: Manner, context: str | None = None) -> int:
+def start(
+    common: Common,
+    message: str,
+    manner: Manner,
+    context: str | None = None,
+    described: Described = NOT_DESCRIBED,
+) -> int:
     """Begin a thread with a message."""
     text, fields = message_text(message), context_of(context)
     setup = set_up(common)
-    model = new_model(setup)
-    return see_through(setup, model, starting(setup, model, text, **fields), manner)
+    model = first_model(setup, described)
+    return see_through(setup, model, starting(setup, model, text, described, **fields), manner)
 
 
-def starting(setup: Setup, model: str, text: str, **fields: Any) -> Turn:
+def starting(
+    setup: Setup,
+    model: str | None,
+    text: str,
+    described: Described = NOT_DESCRIBED,
+    **fields: Any,
+) -> Turn:
     """Return the turn that begins a thread, with an agent of these further fields."""
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
-        from messagedb_agent import Limits
-
-        limits = Limits(calls_per_turn=setup.loaded.settings.max_iterations)
-        definition = engine.define(model=model, limits=limits, **fields)
+        definition = await beginning(setup, engine, model, described, **fields)
         return await engine.start(text, definition=definition, progress=live.progress)
 
     return turn
@@ -50,6 +66,7 @@ def message(
     manner: Manner,
     during: "During" = "queue",
     context: str | None = None,
+    described: Described = NOT_DESCRIBED,
 ) -> int:
     """Say something in a thread."""
     text, again, fields = message_text(message), typed_again(message), context_of(context)
@@ -57,11 +74,12 @@ def message(
 
     async def turn(agent: "Agent", engine: "Engine", live: Live) -> "Agent":
         form = () if manner.form == "text" else ("--format", manner.form)
-        shows = () if context is None else ("--context", context)
+        shows = (*described.typed, *(() if context is None else ("--context", context)))
         where = (*shows, *(() if during == "queue" else ("--during", during)), thread, again)
         typed = ("message", *manner.typed, *where)
         to_workers = ("message", "--detach", *form, *where)
-        told = changes(setup, engine, agent, *typed, to_workers=to_workers)
+        by_settings = changes(setup, engine, agent, *typed, to_workers=to_workers)
+        told = await redefining(setup, engine, by_settings, described)
         with telling_how_to_wait(setup.common, thread, again):
             return await agent.advance(
                 text, at_head=True, during=during, progress=live.progress, **told, **fields

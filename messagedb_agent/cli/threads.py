@@ -12,10 +12,14 @@ from messagedb_agent.cli.shape import (
     By,
     Calls,
     Context,
+    Definition,
     Detach,
+    Domain,
     Form,
     Message,
+    Template,
     Thread,
+    Values,
     Yes,
     command,
     new_group,
@@ -34,16 +38,21 @@ def _start(
     common: Common,
     message: Message,
     form: Form = "text",
+    definition: Definition = None,
+    template: Template = None,
+    domain: Domain = None,
+    values: Values = None,
     context: Context = None,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import detaching, talking, turning
+    from messagedb_agent.cli import describing, detaching, talking, turning
 
+    described = describing.Described(definition, template, domain, values or ())
     if detach:
-        return detaching.start(common, message, form, context, yes=yes)
-    return talking.start(common, message, turning.Manner(form, yes), context)
+        return detaching.start(common, message, form, context, described, yes=yes)
+    return talking.start(common, message, turning.Manner(form, yes), context, described)
 
 
 @command(group, "message", "Talk")
@@ -56,16 +65,23 @@ def _message(
         Literal["queue", "interrupt", "reject"],
         typer.Option(help="Where a turn is under way: answer after it, cancel it, or refuse this."),
     ] = "queue",
+    definition: Definition = None,
+    template: Template = None,
+    domain: Domain = None,
+    values: Values = None,
     context: Context = None,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import detaching, talking, turning
+    from messagedb_agent.cli import describing, detaching, talking, turning
 
+    described = describing.Described(definition, template, domain, values or ())
     if detach:
-        return detaching.message(common, thread, message, form, during, context, yes=yes)
-    return talking.message(common, thread, message, turning.Manner(form, yes), during, context)
+        given = (common, thread, message, form, during, context, described)
+        return detaching.message(*given, yes=yes)
+    manner = turning.Manner(form, yes)
+    return talking.message(common, thread, message, manner, during, context, described)
 
 
 @command(group, "continue", "Talk")
@@ -82,12 +98,17 @@ def _chat(
     thread: Annotated[
         str | None, typer.Argument(metavar="THREAD", help="A new thread where it is left out.")
     ] = None,
+    definition: Definition = None,
+    template: Template = None,
+    domain: Domain = None,
+    values: Values = None,
     yes: Yes = False,
 ) -> int:
     """Talk, message by message; in a pipe, a line is a message."""
-    from messagedb_agent.cli import chatting
+    from messagedb_agent.cli import chatting, describing
 
-    return chatting.chat(common, thread, yes=yes)
+    described = describing.Described(definition, template, domain, values or ())
+    return chatting.chat(common, thread, described, yes=yes)
 
 
 @command(group, "approve", "Talk")

@@ -160,7 +160,7 @@ def test_the_command_line_stands_on_public_names_and_a_few_named_modules() -> No
         "observability.tracing",
     }
     rules = {"containing", "store.address", "store.encoding"}
-    asked = {"errors", "agent.commands", "agent.steps", "audit", "consumers"}
+    asked = {"errors", "agent.commands", "agent.steps", "audit", "consumers", "definitions"}
     public = {NAME, *(f"{NAME}.{module}" for module in own | rules | asked)}
     rooms = (f"{NAME}.cli", f"{NAME}.events", f"{NAME}.projections")
     wrong = [

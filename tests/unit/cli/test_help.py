@@ -15,7 +15,7 @@ COMMANDS = (
     *("what-if", "explain"),
     "resolve",
     *("show", "diff", "list", "approvals", "tail", "verify", "anchor", "worker", "consume"),
-    *("export", "import", "config", "db"),
+    *("export", "import", "config", "definitions", "db"),
 )
 GLOBAL = ("--config", "--category", "--version", "--tools", "--model")
 
@@ -43,7 +43,7 @@ def test_what_a_bigint_holds_is_no_bound_that_help_speaks_of(
     assert main([command, "last", "--at", str(2**63)]) == ExitCode.USAGE
 
 
-@pytest.mark.parametrize("command", [*COMMANDS[:-1], "db status", "db shell"])
+@pytest.mark.parametrize("command", [*COMMANDS[:-2], "definitions save", "db status", "db shell"])
 def test_every_command_names_the_global_options(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -62,12 +62,13 @@ def test_every_command_names_the_global_options(
         ("consume", "consume [OPTIONS] [HANDLER|THREAD]"),
         ("export", "export [OPTIONS] [THREAD]..."),
         ("approve", "approve [OPTIONS] THREAD [CALL]..."),
+        ("definitions show", "definitions show [OPTIONS] [NAME|FILE]"),
     ],
 )
 def test_the_usage_shows_arguments_as_they_are_given(
     capsys: pytest.CaptureFixture[str], command: str, usage: str
 ) -> None:
-    assert help_of(capsys, command).splitlines()[0] == f" Usage: messagedb-agent {usage}"
+    assert help_of(capsys, *command.split()).splitlines()[0] == f" Usage: messagedb-agent {usage}"
 
 
 @pytest.mark.parametrize(
