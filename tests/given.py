@@ -51,6 +51,7 @@ from messagedb_agent.events.values import (
     ForkPoint,
     Limits,
     ModelParameters,
+    OutputVerdict,
     ReachedLimit,
     ToolCall,
     ToolSpec,
@@ -214,16 +215,17 @@ def started(*tools: ToolSpec, limits: Limits | None = None) -> SessionStarted:
     return SessionStarted(thread_id="thread", definition=definition(*tools, limits=limits))
 
 
-def user(text: str) -> UserMessageAdded:
-    return UserMessageAdded(text=text)
+def user(text: str, output: str | None = None) -> UserMessageAdded:
+    return UserMessageAdded(text=text, output_schema=output)
 
 
-def claim(purpose: Purpose = "answer") -> LlmCallStarted:
+def claim(purpose: Purpose = "answer", *, repairs: bool = False) -> LlmCallStarted:
     return LlmCallStarted(
         purpose=purpose,
         model="scripted",
         parameters=ModelParameters(),
         attempt=1,
+        repairs=repairs,
         context_position=0,
         projection_name="conversation",
         projection_version=1,
@@ -250,6 +252,7 @@ def replied(
     tokens: int | None = None,
     cost_usd: str | None = None,
     elapsed_ms: int = 0,
+    verdict: OutputVerdict | None = None,
 ) -> Callable[[History], Event]:
     """The newest model call is answered, with calls of these tools."""
 
@@ -269,6 +272,7 @@ def replied(
                 for i, c in enumerate(wanted)
             ),
             finish_reason="tool_calls" if calls else "stop",
+            output=verdict,
             usage=usage,
             cost_usd=Decimal(cost_usd) if cost_usd is not None else None,
             attempts=(last,),

@@ -34,11 +34,16 @@ class Redefine:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say something as a user; `during` says what becomes of it while a turn is under way."""
+    """Say something as a user.
+
+    `during` says what becomes of it while a turn is under way; `output` is the JSON Schema of the
+    one JSON value that the answer must be.
+    """
 
     text: str
     user: str | None = None
     during: During = "queue"
+    output: JsonText | None = None
 
 
 @dataclass(frozen=True, slots=True)

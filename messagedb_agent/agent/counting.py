@@ -92,6 +92,22 @@ def valid_calls(reply: LlmResponseReceived) -> tuple[ToolCall, ...]:
     return tuple(c for i, c in enumerate(reply.tool_calls) if c.call_id == call_id(claim, i))
 
 
+def rejection(before: State, reply: LlmResponseReceived) -> str | None:
+    """Return why a reply is not the output that is waited for; None where it may stand.
+
+    A reply with calls is no answer yet, and one to a call that was cancelled, or that another
+    output was asked for since, is not waited for.
+
+    Args:
+        before: the state before the reply.
+        reply: a reply that counts.
+    """
+    call = before.model_call
+    if call is None or call.id != reply.llm_call_id or call.cancelled or call.outdated:
+        return None
+    return reply.output.problem if reply.output and not valid_calls(reply) else None
+
+
 def _stage(state: State, call: str) -> Stage | None:
     open_call = state.calls.get(call)
     return open_call.stage if open_call else None

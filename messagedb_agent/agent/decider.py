@@ -131,7 +131,7 @@ def _next_of_turn(state: State) -> Step:
         return _wait("user")
     if limits := (*_turn_limits(state), *thread_limits(state, state.limits)):
         return Stop(limits)
-    return Compact() if state.compaction_due else CallModel()
+    return Compact() if state.compaction_due else CallModel(state.repairing)
 
 
 def _turn_limits(state: State) -> tuple[ReachedLimit, ...]:
@@ -244,7 +244,7 @@ def is_under_way(state: State) -> bool:
 def _said(state: State, command: Say) -> tuple[Event, ...]:
     if not command.text.strip():
         raise ValidationError("the message is empty", field="text")
-    said = UserMessageAdded(text=command.text, user=command.user)
+    said = UserMessageAdded(text=command.text, user=command.user, output_schema=command.output)
     if command.during == "queue" or not is_under_way(state):
         return (said,)
     if command.during == "reject":

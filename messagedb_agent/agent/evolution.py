@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from messagedb_agent.agent.bounds import MAX_INTERRUPTIONS, is_too_large
-from messagedb_agent.agent.counting import TURN_PURPOSES, counts, valid_calls
+from messagedb_agent.agent.counting import TURN_PURPOSES, counts, rejection, valid_calls
 from messagedb_agent.agent.state import (
     NO_RULE,
     NOT_STARTED,
@@ -67,10 +67,10 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
     """Return the state after an event that counts, for those who have asked that already."""
     position = recorded.position
     match recorded.event:  # what a turn is made of first
-        case UserMessageAdded():
-            return _new_allowance(state, terminating=None, ended=False, owed=position)
-        case LlmCallStarted(purpose=purpose):
-            return _call_started(state, OpenModelCall(recorded.id, position, purpose))
+        case UserMessageAdded(output_schema=asked):
+            return _said(state, position, asked is not None)
+        case LlmCallStarted(purpose=purpose, repairs=repairs):
+            return _call_started(state, OpenModelCall(recorded.id, position, purpose, repairs))
         case LlmResponseReceived() as reply:
             return _replied(state, reply, position)
         case ToolExecutionStarted(call_id=call, attempt=attempt, idempotency_key=key):
@@ -106,7 +106,7 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
         case LimitReached(limits=limits):
             return changed(state, stopped=tuple(limit.name for limit in limits))
         case SessionContinued(limits=limits):
-            return _new_allowance(state, limits=raised(state.limits, limits))
+            return _new_allowance(state, limits=raised(state.limits, limits), repairing=False)
         case TurnCancelled():
             return _dropped(state)
         case SessionTerminationRequested():
@@ -149,6 +149,7 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
         rules=_rules(started.definition),
         limits=started.definition.limits,
         owed=recorded.position if owed else None,
+        repairing=state.repairing and owed,
         unresolved=state.unresolved,
         compaction_due=state.compaction_due,
         total=state.total,
@@ -167,6 +168,15 @@ def _new_allowance(state: State, **changes: Any) -> State:
         turn=_UNUSED,
         **changes,
     )
+
+
+def _said(state: State, position: int, asks_output: bool) -> State:
+    """Owe an answer. What is said on the way leaves the output of the turn, and its one repair."""
+    changes: dict[str, Any] = {"terminating": None, "ended": False, "owed": position}
+    if asks_output and state.model_call is not None:
+        changes["model_call"] = changed(state.model_call, outdated=True)
+    on_the_way = not asks_output and not state.failed and not state.stopped
+    return _new_allowance(state, **changes, repairing=state.repairing and on_the_way)
 
 
 def _call_started(state: State, call: OpenModelCall) -> State:
@@ -189,6 +199,10 @@ def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
         return _without_side_call(state, reply.llm_call_id, **used)
     closed = {**used, "model_call": None, "failed": False, "interruptions": 0, "overflowed": False}
     calls = valid_calls(reply)
+    if rejection(state, reply) is not None:
+        return changed(state, **closed | {"failed": call.repairs}, owed=position, repairing=True)
+    if not calls:
+        closed["repairing"] = state.repairing and call.cancelled
     if not calls or call.cancelled:
         return changed(state, **closed)
     opened = {c.call_id: _requested(state, c, position) for c in calls}
@@ -261,6 +275,7 @@ def _dropped(state: State) -> State:
         calls=calls if open_round else {},
         dropped=open_round,
         failed=False,
+        repairing=False,
         stopped=(),
     )
 

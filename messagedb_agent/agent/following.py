@@ -55,10 +55,9 @@ def _is_step(state: State, recorded: Recorded) -> bool:
 
 def _is_followed(step: Step, recorded: Recorded) -> bool:
     match recorded.event, step:
-        case (LlmCallStarted(purpose="answer"), CallModel()) | (
-            LlmCallStarted(purpose="summary"),
-            Compact() | CallModel(),
-        ):
+        case LlmCallStarted(purpose="answer", repairs=repairs), CallModel():
+            return repairs == step.repairs
+        case LlmCallStarted(purpose="summary"), Compact() | CallModel():
             return True
         case (
             (ToolExecutionStarted(call_id=id), RunTools(call_ids=ids))

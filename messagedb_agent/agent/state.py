@@ -42,13 +42,17 @@ class OpenModelCall:
         id: id of its `LlmCallStarted`.
         position: position of that event.
         purpose: what it is for.
+        repairs: whether it asks again for an output, after an answer that was not it.
         cancelled: whether its outcome no longer matters to the turn.
+        outdated: whether an output was asked for since, so that no other one is waited for.
     """
 
     id: str
     position: int
     purpose: Purpose
+    repairs: bool = False
     cancelled: bool = False
+    outdated: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ class State:
         calls: tool calls of the open round by call id, in the reply's order.
         dropped: whether the open round was dropped by cancel or completion.
         unresolved: calls whose outcome is unknown, by call id: how often each was started.
-        failed: whether the last model call failed for good.
+        failed: whether the last model call failed for good, or its answer was not the output that
+            was asked for and neither was the one before.
+        repairing: whether an answer of the turn was not the output that was asked for.
         interruptions: interrupted model calls since the last reply, message or continue.
         overflowed: whether the context overflowed since then.
         compaction_due: whether the conversation must be summarised before the next call.
@@ -139,6 +145,7 @@ class State:
     dropped: bool = False
     unresolved: Mapping[str, int] = field(default_factory=_nothing)
     failed: bool = False
+    repairing: bool = False
     interruptions: int = 0
     overflowed: bool = False
     compaction_due: bool = False

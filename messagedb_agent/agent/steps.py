@@ -60,7 +60,13 @@ class Compact:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Ask the model; claim: `LlmCallStarted` (answer)."""
+    """Ask the model; claim: `LlmCallStarted` (answer).
+
+    Attributes:
+        repairs: whether an answer before it was not the output that was asked for.
+    """
+
+    repairs: bool = False
 
 
 Step = (

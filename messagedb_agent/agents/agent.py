@@ -1,7 +1,7 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from messagedb_agent.agent.commands import (
@@ -18,19 +18,22 @@ from messagedb_agent.agent.commands import (
 from messagedb_agent.agents.forkable import Forkable
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.meant import unresolved_call
+from messagedb_agent.agents.outputs import OutputType, wanted
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.streaming import StreamItem, streamed
+from messagedb_agent.agents.valued import Kind, T, Valued
 from messagedb_agent.events.values import Limits
 
 
 @dataclass(frozen=True, eq=False)
-class Agent(Forkable):
+class Agent(Valued[T], Forkable):
     """One state of a thread. It never changes: every step gives another agent.
 
     Its id says it all: agents with the same id are equal, and it alone rebuilds the agent in any
     process (`Engine.load_agent`). What is known of it stands in `Standing`, what can be read of its
-    past in `Readable`, what is made of it in `Forkable`, and what people write on its thread in
-    `Filable`.
+    past in `Readable`, the value of its answer in `Valued`, what is made of it in `Forkable`, and
+    what people write on its thread in `Filable`. `T` is the type of its `output`, for type
+    checkers; it need not be named.
     """
 
     async def advance(
@@ -44,8 +47,9 @@ class Agent(Forkable):
         traceparent: str | None = None,
         progress: Progress = SILENT,
         detached: bool = False,
+        output: OutputType[Kind] | None = None,
         **changes: Any,
-    ) -> "Agent":
+    ) -> "Agent[Kind]":
         """Say something and see the turn through.
 
         A state that is no longer the newest of its thread forks there: the new agent is of a
@@ -64,6 +68,10 @@ class Agent(Forkable):
                 default the current one, where tracing is on. One that is malformed is ignored.
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
+            output: what the answer must be: a pydantic model, a dataclass, a `TypedDict` (before
+                Python 3.12 that of `typing_extensions`) or any other type that pydantic can check,
+                a `TypeAdapter`, or a JSON Schema. The new agent's `output` is the value. An
+                answer that is not it is sent back once, with what is wrong.
             changes: fields of `Definition` that are to be other than recorded: `model`,
                 `system_prompt`, `parameters`, `limits`, `context` (see `Engine.define`). None
                 leaves a field as it is; the tools are the engine's where no others are named. Under
@@ -76,14 +84,16 @@ class Agent(Forkable):
             not the thread's newest one, and forks when it advances.
 
         Raises:
-            ModelError: the model call failed for good; `agent` is the recorded state.
+            ModelError: the model call failed for good, or (kind `bad_output`) two answers in a row
+                were not the output; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            ValidationError: the text is empty, a change is wrong or the message id is no UUID;
-                nothing was written.
+            ValidationError: the text is empty, a change is wrong, the message id is no UUID or no
+                JSON Schema can be made of the output; nothing was written.
             ConfigurationError: a call was left open whose tool is not here; what was said stands.
             RefusedPayload: the text, or a change, is larger than the store takes (1 MiB a message
                 by default).
-            DuplicateMessage: the message id is taken by another text or another thread.
+            DuplicateMessage: the message id is taken by another text, another output or another
+                thread.
             TurnUnderWay: a turn is under way, and `during` is `reject`.
             Refused: the thread is deleted, or holds an event that needs newer code. A state that
                 forks is not refused for what came after it, but where another writer was first in
@@ -92,9 +102,10 @@ class Agent(Forkable):
             StoreUnavailable: the store was not reached; what was written stands, and the same
                 again with a message id is safe.
         """
+        asked = None if output is None else wanted(output)
         return await self.engine.ask(
-            self,
-            Say(text, user, during),
+            replace(self, wanted=asked),
+            Say(text, user, during, asked.schema if asked else None),
             message_id=message_id,
             changes=changes,
             traceparent=traceparent,

@@ -11,6 +11,7 @@ from messagedb_agent.agents.defining import DEFAULTS, check_strategy, defined
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.json_text import json_text
+from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
@@ -109,7 +110,9 @@ class Asking(Equipment, Reading):
             detached=detached,
             sender=named_sender(traceparent),
         )
-        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+        if detached:
+            return self._agent(rest.thread_id, rest.view, agent.wanted)
+        return self._settled(rest, agent.wanted)
 
     async def fork(
         self,
@@ -154,7 +157,9 @@ class Asking(Equipment, Reading):
         rest = await self.turns.fork(
             agent, said, None, {}, progress, detached=detached, branching=differing
         )
-        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+        if detached:
+            return self._agent(rest.thread_id, rest.view, agent.wanted)
+        return self._settled(rest, agent.wanted)
 
     async def what_if(
         self,
@@ -228,17 +233,19 @@ class Asking(Equipment, Reading):
         """
         return self._agent(thread_id, seen)
 
-    def _agent(self, thread_id: str, seen: View) -> Agent:
+    def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         if seen.named_by is None:
             raise NotFound("thread", thread_id)
-        return Agent(seen.named_by.id, thread_id, seen, self)
+        return Agent(seen.named_by.id, thread_id, seen, self, wanted=wanted)
 
-    def _settled(self, rest: Rest) -> Agent:
+    def _settled(self, rest: Rest, wanted: Wanted[Any] | None = None) -> Agent:
         """Return the agent after a turn, or raise what the turn ended with."""
-        agent, outcome = self._agent(rest.thread_id, rest.view), rest.view.outcome
+        agent, outcome = self._agent(rest.thread_id, rest.view, wanted), rest.view.outcome
         if outcome.state.failed and outcome.failure:
             kind, message = outcome.failure
             raise ModelError(message, kind=kind, agent=agent)
         if outcome.state.stopped:
             raise LimitReached(outcome.state.stopped, agent=agent)
+        if wanted and outcome.output is not None:
+            _ = agent.output  # who has taken the thread on may have known the schema alone
         return agent

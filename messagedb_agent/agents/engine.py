@@ -17,7 +17,9 @@ from messagedb_agent.agents.defining import (
 )
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.loading import Loading
+from messagedb_agent.agents.outputs import OutputType, Wanted, wanted
 from messagedb_agent.agents.progress import SILENT, Progress
+from messagedb_agent.agents.valued import Kind
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.closing import Closing
 from messagedb_agent.definitions.authoring import AgentDefinition
@@ -159,7 +161,8 @@ class Engine(Closing, Loading):
         traceparent: str | None = None,
         progress: Progress = SILENT,
         detached: bool = False,
-    ) -> Agent:
+        output: OutputType[Kind] | None = None,
+    ) -> Agent[Kind]:
         """Begin a thread with a message and see its first turn through.
 
         Args:
@@ -173,18 +176,20 @@ class Engine(Closing, Loading):
                 default the current one, where tracing is on. One that is malformed is ignored.
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
+            output: what the answer must be; see `Agent.advance`.
 
         Returns:
             The state that answers the text, or where the turn waits for an approval; where it is
             detached, the state right behind the text.
 
         Raises:
-            ModelError: the model call failed for good, or there is no such model (kind
-                `configuration`); `agent` is the recorded state.
+            ModelError: the model call failed for good, there is no such model (kind
+                `configuration`), or two answers in a row were not the output (`bad_output`);
+                `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
             ValidationError: the text is empty, the message id is no UUID, JSON cannot hold the
-                metadata, a tool that the definition names is not here, or its context strategy is
-                not known.
+                metadata, no JSON Schema can be made of the output, a tool that the definition names
+                is not here, or its context strategy is not known.
             NotFound: no definition has this name.
             RefusedPayload: the text, or the definition with the metadata, is larger than the store
                 takes (1 MiB a message by default).
@@ -197,15 +202,17 @@ class Engine(Closing, Loading):
         """
         if not isinstance(definition, Definition):
             definition = self.define(definition=await self._written(definition))
+        asked = None if output is None else wanted(output)
         return await self._begin(
             definition,
-            Say(text, user),
+            Say(text, user, output=asked.schema if asked else None),
             user,
             metadata,
             message_id,
             progress,
             detached=detached,
             traceparent=traceparent,
+            asked=asked,
         )
 
     async def write_snapshot(self, thread_id: str) -> int | None:
@@ -237,6 +244,7 @@ class Engine(Closing, Loading):
         *,
         detached: bool = False,
         traceparent: str | None = None,
+        asked: Wanted[Any] | None = None,
     ) -> Agent:
         check_strategy(definition.context_strategy)
         given = ids.normalised_id(message_id) if message_id else None
@@ -244,5 +252,9 @@ class Engine(Closing, Loading):
         text = json_text(metadata, "metadata") if metadata else None
         start = Start(thread_id, definition, user, text)
         sender = named_sender(traceparent)
-        rest = await self.turns.begin(start, say, given, progress, detached=detached, sender=sender)
-        return self._agent(rest.thread_id, rest.view) if detached else self._settled(rest)
+        rest = await self.turns.begin(
+            start, say, given, progress, detached=detached, sender=sender, wanted=asked
+        )
+        if detached:
+            return self._agent(rest.thread_id, rest.view, asked)
+        return self._settled(rest, asked)

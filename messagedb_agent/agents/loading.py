@@ -3,12 +3,14 @@
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from functools import cached_property
+from typing import Any
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Delete
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.finding import is_thread
+from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.paging import (
     AgentPage,
     Cursor,
@@ -223,6 +225,6 @@ class Loading(Asking):
         seen = await state_at(self.store, stream, message.position, self.states, snapshots)
         return self._agent(id_of(stream) or "", seen)
 
-    def _agent(self, thread_id: str, seen: View) -> Agent:
+    def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         self.states.keep(seen)
-        return super()._agent(thread_id, seen)
+        return super()._agent(thread_id, seen, wanted)

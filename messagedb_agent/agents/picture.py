@@ -32,7 +32,7 @@ from messagedb_agent.events.request import (
     ToolAnswer,
     UserText,
 )
-from messagedb_agent.projections.conversation import Conversation, Entry, Round
+from messagedb_agent.projections.conversation import AskedOutput, Conversation, Entry, Round
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.lineage import AgentState, Lineage
 from messagedb_agent.projections.outcome import Outcome
@@ -51,7 +51,7 @@ _PLAINLY = Plainly(
     *_defined(values),
     *EVENT_TYPES.values(),
     *(Recorded, UnknownEvent, UserText, AskedCall, AssistantReply, ToolAnswer),
-    *(Conversation, Entry, Round, AgentState, Lineage, Outcome, View),
+    *(AskedOutput, Conversation, Entry, Round, AgentState, Lineage, Outcome, View),
 )
 
 

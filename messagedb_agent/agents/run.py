@@ -247,16 +247,20 @@ class Run:
         )
 
     async def _said_before(self, saying: Saying) -> Recorded | None:
-        """Return the event of a message that stands already, with this id and the same text."""
+        """Return the event of a message that stands already: its id, text and output."""
         message = await self._store.by_id(saying.message_id) if saying.message_id else None
         if message is None or message.stream_name != self.journal.stream:
             return None
         said = decode(message).recorded
         wanted = [
-            clean_text(c.text) for c in saying.asked(self.journal.shown) if isinstance(c, Say)
+            (clean_text(command.text), command.output)
+            for command in saying.asked(self.journal.shown)
+            if isinstance(command, Say)
         ]
-        same = isinstance(said.event, UserMessageAdded) and [said.event.text] == wanted
-        return said if same else None
+        event = said.event
+        if not isinstance(event, UserMessageAdded):
+            return None
+        return said if [(event.text, event.output_schema)] == wanted else None
 
     async def _answered(self) -> View:
         """Return the fold where what was said is settled; as far as it goes, where it is not."""

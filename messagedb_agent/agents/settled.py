@@ -3,6 +3,7 @@
 from array import array
 from bisect import bisect_left
 
+from messagedb_agent.agent.counting import rejection
 from messagedb_agent.agents.view import View
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -74,5 +75,6 @@ class Settled:
         call = before.conversation.state.model_call
         if isinstance(event, LlmResponseReceived) and call and call.id == event.llm_call_id:
             is_final = not call.cancelled and not after.conversation.state.calls
+            is_final = is_final and rejection(before.conversation.state, event) is None
             return (call.position, recorded.position) if is_final else None
         return None

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from messagedb_agent.agents.meant import waiting_call
+from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
@@ -26,11 +27,14 @@ class Standing:
             make none.
         thread_id: the thread's id.
         view: the fold of the thread up to here.
+        wanted: what the answer was asked to be by whoever holds the state; None where that is
+            free, or not known here.
     """
 
     id: str
     thread_id: str
     view: View = field(repr=False)
+    wanted: Wanted[Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, Standing) else NotImplemented

@@ -14,6 +14,7 @@ from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching, Fork
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.outputs import Wanted, judge
 from messagedb_agent.agents.progress import Progress
 from messagedb_agent.agents.recorded_tools import (
     Answers,
@@ -146,6 +147,7 @@ class Turns:
         *,
         detached: bool = False,
         sender: TraceContext | None = None,
+        wanted: Wanted[Any] | None = None,
     ) -> Rest:
         """Begin a thread, and say something to it.
 
@@ -156,6 +158,7 @@ class Turns:
             progress: told of the run while it goes on.
             detached: whether the turn is left to workers.
             sender: the span that it belongs to; None for the one that is known here, if any.
+            wanted: what the answer must be; None where that is free.
         """
 
         def asked(shown: Conversation) -> Sequence[Command]:
@@ -163,7 +166,8 @@ class Turns:
             return (*opening, say) if say else opening
 
         saying = Saying(asked, message_id, self._travelling(sender, (start,)))
-        return await self._say(self._run(start.thread_id), saying, progress, detached)
+        run = self._run(start.thread_id)
+        return await self._say(run, saying, progress, detached, wanted=wanted)
 
     async def ask(
         self,
@@ -196,11 +200,11 @@ class Turns:
 
         try:
             saying = Saying(asked_at_head if forks else asked, message_id, travelling)
-            return await self._say(run, saying, progress, detached)
+            return await self._say(run, saying, progress, detached, wanted=agent.wanted)
         except _MovedOn:
             if await self._was_said(agent, message_id):
                 again = Saying(asked, message_id, travelling)
-                return await self._say(run, again, progress, detached)
+                return await self._say(run, again, progress, detached, wanted=agent.wanted)
             self._kept.keep(run)
             said = tuple(replace(c, during="queue") if isinstance(c, Say) else c for c in commands)
             return await self.fork(
@@ -236,17 +240,24 @@ class Turns:
         progress: Progress,
         detached: bool,
         ask: AskResult | None = None,
+        wanted: Wanted[Any] | None = None,
     ) -> Rest:
         """Say something to a thread, and see it through unless that is left to workers."""
         if detached:
             seen = await run.say(saying, progress.on_event)
         else:
-            effects = self._effects(run, progress, ask)
+            effects = self._effects(run, progress, ask, wanted)
             seen = await run.take_on(saying, effects, progress.on_event)
         self._rested(run)  # not after an error, which may have left it between two events
         return Rest(run.thread_id, seen)
 
-    def _effects(self, run: Run, progress: Progress, ask: AskResult | None = None) -> Effects:
+    def _effects(
+        self,
+        run: Run,
+        progress: Progress,
+        ask: AskResult | None = None,
+        wanted: Wanted[Any] | None = None,
+    ) -> Effects:
         store = self._transactional
         within = Within(store, run.journal) if store else None
         return Effects(
@@ -258,6 +269,7 @@ class Turns:
             progress.on_delta,
             within,
             run.trace_of,
+            judge(wanted),
         )
 
     @cached_property
@@ -312,7 +324,7 @@ class Turns:
 
         await run.journal.branch_off(parent, agent.position)
         saying = Saying(asked, message_id, self._travelling(sender, commands))
-        return await self._say(run, saying, progress, detached, branching.ask)
+        return await self._say(run, saying, progress, detached, branching.ask, agent.wanted)
 
 
 class _MovedOn(Exception):

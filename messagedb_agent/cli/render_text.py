@@ -23,6 +23,7 @@ _WORDS = {
     "note": "outcome found out",
     "continued": "continued",
     "failure": "the model gave no answer",
+    "rejected": "not the output that was asked for",
     "cancelled": "stopped",
     "ending": "asked to end",
     "ended": "ended",

@@ -1,6 +1,7 @@
 """What acts on the world: asks the model, runs the tools, and says what came of it as a fact."""
 
 import asyncio
+from collections.abc import Callable
 
 from messagedb_agent.agent.bounds import MAX_TEXT_BYTES
 from messagedb_agent.clock import Clock
@@ -12,7 +13,7 @@ from messagedb_agent.engine.tool_calls import ToolCalls, TraceOf, no_trace
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.canonical import is_object
-from messagedb_agent.events.codec import Encoded, encode
+from messagedb_agent.events.codec import Encoded, clean_text, encode
 from messagedb_agent.events.request import CallFailure, Reply, RequestedCall
 from messagedb_agent.events.schema import (
     ContextCompacted,
@@ -20,13 +21,23 @@ from messagedb_agent.events.schema import (
     LlmCallFailed,
     LlmResponseReceived,
 )
-from messagedb_agent.events.values import MAX_FAILURE_CHARS, Attempt, ToolCall
+from messagedb_agent.events.values import (
+    MAX_FAILURE_CHARS,
+    Attempt,
+    JsonText,
+    OutputVerdict,
+    ToolCall,
+)
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id, derived_id
 from messagedb_agent.llm.model import Models, OnDelta, is_prepared
 from messagedb_agent.records import record
 from messagedb_agent.store.hold import Hold
 from messagedb_agent.tools.tool import Problem, Tools, unknown_tool
+
+Judge = Callable[[JsonText, str, bool], str | None]
+"""Says why a text is not the output that a JSON Schema asks for; None where it is. The last
+argument is whether the answer was cut off. What it raises fails the call, as `internal`."""
 
 
 @record
@@ -42,6 +53,7 @@ class Effects:
         on_delta: told of pieces of answers; None asks for answers in one piece.
         within: transactions that tools may write in; None where the store has none.
         trace_of: tells the span that a tool call runs in, by its id and the position of its start.
+        judge: says whether an answer is the output that was asked for; None for nobody.
     """
 
     stream: str
@@ -52,6 +64,7 @@ class Effects:
     on_delta: OnDelta | None = None
     within: Within | None = None
     trace_of: TraceOf = no_trace
+    judge: Judge | None = None
 
     def has_tool(self, name: str) -> bool:
         """Say whether a tool of this name can be run here."""
@@ -124,11 +137,19 @@ class Effects:
                 self._requested(ask, reply, i, call) for i, call in enumerate(reply.calls)
             ),
             finish_reason=reply.finish_reason,
+            output=self._verdict(ask, reply),
             usage=reply.usage,
             cost_usd=reply.cost_usd,
             price=reply.price,
             attempts=reply.attempts,
         )
+
+    def _verdict(self, ask: AskModel, reply: Reply) -> OutputVerdict | None:
+        schema = ask.request.output_schema
+        if schema is None or reply.calls or self.judge is None:
+            return None
+        problem = self.judge(schema, clean_text(reply.text), reply.finish_reason == "length")
+        return OutputVerdict(problem=problem and problem[:MAX_FAILURE_CHARS])
 
     def _requested(self, ask: AskModel, reply: Reply, index: int, call: RequestedCall) -> ToolCall:
         problem = self._problem(ask, call)

@@ -121,8 +121,9 @@ def plan(batch: Batch) -> tuple[Effect, ...]:
                 batch.claim(LimitReached(limits=limits), state.owed)
             case Compact():
                 effects.append(_start_call(batch, "summary", summary_request(batch.shown)))
-            case CallModel():
-                effects.append(_start_call(batch, "answer", _answer_request(batch)))
+            case CallModel(repairs=repairs):
+                folded = _answer_request(batch)
+                effects.append(_start_call(batch, "answer", folded, repairs=repairs))
 
 
 def stop_unrecorded(batch: Batch) -> None:
@@ -185,13 +186,16 @@ def _answer_request(batch: Batch) -> FoldedRequest:
     return next_request(batch.shown, lambda text: batch.tokens(model, text))
 
 
-def _start_call(batch: Batch, purpose: Purpose, folded: FoldedRequest) -> AskModel:
+def _start_call(
+    batch: Batch, purpose: Purpose, folded: FoldedRequest, *, repairs: bool = False
+) -> AskModel:
     state = batch.shown.state
     started = LlmCallStarted(
         purpose=purpose,
         model=folded.request.model,
         parameters=folded.request.parameters,
         attempt=state.interruptions + 1,
+        repairs=repairs,
         context_position=batch.head.version,
         projection_name=folded.projection,
         projection_version=folded.version,

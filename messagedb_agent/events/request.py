@@ -69,6 +69,8 @@ class Request:
         messages: the conversation, beginning with a user's text and never ending with a reply.
         tools: what it may call.
         parameters: settings of the call.
+        output_schema: JSON Schema of the one JSON value that the answer must be; None where it is
+            free. The last message says so too, so that it holds for every model.
     """
 
     model: str
@@ -76,6 +78,7 @@ class Request:
     messages: Sequence[RequestMessage]
     tools: tuple[ToolSpec, ...] = ()
     parameters: ModelParameters = field(default_factory=ModelParameters)
+    output_schema: JsonText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ store themselves. Keys whose value is the default are left out of the JSON,
 so a default never changes.
 """
 
+from pydantic import StrictBool
+
 from messagedb_agent.events.values import (
     Attempt,
     Count,
@@ -16,6 +18,7 @@ from messagedb_agent.events.values import (
     Limits,
     MessageRange,
     ModelParameters,
+    OutputVerdict,
     PositiveCount,
     Price,
     ReachedLimit,
@@ -63,10 +66,14 @@ class AgentRedefined(Fact):
 
 
 class UserMessageAdded(Fact):
-    """A user said something."""
+    """A user said something.
+
+    `output_schema`, where given, is the JSON Schema of the one JSON value that the answer must be.
+    """
 
     text: str
     user: str | None = None
+    output_schema: JsonText | None = None
 
 
 class LlmCallStarted(Fact):
@@ -74,13 +81,15 @@ class LlmCallStarted(Fact):
 
     `context_position` is the last event that the request was folded from, by version
     `projection_version` of the projection `projection_name`; `left_out` names the messages of the
-    conversation that it leaves out.
+    conversation that it leaves out. `repairs` says that an answer before it was not the output that
+    was asked for.
     """
 
     purpose: ReadPurpose
     model: str
     parameters: ModelParameters = ModelParameters()
     attempt: PositiveCount = 1
+    repairs: StrictBool = False
     context_position: Count
     projection_name: str = "conversation"
     projection_version: PositiveCount = 1
@@ -89,7 +98,11 @@ class LlmCallStarted(Fact):
 
 
 class LlmResponseReceived(Fact):
-    """The model answered the call `llm_call_id` (the id of its `LlmCallStarted`)."""
+    """The model answered the call `llm_call_id` (the id of its `LlmCallStarted`).
+
+    `output` says whether the answer is the output that was asked for; absent where none was, where
+    the reply calls tools, and where nobody looked.
+    """
 
     llm_call_id: str
     model: str
@@ -98,6 +111,7 @@ class LlmResponseReceived(Fact):
     provider_blocks: JsonText | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str
+    output: OutputVerdict | None = None
     usage: Usage | None = None
     cost_usd: DecimalText | None = None
     price: Price | None = None

@@ -252,6 +252,16 @@ class ToolCall(Value):
     problem_message: str | None = None
 
 
+class OutputVerdict(Value):
+    """Whether an answer is the output that was asked for.
+
+    Attributes:
+        problem: why it is not, as the model is told; None where it is.
+    """
+
+    problem: str | None = None
+
+
 class Usage(Value):
     """Tokens of a model call, by kind.
 

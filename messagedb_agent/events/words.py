@@ -32,6 +32,10 @@ FailureKind = Literal[
 ]
 """Why a model call gave no usable answer."""
 
+TurnFailureKind = FailureKind | Literal["bad_output"]
+"""Why a turn waits for a person: its model call failed for good, or (`bad_output`) its answer was
+not the output that was asked for, and neither was the one after it."""
+
 ToolFailureKind = Literal[
     "unknown_tool",
     "bad_arguments",

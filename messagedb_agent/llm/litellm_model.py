@@ -23,6 +23,7 @@ from messagedb_agent.llm.litellm_reply import (
 )
 from messagedb_agent.llm.litellm_request import (
     request_messages,
+    request_output,
     request_settings,
     request_tools,
 )
@@ -68,6 +69,8 @@ class LitellmModel:
             arguments = _arguments(request, self._target)
             # The import has its own pace, and is no part of the provider's time.
             litellm = await load_in_thread()
+            if form := request_output(litellm, self._target.name, request):
+                arguments["response_format"] = form
         except (ConfigurationError, ImportError) as error:
             return Failed("configuration", masked(str(error), self._target.secrets))
         attempt = _Attempt(litellm, self._target, arguments, timeout_s)

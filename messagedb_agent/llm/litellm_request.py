@@ -150,6 +150,28 @@ def request_tools(specs: tuple[ToolSpec, ...]) -> list[dict[str, Any]]:
     ]
 
 
+def request_output(litellm: Any, litellm_name: str, request: Request) -> dict[str, Any] | None:
+    """Return the form that the answer must have, as the provider holds the model to it.
+
+    None where the answer is free, and where the model would not take it, or would no longer call
+    tools: of some litellm makes a tool that the model has to call at once, and Gemini takes only
+    one of the two. What the answer must be is said in the request's last message all the same.
+    (litellm 1.106, `anthropic/chat/transformation.py`, `utils.py`.)
+    """
+    schema = _object(request.output_schema)  # which any writer may have put there
+    if not schema or not litellm.supports_response_schema(litellm_name):
+        return None
+    if request.tools and not _takes_both(litellm, litellm_name):
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def _takes_both(litellm: Any, litellm_name: str) -> bool:
+    """Say whether a model may be offered tools and held to a form at once."""
+    is_openai = litellm.get_llm_provider(litellm_name)[1] in ("openai", "azure")
+    return is_openai or litellm.utils.supports_native_structured_output(litellm_name)
+
+
 def request_settings(parameters: ModelParameters) -> Mapping[str, Any]:
     """Return the settings of the call.
 

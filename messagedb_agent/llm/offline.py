@@ -10,6 +10,9 @@ What it does is decided from the request alone, first rule that fits:
 3. Thanks and greetings have a fixed answer.
 4. To anything else it says what it is, and how to have a language model instead.
 
+Where the answer must be an output, it is the plainest value that fits the schema, in place of what
+would have been said: the tools are called all the same.
+
 Rounds are counted from the replies after the user's last message, so that it always comes to an
 end. Its tokens are words: what `str.split` makes of the texts.
 """
@@ -31,8 +34,9 @@ from messagedb_agent.events.request import (
     ToolAnswer,
     UserText,
 )
-from messagedb_agent.events.values import Attempt, Usage
+from messagedb_agent.events.values import Attempt, JsonText, Usage
 from messagedb_agent.llm.model import OnDelta
+from messagedb_agent.llm.offline_value import plain_value
 from messagedb_agent.llm.questions import calculations, time_questions
 
 WHAT_IT_IS = """\
@@ -59,11 +63,12 @@ class OfflineModel:
 
     async def complete(self, request: Request, *, on_delta: OnDelta | None = None) -> Reply:
         """Answer one request; it never fails, and costs nothing."""
-        turn = _turn(request.messages)
+        asked = request.messages if request.output_schema is None else request.messages[:-1]
+        turn = _turn(asked)
         plan = _plan(turn.said, frozenset(tool.name for tool in request.tools))
         done = sum(1 for reply in turn.replies if reply.calls)
         calls = plan[done] if done < len(plan) else ()
-        text = "" if calls else _report(turn) or _talk(turn.said)
+        text = "" if calls else _output(request.output_schema) or _report(turn) or _talk(turn.said)
         stream_words(text, on_delta)
         usage = counted_usage(request, text, calls)
         return Reply(
@@ -96,6 +101,14 @@ def _turn(messages: Sequence[RequestMessage]) -> _Turn:
         replies=tuple(message for message in after if isinstance(message, AssistantReply)),
         answers=tuple(message for message in after if isinstance(message, ToolAnswer)),
     )
+
+
+def _output(schema: JsonText | None) -> str:
+    try:
+        wanted = json.loads(schema or "null")
+        return json.dumps(plain_value(wanted)) if isinstance(wanted, dict) else ""
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return ""  # the schema is somebody else's, and may be no schema at all
 
 
 def _plan(said: str, offered: frozenset[str]) -> list[Round]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from messagedb_agent.agent.counting import rejection
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.changing import changed
@@ -191,6 +192,8 @@ class _Step:
         is_failure = isinstance(answer, LlmCallFailed)
         if isinstance(answer, LlmCallFailed):
             self._failure = answer.kind
+        if self._is_rejected:
+            self._failure = "bad_output"
         more = dict(attributes.answered(answer))
         if self._with_content and not isinstance(answer, LlmCallFailed):
             more |= content.reply(answer)
@@ -289,11 +292,21 @@ class _Step:
             else:
                 yield is_at_rest, self._trouble(state)
 
+    @property
+    def _is_rejected(self) -> bool:
+        """Whether the event is an answer that is not the output that was asked for."""
+        reply = self._recorded.event
+        if not isinstance(reply, LlmResponseReceived):
+            return False
+        return rejection(self._before.state, reply) is not None
+
     def _answered_to(self) -> int:
         """Return up to which position this event answers what was said; -1 for none."""
         call, event = self._before.state.model_call, self._recorded.event
         is_reply = isinstance(event, LlmResponseReceived) and call and event.llm_call_id == call.id
         if not is_reply or call is None or call.cancelled or self._after.state.calls:
+            return -1
+        if self._is_rejected:
             return -1
         return call.position
 

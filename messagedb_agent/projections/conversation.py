@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from messagedb_agent.agent.counting import counts, valid_calls
+from messagedb_agent.agent.counting import counts, rejection, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
@@ -42,12 +42,13 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.values import Definition, MessageRange, ToolCall
+from messagedb_agent.events.values import Definition, JsonText, MessageRange, ToolCall
 from messagedb_agent.projections.digest import message_digest, settings_digest
 from messagedb_agent.projections.dropped import given_results
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.projection import Projection
 
+REJECTED = "[Note: that is not the output that was asked for: {problem}. Answer once more.]"
 NOT_RUN = "Not run: the turn was stopped before this call."
 SUMMARY_PREFIX = "Summary of the conversation so far:\n\n"
 
@@ -95,6 +96,20 @@ class Round:
 
 
 @dataclass(frozen=True)
+class AskedOutput:
+    """An output that is asked for until an answer is it.
+
+    Attributes:
+        position: of the message that asks for it, in the thread's own stream; a fork's start where
+            the fork goes on with it.
+        schema: JSON Schema of the one JSON value that the answer must be.
+    """
+
+    position: int
+    schema: JsonText
+
+
+@dataclass(frozen=True)
 class Conversation:
     """The fold: the decider's state, the agent in force, and what the model is shown.
 
@@ -106,6 +121,7 @@ class Conversation:
         round: the open round.
         held: what was said while a call or a round is open.
         left_out: the messages that the newest request for an answer left out.
+        output: what the next answer must be; None where it is free.
     """
 
     state: State = field(default_factory=State)
@@ -115,6 +131,7 @@ class Conversation:
     round: Round | None = None
     held: tuple[tuple[UserText, Recorded], ...] = ()
     left_out: tuple[MessageRange, ...] = ()
+    output: AskedOutput | None = None
 
 
 def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
@@ -127,13 +144,15 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
             return changed(after, left_out=out)
         case LlmCallStarted() | ToolExecutionStarted():
             return after
-        case UserMessageAdded(text=text):
+        case UserMessageAdded(text=text) as said:
+            after = _asked(before, after, said, recorded.position)
             return _heard(after, text if text.strip() else "(empty message)", recorded)
         case LlmResponseReceived(llm_call_id=claim) as reply if claim not in side:
-            return _replied(after, reply, recorded)
+            return _replied(before, after, reply, recorded)
         case ToolExecutionCompleted(call_id=call, result=result):
             return _answered(after, call, _or_no_output(result), recorded)
         case SessionStarted(definition=definition) as started:
+            after = _goes_on_with_output(after, recorded.position)
             closed = _close_round(after, recorded, given_results(started))
             return _release(_defined(closed, definition), recorded)
         case AgentRedefined(definition=definition):
@@ -152,8 +171,11 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
         case ToolExecutionDenied(call_id=call, reason=reason):
             why = f": {reason}" if reason else "."
             return _answered(after, call, f"The user did not allow this call{why}", recorded)
-        case TurnCancelled() | SessionCompleted() if after.round and not after.state.calls:
-            return _release(_close_round(after, recorded), recorded)
+        case TurnCancelled() | SessionCompleted():
+            after = changed(after, output=None) if after.output else after
+            if after.round and not after.state.calls:
+                return _release(_close_round(after, recorded), recorded)
+            return after
         case _:
             return after
 
@@ -182,7 +204,33 @@ def _heard(after: Conversation, text: str, recorded: Recorded) -> Conversation:
     return _show(after, recorded, (UserText(text), recorded))
 
 
-def _replied(after: Conversation, reply: LlmResponseReceived, recorded: Recorded) -> Conversation:
+def _asked(
+    before: Conversation, after: Conversation, said: UserMessageAdded, position: int
+) -> Conversation:
+    """Note what the answer must be: what is said on the way leaves that as it is."""
+    if said.output_schema is not None:
+        return changed(after, output=AskedOutput(position, said.output_schema))
+    begins_anew = before.state.failed or bool(before.state.stopped)
+    return changed(after, output=None) if begins_anew and before.output else after
+
+
+def _goes_on_with_output(after: Conversation, position: int) -> Conversation:
+    """Keep what the answer must be where a fork, or a late start, owes one."""
+    if after.output is None:
+        return after
+    owes = after.state.owed is not None
+    return changed(after, output=changed(after.output, position=position) if owes else None)
+
+
+def _is_given(before: Conversation) -> bool:
+    """Say whether the open call was to be answered by the output that is asked for."""
+    call, asked = before.state.model_call, before.output
+    return call is not None and asked is not None and asked.position < call.position
+
+
+def _replied(
+    before: Conversation, after: Conversation, reply: LlmResponseReceived, recorded: Recorded
+) -> Conversation:
     calls = valid_calls(reply)
     if calls:
         text = reply.text if reply.text.strip() else ""  # providers refuse a text of blanks
@@ -193,6 +241,11 @@ def _replied(after: Conversation, reply: LlmResponseReceived, recorded: Recorded
     if reply.text.strip() and after.entries:
         message = AssistantReply(reply.text, provider_blocks=reply.provider_blocks)
         after = _show(after, recorded, (message, recorded))
+    if (problem := rejection(before.state, reply)) is not None:
+        note = UserText(REJECTED.format(problem=problem))
+        after = _show(after, recorded, (note, recorded))
+    elif _is_given(before):
+        after = changed(after, output=None)
     return _release(after, recorded)
 
 

@@ -36,8 +36,13 @@ def messages_digest(messages: Iterable[RequestMessage], start: bytes = GENESIS) 
     return start
 
 
-def settings_digest(settings: Request | Definition) -> bytes:
-    """Return the digest of what stays the same from request to request."""
+def settings_digest(settings: Request | Definition, output_schema: str | None = None) -> bytes:
+    """Return the digest of what stays the same from request to request.
+
+    Args:
+        settings: what a model is asked with, beside the conversation.
+        output_schema: what the answer must be; None where it is free.
+    """
     parameters = settings.parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
     plain = {
         "model": settings.model,
@@ -52,6 +57,8 @@ def settings_digest(settings: Request | Definition) -> bytes:
             for tool in settings.tools
         ],
     }
+    if output_schema is not None:
+        plain["outputSchema"] = output_schema
     return hashlib.sha256(_canonical(plain)).digest()
 
 

@@ -16,6 +16,7 @@ ItemKind = Literal[
     "limit",
     "continued",
     "failure",
+    "rejected",
     "cancelled",
     "ending",
     "ended",
@@ -30,10 +31,11 @@ ItemKind = Literal[
     "foreign",
     "unreadable",
 ]
-"""What an item is. `note`: what really happened to a call of unknown outcome; `summary`: what
-stands for the conversation so far; `defined`: the named definition that the agent is of; `ending`:
-somebody asked that the session end; `foreign`: a message of a type that is not ours; `unreadable`:
-one of our types whose data cannot be read."""
+"""What an item is. `rejected`: why an answer is not the output that was asked for; `note`: what
+really happened to a call of unknown outcome; `summary`: what stands for the conversation so far;
+`defined`: the named definition that the agent is of; `ending`: somebody asked that the session end;
+`foreign`: a message of a type that is not ours; `unreadable`: one of our types whose data cannot be
+read."""
 
 CallOutcome = Literal[
     "requested",

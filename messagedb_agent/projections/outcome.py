@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from messagedb_agent.agent.counting import counts
+from messagedb_agent.agent.counting import counts, rejection, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.changing import changed
@@ -22,7 +22,7 @@ from messagedb_agent.events.schema import (
     UserMessageAdded,
 )
 from messagedb_agent.events.values import ReachedLimit
-from messagedb_agent.events.words import FailureKind
+from messagedb_agent.events.words import TurnFailureKind
 from messagedb_agent.projections.projection import Projection
 
 
@@ -33,7 +33,9 @@ class Outcome:
     Attributes:
         state: what decisions are made on.
         answer: the newest reply's text since the user spoke last; None where there is none.
-        failure: kind and message of the newest failed model call of the turn.
+        output: the answer, where it is the output that was asked for, as JSON text.
+        failure: kind and message of the newest failed model call of the turn; or why its newest
+            answer is not the output that was asked for.
         limits: the limits that stopped the turn.
         asked: calls of the open round that a person was asked about, by call id.
         cancelled: what stopped the run since the user spoke last; None where nothing did.
@@ -41,7 +43,8 @@ class Outcome:
 
     state: State = field(default_factory=State)
     answer: str | None = None
-    failure: tuple[FailureKind, str] | None = None
+    output: str | None = None
+    failure: tuple[TurnFailureKind, str] | None = None
     limits: tuple[ReachedLimit, ...] = ()
     asked: Mapping[str, ToolApprovalRequested] = field(default_factory=dict)
     cancelled: TurnCancelled | None = None
@@ -73,8 +76,11 @@ def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
             return after
         case UserMessageAdded():
             return Outcome(after.state, asked=after.asked)
-        case LlmResponseReceived(llm_call_id=claim, text=text) if claim not in side:
-            return changed(after, answer=text or after.answer, failure=None)
+        case LlmResponseReceived(llm_call_id=claim, text=text) as reply if claim not in side:
+            problem = rejection(before.state, reply)
+            failure = None if problem is None else ("bad_output", problem)
+            said = text or after.answer
+            return changed(after, answer=said, output=_output(reply), failure=failure)
         case SessionContinued():
             return changed(after, failure=None, limits=(), cancelled=None)
         case SessionStarted():
@@ -90,6 +96,11 @@ def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
             return changed(after, asked={**open_calls, call: request})
         case _:
             return after
+
+
+def _output(reply: LlmResponseReceived) -> str | None:
+    fits = reply.output is not None and reply.output.problem is None and not valid_calls(reply)
+    return reply.text if fits else None
 
 
 outcome: Projection[Outcome] = Projection(Outcome(), _evolve)

@@ -1,6 +1,7 @@
 """Requests to a model, folded from a conversation; each with its digest and a name for ever."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
@@ -9,7 +10,12 @@ from messagedb_agent.events.schema import LlmCallStarted
 from messagedb_agent.events.strategy import recorded
 from messagedb_agent.events.values import MessageRange
 from messagedb_agent.projections.conversation import Conversation, Entry
-from messagedb_agent.projections.digest import messages_digest, request_digest
+from messagedb_agent.projections.digest import (
+    message_digest,
+    messages_digest,
+    request_digest,
+    settings_digest,
+)
 from messagedb_agent.projections.window import CountTokens, kept, left_out
 from messagedb_agent.records import record
 
@@ -17,6 +23,13 @@ SUMMARY_INSTRUCTION = (
     "Summarise the conversation above for yourself: you will go on with nothing but this summary."
     " Keep every fact, decision, name, number and open question. Answer with the summary alone."
 )
+
+
+OUTPUT_INSTRUCTION = (
+    "Your answer must be one JSON value that fits the JSON Schema below, and nothing else:"
+    " no other text, no code fence.\n\n"
+)
+"""What a request for an output ends with, before the schema."""
 
 
 @record
@@ -74,7 +87,8 @@ def answer_request(shown: Conversation, left_out: tuple[MessageRange, ...] = ())
     if not left_out:
         chain = entries[-1].digest if entries else GENESIS
         request = _request(shown, Messages(entries))
-        return FoldedRequest(request, request_digest(shown.settings, chain), "conversation", 1)
+        whole = FoldedRequest(request, request_digest(shown.settings, chain), "conversation", 1)
+        return _for_output(shown, whole, chain)
     parts = [entries[part.start : part.stop] for part in kept(Messages(entries), left_out)]
     chain = GENESIS
     for place, part in enumerate(parts):
@@ -82,7 +96,8 @@ def answer_request(shown: Conversation, left_out: tuple[MessageRange, ...] = ())
         chain = part[-1].digest if at_once else messages_digest(Messages(part), chain)
     request = _request(shown, tuple(entry.message for part in parts for entry in part))
     digest = request_digest(shown.settings, chain)
-    return FoldedRequest(request, digest, "conversation", 2, left_out=left_out)
+    folded = FoldedRequest(request, digest, "conversation", 2, left_out=left_out)
+    return _for_output(shown, folded, chain)
 
 
 def next_request(shown: Conversation, count_tokens: CountTokens) -> FoldedRequest:
@@ -97,6 +112,25 @@ def next_request(shown: Conversation, count_tokens: CountTokens) -> FoldedReques
     strategy = recorded(shown.definition.context_strategy)
     messages = Messages(shown.entries)
     return answer_request(shown, left_out(strategy, messages, shown.left_out, count_tokens))
+
+
+def _for_output(shown: Conversation, folded: FoldedRequest, chain: bytes) -> FoldedRequest:
+    """Let a request ask for the output that the answer must be, if it must be one.
+
+    Args:
+        shown: the conversation.
+        folded: the request without that.
+        chain: the chain over its messages.
+    """
+    if shown.output is None or shown.definition is None:
+        return folded
+    schema = shown.output.schema
+    instruction = UserText(OUTPUT_INSTRUCTION + schema)
+    messages = (*folded.request.messages, instruction)
+    request = replace(folded.request, messages=messages, output_schema=schema)
+    settings = settings_digest(shown.definition, schema)
+    digest = request_digest(settings, message_digest(chain, instruction))
+    return replace(folded, request=request, digest=digest)
 
 
 def summary_request(shown: Conversation) -> FoldedRequest:

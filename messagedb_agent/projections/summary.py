@@ -195,8 +195,14 @@ def ready_for(claim: Recorded, definition: Definition) -> Summary:
         claim: the claim; its row's `schemaVersion` is not above ours.
         definition: the agent in force.
     """
-    attempt = claim.event.attempt if isinstance(claim.event, LlmCallStarted) else 1
-    state = State(stream=claim.stream, started=True, owed=claim.position, interruptions=attempt - 1)
+    started = claim.event if isinstance(claim.event, LlmCallStarted) else None
+    state = State(
+        stream=claim.stream,
+        started=True,
+        owed=claim.position,
+        interruptions=started.attempt - 1 if started else 0,
+        repairing=started is not None and started.repairs,
+    )
     redefined = replace(claim, event=AgentRedefined(definition=definition))
     return Summary(state=evolve_counted(state, redefined), stream=claim.stream)
 

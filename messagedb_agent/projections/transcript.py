@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from messagedb_agent.agent.counting import counts, valid_calls
+from messagedb_agent.agent.counting import counts, rejection, valid_calls
 from messagedb_agent.agent.evolution import evolve_counted
 from messagedb_agent.agent.state import State
 from messagedb_agent.changing import changed
@@ -89,7 +89,9 @@ def _evolve(before: Transcript, recorded: Recorded) -> Transcript:
             after = changed(after, definition=definition)
             return _said(after, recorded, "redefined", text)
         case LlmResponseReceived(llm_call_id=claim) if claim not in before.state.side_calls:
-            return _replied(after, event, recorded)
+            after = _replied(after, event, recorded)
+            problem = rejection(before.state, event)
+            return after if problem is None else _said(after, recorded, "rejected", problem)
         case LlmCallFailed(kind=kind, message=message):
             call = before.state.model_call
             if call is None or call.id != event.llm_call_id or call.cancelled:

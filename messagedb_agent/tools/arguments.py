@@ -90,15 +90,18 @@ def _kind(value: object) -> str:
             return "an array"
 
 
-def complaint(error: pydantic.ValidationError) -> str:
-    """Return what pydantic found, in short words for a model: which argument, what is wrong."""
+def complaint(error: pydantic.ValidationError, part: str = "argument") -> str:
+    """Return what pydantic found, in short words for a model: which part, what is wrong.
+
+    Args:
+        error: what was found.
+        part: what a part of the whole is called.
+    """
     found = error.errors(include_url=False, include_context=False, include_input=False)
+    words = {"missing": "is missing", "extra_forbidden": f"there is no such {part}"}
     return joined(
-        (".".join(map(str, item["loc"])), _WORDS.get(item["type"], item["msg"])) for item in found
+        (".".join(map(str, item["loc"])), words.get(item["type"], item["msg"])) for item in found
     )
-
-
-_WORDS = {"missing": "is missing", "extra_forbidden": "there is no such argument"}
 
 
 def joined(faults: Iterable[tuple[str, str]]) -> str:

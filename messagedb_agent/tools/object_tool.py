@@ -4,7 +4,6 @@ import functools
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from messagedb_agent.errors import ToolError, ValidationError
@@ -12,6 +11,7 @@ from messagedb_agent.tools.arguments import joined
 from messagedb_agent.tools.function_tool import FunctionTool
 from messagedb_agent.tools.reconciling import Reconcile
 from messagedb_agent.tools.running import failure_text, in_thread
+from messagedb_agent.tools.schema import faults, validator_of
 from messagedb_agent.tools.spec import make_spec
 from messagedb_agent.tools.tool import Bound, ToolContext
 
@@ -78,11 +78,11 @@ class ObjectTool:
             ToolError: it does not, or cannot be used itself.
         """
         try:
-            faults = [(_path(error), str(error.message)) for error in self._faults(arguments)]
+            found = faults(self._validator, dict(arguments))
         except Exception as error:  # the schema is somebody else's, and may be no schema at all
             raise ToolError(f"the tool's schema cannot be used: {failure_text(error)}") from error
-        if faults:
-            raise ToolError(joined(faults))
+        if found:
+            raise ToolError(joined(found))
 
     def bind(self, arguments: Mapping[str, Any]) -> Bound:
         """Return the call that these arguments make.
@@ -102,19 +102,9 @@ class ObjectTool:
         result = await in_thread(called, name=f"tool-{self.spec.name}")
         return await result if inspect.isawaitable(result) else result
 
-    def _faults(self, arguments: Mapping[str, Any]) -> list[Any]:
-        return sorted(self._validator.iter_errors(dict(arguments)), key=_path)
-
     @functools.cached_property
     def _validator(self) -> Any:
-        # Imported when first needed: it costs a sixth of a second, and many agents never need it.
-        # By name, because it is published without types.
-        validators = import_module("jsonschema").validators
-        registry = import_module("referencing").Registry()
-        schema = json.loads(self.spec.parameters_schema)
-        kind = validators.validator_for(schema, default=validators.Draft202012Validator)
-        kind.check_schema(schema)
-        return kind(schema, registry=registry)
+        return validator_of(json.loads(self.spec.parameters_schema))
 
 
 def adapt(tool: object) -> FunctionTool[..., Any] | ObjectTool:
@@ -187,7 +177,3 @@ def _by_position(parameter: inspect.Parameter) -> bool:
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     )
-
-
-def _path(error: Any) -> str:
-    return ".".join(map(str, error.absolute_path))

@@ -28,6 +28,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     "Usage": values.Usage,
     "Price": values.Price,
     "Attempt": values.Attempt,
+    "Verdict": values.OutputVerdict,
     # These stand within the keys that hold them.
     "forkedFrom": values.ForkPoint,
     "limits": values.ReachedLimit,

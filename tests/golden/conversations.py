@@ -143,6 +143,7 @@ def request_json(folded: FoldedRequest) -> dict[str, Any]:
                 }
                 for spec in request.tools
             ],
+            **({"outputSchema": request.output_schema} if request.output_schema else {}),
         },
         "messages": [_message_json(message) for message in messages],
         "links": [

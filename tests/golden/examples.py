@@ -42,6 +42,7 @@ from messagedb_agent.events.values import (
     Limits,
     MessageRange,
     ModelParameters,
+    OutputVerdict,
     Price,
     ReachedLimit,
     Revision,
@@ -246,6 +247,31 @@ _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are fo
         projection_version=2,
         left_out=(MessageRange(last=3), MessageRange(first=5, last=18)),
         request_digest="6_VWJvmFYzGTvh4NWOGep0w5cEawW4aBX61svlhHIaw",
+    ),
+    "UserMessageAdded.output": UserMessageAdded(
+        text="What is it worth?",
+        output_schema='{"type": "object", "properties": {"euro": {"type": "integer"}}}',
+    ),
+    "LlmCallStarted.repairs": LlmCallStarted(
+        purpose="answer",
+        model="anthropic/claude-haiku-4-5",
+        repairs=True,
+        context_position=3,
+        request_digest="n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+    ),
+    "LlmResponseReceived.rejected": LlmResponseReceived(
+        llm_call_id=_CLAIM,
+        model="claude-haiku-4-5-20251001",
+        text="Seven euro.",
+        finish_reason="stop",
+        output=OutputVerdict(problem="it is not JSON: Expecting value at character 1"),
+    ),
+    "LlmResponseReceived.fits": LlmResponseReceived(
+        llm_call_id=_CLAIM,
+        model="claude-haiku-4-5-20251001",
+        text='{"euro": 7}',
+        finish_reason="stop",
+        output=OutputVerdict(),
     ),
     "ToolExecutionCompleted.given": ToolExecutionCompleted(
         call_id=_CALL, result="295", elapsed_ms=3, given_by="ada"

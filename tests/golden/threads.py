@@ -9,6 +9,7 @@ from messagedb_agent.events.schema import (
     SessionStarted,
 )
 from messagedb_agent.events.strategy import parsed
+from messagedb_agent.events.values import OutputVerdict
 from messagedb_agent.events.words import ToolFailureKind
 from tests.given import (
     Call,
@@ -41,6 +42,7 @@ _TOOLS = (
     tool("pay"),
     tool("rm", approval=True),
 )
+_SCHEMA = '{"type": "object", "properties": {"euro": {"type": "integer"}}}'
 
 
 def thread(*told: Told) -> Given:
@@ -312,6 +314,20 @@ THREADS: dict[str, Given] = {
     "window-over-the-beginning": _talk("first_last:2,3,sliding", 4),
     "window-in-a-long-turn": _in_a_long_turn("last_n:5,sliding"),
     "window-of-characters": _talk("token_window:80", 5),
+    "output": given(started(*_TOOLS), user("What is it worth?", _SCHEMA), claim()).and_(
+        replied("look"),
+        runs("look"),
+        done("look", "a box"),
+    ),
+    "output-sent-back": given(started(*_TOOLS), user("What is it worth?", _SCHEMA), claim()).and_(
+        replied(text="Seven euro.", verdict=OutputVerdict(problem="it is not JSON")),
+    ),
+    "output-given": given(started(*_TOOLS), user("What is it worth?", _SCHEMA), claim()).and_(
+        replied(text="Seven euro.", verdict=OutputVerdict(problem="it is not JSON")),
+        claim(repairs=True),
+        replied(text='{"euro": 7}', verdict=OutputVerdict()),
+        user("Thanks!"),
+    ),
     "summary": thread(
         replied(_look("attic")),
         runs("look"),

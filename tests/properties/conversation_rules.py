@@ -127,6 +127,6 @@ def _broken_as_sent(request: Request) -> str | None:
 
 def broken_digest(folded: FoldedRequest) -> str | None:
     """The digest that grew along with the conversation is that of the whole request."""
-    settings = settings_digest(folded.request)
+    settings = settings_digest(folded.request, folded.request.output_schema)
     anew = request_digest(settings, messages_digest(folded.request.messages))
     return None if folded.digest == anew else "a digest that does not follow from the request"

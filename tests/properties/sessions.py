@@ -65,6 +65,7 @@ from messagedb_agent.events.strategy import first_last, last_n, token_window
 from messagedb_agent.events.values import (
     Attempt,
     Limits,
+    OutputVerdict,
     ToolCall,
     Usage,
 )
@@ -73,7 +74,7 @@ from messagedb_agent.ids import call_id
 from messagedb_agent.projections.requests import next_request, summary_request
 from messagedb_agent.projections.window import estimated_tokens
 from tests.given import definition, tool
-from tests.properties.streams import ARGUMENTS, Log, claim
+from tests.properties.streams import ARGUMENTS, SCHEMAS, Log, claim
 
 _TOOLS = (
     tool("look", effect="retry"),
@@ -147,8 +148,8 @@ class Session:
                     self.through = summary_request(self.log.shown).through
                     started = claim("summary", self.state.interruptions)
                     self.running.append(self.log.add(started).id)
-                case CallModel():
-                    started = claim("answer", self.state.interruptions)
+                case CallModel(repairs=repairs):
+                    started = claim("answer", self.state.interruptions, repairs=repairs)
                     folded = next_request(self.log.shown, estimated_tokens)
                     started = started.model_copy(update={"left_out": folded.left_out})
                     self.running.append(self.log.add(started).id)
@@ -262,7 +263,16 @@ class Session:
         elif number % 9 == 8 and self.state.to_cancel:
             self._add(id, LlmCallFailed(llm_call_id=id, kind="cancelled", message="no"))
         else:
-            self._add(id, _reply(id, number))
+            self._add(id, self._reply(id, number))
+
+    def _reply(self, id: str, number: int) -> LlmResponseReceived:
+        """Return a reply; one that was to be an output may be none."""
+        reply, call = _reply(id, number), self.state.model_call
+        asked = self.log.shown.output
+        if reply.tool_calls or call is None or asked is None or asked.position > call.position:
+            return reply
+        verdict = OutputVerdict(problem="no" if number % 4 == 1 else None)
+        return reply.model_copy(update={"output": verdict})
 
     # What people do.
 
@@ -271,6 +281,7 @@ class Session:
         state, detail = self.state, number // 12
         commands: tuple[Command | None, ...] = (
             self._say(),
+            self._say(output=SCHEMAS[2]),
             self._say(_DURING[detail % len(_DURING)]),
             *(ApproveTool(id) for id in state.at(Stage.ASKED)[:1]),
             *(
@@ -294,9 +305,9 @@ class Session:
         for event in events:
             self.log.add(event)
 
-    def _say(self, during: During = "queue") -> Say:
+    def _say(self, during: During = "queue", output: str | None = None) -> Say:
         self.texts += 1
-        return Say(f"message {self.texts}", during=during)
+        return Say(f"message {self.texts}", during=during, output=output)
 
     def fork(self, number: int) -> None:
         """Somebody goes on from an earlier event, in another thread."""

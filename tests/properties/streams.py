@@ -54,6 +54,7 @@ from messagedb_agent.events.values import (
     Limits,
     MessageRange,
     ModelParameters,
+    OutputVerdict,
     ReachedLimit,
     ToolCall,
     Usage,
@@ -67,6 +68,7 @@ NOBODY = "ffffffff-ffff-7fff-8fff-ffffffffffff"
 
 TEXTS = ("", " \n", "yes", "tell me more")
 NAMES = ("look", "pay", "rm", "check", "nobody's", "", "x" * 65, "naïve tool")
+SCHEMAS = (None, None, '{"type": "object"}', None, "{", "[]")
 ARGUMENTS = ("{}", '{"a": [1, 2.5]}', "[1]", "", "null", '{"a":', "[" * 2000, '{"a": NaN}', "\0")
 ODD_RESULTS = (None, "", "[]", "{", '{"a": 1}', '{"c": "\\ud800"}')
 
@@ -174,18 +176,20 @@ def _pick(choices: Sequence[Any], number: int) -> Any:
     return choices[number % len(choices)]
 
 
+_VERDICTS = (None, None, OutputVerdict(), OutputVerdict(problem="no"))
 _PURPOSES = ("answer", "answer", "answer", "summary", "summary", "title", "judge", "repair")
 _MODEL_FAILURES = ("interrupted", "cancelled", "context_overflow", "unavailable", "empty")
 _TOOL_FAILURES = ("raised", "timed_out", "cancelled", "outcome_unknown", "bad_arguments")
 _PROBLEMS: tuple[CallProblem | None, ...] = (None, None, None, "unknown_tool", "cut_off")
 
 
-def claim(purpose: Any, a: int = 0) -> LlmCallStarted:
+def claim(purpose: Any, a: int = 0, *, repairs: bool = False) -> LlmCallStarted:
     return LlmCallStarted(
         purpose=purpose,
         model="scripted",
         parameters=ModelParameters(),
         attempt=a + 1,
+        repairs=repairs,
         context_position=0,
         projection_name="conversation",
         projection_version=1,
@@ -210,6 +214,7 @@ def reply(id: str, a: int, b: int, c: int) -> LlmResponseReceived:
         text=_pick(TEXTS, c),
         tool_calls=tuple(calls),
         finish_reason="stop",
+        output=_pick(_VERDICTS, b + c),
         usage=Usage(input_tokens=b),
         cost_usd=_pick((None, "0.25", "9" * 50), b),
         attempts=(Attempt(model="scripted-1", kind="answered", elapsed_ms=c),),
@@ -224,8 +229,8 @@ def _next(log: Log, a: int, b: int, c: int) -> Event | UnknownEvent:
     """Return what follows, as an engine would write it; a message where nothing does."""
     state = log.shown.state
     match decide(state):
-        case CallModel():
-            started = claim("answer", state.interruptions)
+        case CallModel(repairs=repairs):
+            started = claim("answer", state.interruptions, repairs=repairs)
             return started.model_copy(update={"left_out": _pick(LEFT_OUT, a)} if b == 9 else {})
         case Compact():
             return claim("summary", state.interruptions)
@@ -249,7 +254,7 @@ def _next(log: Log, a: int, b: int, c: int) -> Event | UnknownEvent:
         case Wait(reason="effect"):
             return _outcome(log, a, b, c)
         case _:
-            return UserMessageAdded(text=_pick(TEXTS, a))
+            return UserMessageAdded(text=_pick(TEXTS, a), output_schema=_pick(SCHEMAS, b))
 
 
 def _outcome(log: Log, a: int, b: int, c: int) -> Event:
@@ -300,8 +305,11 @@ def _compacted(id: str, a: int, c: int) -> ContextCompacted:
 
 _MAKERS: tuple[tuple[int, Callable[[Log, int, int, int], Event | UnknownEvent]], ...] = (
     (40, _next),
-    (4, lambda _, a, b, c: UserMessageAdded(text=_pick(TEXTS, a))),
-    (2, lambda _, a, b, c: claim(_pick(_PURPOSES, a), b)),
+    (
+        4,
+        lambda _, a, b, c: UserMessageAdded(text=_pick(TEXTS, a), output_schema=_pick(SCHEMAS, b)),
+    ),
+    (2, lambda _, a, b, c: claim(_pick(_PURPOSES, a), b, repairs=c > 6)),
     (2, lambda log, a, b, c: reply(log.claim(b // 4), a, b, c)),
     (
         1,

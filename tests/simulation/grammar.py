@@ -10,6 +10,7 @@ from messagedb_agent.events.schema import (
     LlmCallStarted,
     LlmResponseReceived,
     SessionCompleted,
+    SessionContinued,
     SessionStarted,
     ToolApprovalRequested,
     ToolExecutionApproved,
@@ -46,6 +47,7 @@ class _Thread:
     open_model_call: str = ""
     calls: dict[str, _Call] = field(default_factory=dict)
     stopped: bool = False
+    rejected: int = 0  # answers of the turn that were not the output that was asked for
 
 
 def broken_grammar(events: Sequence[Recorded]) -> Iterator[str]:
@@ -68,14 +70,21 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             if thread.started:
                 yield "a second start"
             thread.started = True
-        case UserMessageAdded():
+        case UserMessageAdded(output_schema=schema):
             thread.stopped = False
+            thread.rejected = 0 if schema or thread.rejected > 1 else thread.rejected
+        case SessionContinued():
+            thread.rejected = 0
         case TurnCancelled() | SessionCompleted():
-            thread.stopped = True
+            thread.stopped, thread.rejected = True, 0
             for call in thread.calls.values():
                 if not call.attempts:
                     call.closed = call.closed or "the turn was stopped"
-        case LlmCallStarted():
+        case LlmCallStarted(purpose=purpose, repairs=repairs):
+            if thread.rejected > 1:
+                yield "after an output was sent back, and not mended"
+            if purpose == "answer" and repairs != bool(thread.rejected):
+                yield f"repairs: {repairs}, and {thread.rejected} answers were sent back"
             if thread.open_model_call:
                 yield "while another call is open"
             if any(not call.closed for call in thread.calls.values()) and not thread.stopped:
@@ -83,8 +92,12 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             if thread.stopped:
                 yield "in a stopped turn"
             thread.open_model_call = recorded.id
-        case LlmResponseReceived(llm_call_id=claim, tool_calls=calls):
+        case LlmResponseReceived(llm_call_id=claim, tool_calls=calls, output=verdict):
             yield from _closed_model_call(thread, claim)
+            if verdict and verdict.problem and not thread.stopped:
+                thread.rejected += 1
+            elif not calls:
+                thread.rejected = 0
             ids = [call_id(claim, i) for i in range(len(calls))]
             if [call.call_id for call in calls] != ids:
                 yield "calls with ids of their own"

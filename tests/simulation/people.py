@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from pydantic import BaseModel
+
 from messagedb_agent.agent.commands import (
     ApproveTool,
     Cancel,
@@ -16,14 +18,23 @@ from messagedb_agent.agent.commands import (
 )
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.outputs import wanted
 from messagedb_agent.errors import ModelError, NotFound, Refused
 from messagedb_agent.events.values import Definition, Limits
 from messagedb_agent.ids import derived_id
 from tests.simulation.ledger import stream_of
 from tests.simulation.world import World
 
+ASKS_OUTPUT = "as a value"
+"""What stands in a message whose answer must be an `Amount`."""
 _MOST_TRIES = 8
 _MOST_WAIT_S = 20.0
+
+
+class Amount(BaseModel):
+    """An output that is asked for."""
+
+    n: int
 
 
 def message_id(thread: str, text: str) -> str:
@@ -94,6 +105,7 @@ class People:
         return await engine.start(
             text,
             definition=definition,
+            output=Amount if ASKS_OUTPUT in text else None,
             message_id=given,
             progress=progress,
             detached=detached,
@@ -116,13 +128,13 @@ class People:
         detached: bool = False,
     ) -> None:
         """Say something in a thread as it stands by then."""
-        given = message_id(thread, text)
+        given, asks = message_id(thread, text), ASKS_OUTPUT in text
 
         async def say(engine: Engine) -> Agent:
             agent = await engine.latest(self.id_of(thread))
             return await engine.ask(
                 agent,
-                Say(text, during=during),
+                Say(text, during=during, output=wanted(Amount).schema if asks else None),
                 message_id=given,
                 changes={"model": model},
                 progress=self.world.progress(),

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from messagedb_agent.events.request import (
@@ -22,6 +23,7 @@ from messagedb_agent.events.request import (
 )
 from messagedb_agent.events.values import Attempt, Usage
 from messagedb_agent.llm.model import LanguageModel, OnDelta
+from messagedb_agent.projections.conversation import REJECTED
 from messagedb_agent.projections.requests import SUMMARY_INSTRUCTION
 from tests.properties.conversation_rules import broken_rule
 from tests.simulation.faults import Faults
@@ -34,6 +36,8 @@ _LONG = 4  # messages that overflow, where a text says so
 _IS_SLOW = "slow"
 _FAILS = "fail once"
 _OVERFLOWS = "overflow"
+_BAD_VALUES = {"": 0, "bad": 1, "worse": 3}  # words, and how many answers are no value then
+_NOTE = REJECTED.partition("{")[0]
 _BROKEN = {"nothing": ("nothing", '{"n": 1}'), "badly": ("look", '{"n": "x"}')}
 
 
@@ -68,20 +72,25 @@ class Provider:
         self.asked += 1
         self._say(f"{process} asks the model, {len(request.messages)} messages")
         messages = tuple(request.messages)
+        is_output = request.output_schema is not None
         if rule := _broken(messages):
             self.refused.append(rule)
         due = {fault.kind: fault for fault in self._faults.at("model")}
         for fault in due.values():
             self._say(f"{process} {fault}")
         stall = due.get("stall")
-        text, rounds = _said(messages)
+        text, rounds = _said(messages[:-1] if is_output else messages)
         answer_s = _SLOW_S if _IS_SLOW in text else _ANSWER_S
         await asyncio.sleep(answer_s if stall is None else stall.size * _STALL_S)
         if "break" in due:
             raise RuntimeError("a bug in an adapter")
         if "fail" in due:
             return CallFailure("unavailable", "try again later")
-        return self._answer(text, rounds, len(messages), cut="cut" in due)
+        answer = self._answer(text, rounds, len(messages), cut="cut" in due)
+        if is_output and isinstance(answer, Reply) and not answer.calls:
+            fits = _sent_back(messages) >= max(n for word, n in _BAD_VALUES.items() if word in text)
+            return replace(answer, text='{"n": 1}' if fits else "one")
+        return answer
 
     def _answer(self, text: str, rounds: int, length: int, *, cut: bool) -> Reply | CallFailure:
         if text == SUMMARY_INSTRUCTION:
@@ -100,11 +109,21 @@ class Provider:
         return _reply("", calls)
 
 
+def _sent_back(messages: Sequence[RequestMessage]) -> int:
+    """Return how many answers were sent back since the user spoke last."""
+    count = 0
+    for message in reversed(messages[:-1]):
+        if isinstance(message, UserText) and not message.text.startswith(_NOTE):
+            break
+        count += isinstance(message, UserText)
+    return count
+
+
 def _said(messages: Sequence[RequestMessage]) -> tuple[str, int]:
     """Return what the user said last, and how many rounds there were since."""
     rounds = 0
     for message in reversed(messages):
-        if isinstance(message, UserText):
+        if isinstance(message, UserText) and not message.text.startswith(_NOTE):
             return message.text, rounds
         rounds += isinstance(message, AssistantReply) and bool(message.calls)
     return "", rounds

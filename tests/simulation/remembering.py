@@ -76,7 +76,8 @@ _decode = once_a_run(codec.decode)
 _evolve = once_a_run(conversation.evolve)
 _with_conversation = once_a_run(view.with_conversation)
 _settings_digest = Remembered(
-    settings_digest, lambda of: (of.model, of.system_prompt, of.parameters, of.tools)
+    settings_digest,
+    lambda of, *output: (of.model, of.system_prompt, of.parameters, of.tools, *output),
 )
 _request_tools = Remembered(request_tools)
 _read_event = codec._event

@@ -162,6 +162,15 @@ async def compaction(people: People) -> None:
     await people.say("a", "do ship")
 
 
+@_scenario("LlmResponseReceived")
+async def outputs(people: People) -> None:
+    """Answers that must be values: at once, behind tools, at the second try, and at the fourth."""
+    await people.start("a", "do charge, as a value")
+    await people.say("a", "do look, bad, as a value")
+    await people.say("a", "worse, as a value")
+    await people.say("a", "thanks")
+
+
 @_scenario("AgentRedefined")
 async def another_model(people: People) -> None:
     await people.start("a", "do charge")
