@@ -25,6 +25,7 @@ from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.named import Definitions
 from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.errors import LimitReached, ModelError, NotFound
+from messagedb_agent.events.schema import LlmCallFailed
 from messagedb_agent.events.words import Answering
 
 
@@ -160,6 +161,22 @@ class Asking(Equipment, Reading):
         if detached:
             return self._agent(rest.thread_id, rest.view, agent.wanted)
         return self._settled(rest, agent.wanted)
+
+    async def generate_title(self, agent: Standing, *, by: str | None = None) -> Agent:
+        """Have the model of an agent's thread give it a title; see `Agent.generate_title`.
+
+        Raises:
+            ModelError: the model gave none; nothing else came of it.
+            Refused: the thread was never started or is deleted, nothing was said in it yet, it
+                holds an event that needs newer code, or a limit of the session is reached.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
+        rest, outcome = await self.turns.entitle(agent.thread_id, by)
+        titled = self._agent(rest.thread_id, rest.view)
+        if isinstance(outcome, LlmCallFailed):
+            raise ModelError(outcome.message, kind=outcome.kind, agent=titled)
+        return titled
 
     async def what_if(
         self,

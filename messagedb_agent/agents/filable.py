@@ -45,6 +45,27 @@ class Filable(Standing):
         """
         return await self._file(Title(title, by))
 
+    async def generate_title(self, *, by: str | None = None) -> "Agent":
+        """Have the thread's own model give it a title, from how the conversation begins.
+
+        The call is recorded beside the turn, with its cost, also while one is under way; the title
+        stands with the reply.
+
+        Args:
+            by: who wants it, for the log.
+
+        Returns:
+            The thread's head.
+
+        Raises:
+            ModelError: the model gave none; nothing else came of it.
+            Refused: the thread was never started or is deleted, nothing was said in it yet, it
+                holds an event that needs newer code, or a limit of the session is reached.
+            IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
+            StoreUnavailable: the store was not reached; asking again is safe.
+        """
+        return await self.engine.generate_title(self, by=by)
+
     async def tag(self, *tags: str, by: str | None = None) -> "Agent":
         """Put tags on the thread; those that it has already are not recorded again.
 

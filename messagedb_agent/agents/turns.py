@@ -10,12 +10,13 @@ from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Say, 
 from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.approving import check_approval
 from messagedb_agent.agents.defining import DEFAULTS, defined
+from messagedb_agent.agents.entitling import entitle
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching, Fork
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
 from messagedb_agent.agents.outputs import Wanted, judge
-from messagedb_agent.agents.progress import Progress
+from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.recorded_tools import (
     Answers,
     AskResult,
@@ -32,6 +33,7 @@ from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.events.metadata import Travelling
+from messagedb_agent.events.schema import Event
 from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
@@ -210,6 +212,13 @@ class Turns:
             return await self.fork(
                 agent, said, message_id, changes, progress, detached=detached, sender=sender
             )
+
+    async def entitle(self, thread_id: str, by: str | None) -> tuple[Rest, Event]:
+        """Have a thread's model give it a title; return the thread, and what came of it."""
+        run = self._run(thread_id)
+        outcome = await entitle(run, self._effects(run, SILENT), by)
+        self._kept.keep(run)
+        return Rest(thread_id, run.view), outcome
 
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""

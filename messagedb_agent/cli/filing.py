@@ -11,13 +11,16 @@ from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.render_json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, one_line, out, write
+from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
 
 
-def title(common: Common, thread: str, title: str | None, by: str | None) -> int:
+def title(common: Common, thread: str, title: str | None, by: str | None, *, generate: bool) -> int:
     """Give a thread a title, and print the one it has then."""
+    if generate and title is not None:
+        raise ValidationError("give a title or say --generate, not both", field="title")
     setup = set_up(common)
 
     async def work() -> None:
@@ -26,6 +29,8 @@ def title(common: Common, thread: str, title: str | None, by: str | None) -> int
             if title is not None:
                 agent = await engine.latest(thread_id)
                 await agent.set_title(title, by=by)
+            elif generate:
+                await (await engine.latest(thread_id)).generate_title(by=by)
             out(one_line(await _title_of(engine, thread_id)))
 
     run(work())

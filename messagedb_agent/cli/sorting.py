@@ -24,12 +24,15 @@ def _title(
         str | None,
         typer.Argument(metavar="TITLE", help="The new title; what it is, where it is left out."),
     ] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Have the thread's own model give it one.")
+    ] = False,
     by: By = None,
 ) -> int:
     """Give a thread a title, or print the one it has."""
     from messagedb_agent.cli import filing
 
-    return filing.title(common, thread, title, by)
+    return filing.title(common, thread, title, by, generate=generate)
 
 
 @command(group, "tag", "Talk")

@@ -15,6 +15,12 @@ from messagedb_agent.events.values import (
 )
 from messagedb_agent.events.words import FailureKind
 
+TITLE_INSTRUCTION = (
+    "Give the conversation below a title of at most eight words, in its own language."
+    " Answer with the title alone, without quotes and without a full stop."
+)
+"""What a request for a title begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserText:

@@ -2,6 +2,7 @@
 
 What it does is decided from the request alone, first rule that fits:
 
+0. A request for a title gets the first words of what the user said first.
 1. `call NAME {json}` lines in the user's last message call those tools, whatever the names and
    arguments are; several lines are parallel calls, `then` on a line of its own begins the next
    round. After the last round it reports the results.
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from messagedb_agent.events.request import (
+    TITLE_INSTRUCTION,
     AskedCall,
     AssistantReply,
     Delta,
@@ -55,6 +57,8 @@ _HELLO = (
 _THANKS = re.compile(r"\b(?:thanks|thank you|thx)\b", re.IGNORECASE)
 _GREETING = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.IGNORECASE)
 
+_TITLE_WORDS = 8
+
 Round = tuple[RequestedCall, ...]
 
 
@@ -65,21 +69,32 @@ class OfflineModel:
         """Answer one request; it never fails, and costs nothing."""
         asked = request.messages if request.output_schema is None else request.messages[:-1]
         turn = _turn(asked)
+        if turn.said.startswith(TITLE_INSTRUCTION):
+            return _replied(request, _title(turn.said), (), on_delta)
         plan = _plan(turn.said, frozenset(tool.name for tool in request.tools))
         done = sum(1 for reply in turn.replies if reply.calls)
         calls = plan[done] if done < len(plan) else ()
         text = "" if calls else _output(request.output_schema) or _report(turn) or _talk(turn.said)
-        stream_words(text, on_delta)
-        usage = counted_usage(request, text, calls)
-        return Reply(
-            model="offline",
-            text=text,
-            calls=calls,
-            finish_reason="tool_calls" if calls else "stop",
-            usage=usage,
-            cost_usd=Decimal(0),
-            attempts=(Attempt(model="offline", kind="answered", elapsed_ms=0),),
-        )
+        return _replied(request, text, calls, on_delta)
+
+
+def _replied(request: Request, text: str, calls: Round, on_delta: OnDelta | None) -> Reply:
+    stream_words(text, on_delta)
+    return Reply(
+        model="offline",
+        text=text,
+        calls=calls,
+        finish_reason="tool_calls" if calls else "stop",
+        usage=counted_usage(request, text, calls),
+        cost_usd=Decimal(0),
+        attempts=(Attempt(model="offline", kind="answered", elapsed_ms=0),),
+    )
+
+
+def _title(said: str) -> str:
+    """Return the first words of what was said first in the conversation that a request quotes."""
+    begins = said.removeprefix(TITLE_INSTRUCTION).strip().removeprefix("User:").strip()
+    return " ".join(begins.partition("\n")[0].split()[:_TITLE_WORDS])
 
 
 @dataclass(frozen=True, slots=True)

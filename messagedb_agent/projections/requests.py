@@ -5,10 +5,16 @@ from dataclasses import replace
 from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
-from messagedb_agent.events.request import Request, RequestMessage, UserText
+from messagedb_agent.events.request import (
+    TITLE_INSTRUCTION,
+    AssistantReply,
+    Request,
+    RequestMessage,
+    UserText,
+)
 from messagedb_agent.events.schema import LlmCallStarted
 from messagedb_agent.events.strategy import recorded
-from messagedb_agent.events.values import MessageRange
+from messagedb_agent.events.values import MessageRange, ModelParameters
 from messagedb_agent.projections.conversation import Conversation, Entry
 from messagedb_agent.projections.digest import (
     message_digest,
@@ -23,6 +29,9 @@ SUMMARY_INSTRUCTION = (
     "Summarise the conversation above for yourself: you will go on with nothing but this summary."
     " Keep every fact, decision, name, number and open question. Answer with the summary alone."
 )
+
+_TITLE_MESSAGES = 8  # of a conversation, that its title is made of
+_TITLE_CHARS = 1_000  # of each of them
 
 
 OUTPUT_INSTRUCTION = (
@@ -151,6 +160,36 @@ def summary_request(shown: Conversation) -> FoldedRequest:
     return FoldedRequest(request, digest, "summary", 1, through)
 
 
+def title_request(shown: Conversation) -> FoldedRequest:
+    """Return what the model is asked with for a title: `title`, version 1.
+
+    It is shown how the conversation begins, in one message: texts of users and of replies, no call
+    and no result. Neither its prompt nor its tools are in it, nor what they are set to.
+
+    Args:
+        shown: a conversation that has a definition.
+    """
+    if shown.definition is None:
+        raise ValueError("a conversation without a definition cannot be asked")
+    lines: list[str] = []
+    for entry in shown.entries:
+        match entry.message:
+            case UserText(text=text):
+                lines.append(f"User: {text[:_TITLE_CHARS]}")
+            case AssistantReply(text=text) if text.strip():
+                lines.append(f"Assistant: {text[:_TITLE_CHARS]}")
+            case _:
+                pass
+        if len(lines) == _TITLE_MESSAGES:
+            break
+    messages = (UserText("\n\n".join((TITLE_INSTRUCTION, *lines))),)
+    given = shown.definition.parameters
+    parameters = ModelParameters(timeout_ms=given.timeout_ms, max_retries=given.max_retries)
+    request = Request(shown.definition.model, "", messages, (), parameters)
+    digest = request_digest(settings_digest(request), messages_digest(messages))
+    return FoldedRequest(request, digest, "title", 1)
+
+
 def _position(shown: Conversation, index: int) -> int:
     """Return where an entry was closed in the thread's own stream; a fork's prefix at its start."""
     stream, position = shown.entries[index].closed
@@ -172,6 +211,7 @@ def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request
 REQUESTS: Mapping[tuple[str, int], Callable[[Conversation, LlmCallStarted], FoldedRequest]] = {
     ("conversation", 1): lambda shown, _: answer_request(shown),
     ("conversation", 2): lambda shown, started: answer_request(shown, started.left_out),
+    ("title", 1): lambda shown, _: title_request(shown),
     ("summary", 1): lambda shown, _: summary_request(shown),
 }
 """How requests of the past are folded again, by the name and the version of their projection, from

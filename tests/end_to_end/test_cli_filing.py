@@ -85,3 +85,16 @@ def test_a_thread_is_shown_in_numbers(cli: CommandLine) -> None:
     assert rows["title"] == "What is 42 * 7?"
     at_first = cli("show", thread, "--as", "stats", "--at", "1", "--format", "json").json
     assert (at_first["eventCount"], at_first["toolCalls"]) == (2, 0)
+
+
+def test_a_title_is_made_by_the_threads_own_model(cli: CommandLine) -> None:
+    thread = started(cli)
+    assert cli("title", thread, "--generate", "--by", "ada").out == "What is 42 * 7?\n"
+    types = [event["type"] for event in cli("show", thread, "--format", "json").json]
+    assert types[8:] == ["LlmCallStarted", "LlmResponseReceived", "SessionTitled"]
+    assert cli("explain", thread, "8").code == 0
+    assert cli("verify", thread).code == 0
+    line = cli.refused("title", thread, "One", "--generate", code=2)
+    assert line == "error: give a title or say --generate, not both"
+    assert len(cli("show", thread, "--format", "json").json) == 11
+    assert cli("search", "Give", "the", "--format", "json").json == []

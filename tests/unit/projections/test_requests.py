@@ -1,10 +1,11 @@
 """What a model is asked with."""
 
-from messagedb_agent.events.request import AssistantReply, UserText
+from messagedb_agent.events.request import TITLE_INSTRUCTION, AssistantReply, UserText
 from messagedb_agent.projections.requests import (
     SUMMARY_INSTRUCTION,
     answer_request,
     summary_request,
+    title_request,
 )
 from tests.given import (
     claim,
@@ -77,3 +78,19 @@ def test_what_a_summary_was_asked_with_is_what_it_replaces() -> None:
     assert folded.through is not None
     after = thread.and_(claim("summary"), compacted(folded.through))
     assert after.messages[1:] == thread.messages[len(folded.request.messages) - 1 :]
+
+
+def test_a_title_is_asked_for_with_the_first_texts_and_nothing_of_the_agent_but_its_model() -> None:
+    long = "x" * 2_000
+    thread = spoken(replied("look"), runs("look"), done("look"))
+    thread = thread.and_(claim(), replied(text=long), user("more"))
+    folded = title_request(thread.shown)
+    text = f"{TITLE_INSTRUCTION}\n\nUser: hello\n\nAssistant: {long[:1_000]}\n\nUser: more"
+    assert tuple(folded.request.messages) == (UserText(text),)
+    assert (folded.request.system_prompt, folded.request.tools) == ("", ())
+    assert folded.request.model == "scripted"
+    assert (folded.projection, folded.version, folded.through) == ("title", 1, None)
+    assert folded.digest == "m1Tl0vdM4ad2mRUnJyFM_r91ZPE5vZfYNGEqjfXTw0w"  # of version 1, for ever
+    many = thread.and_(*(user(str(n)) for n in range(20)))
+    (message,) = title_request(many.shown).request.messages
+    assert message.text.endswith("User: 4")
