@@ -1,9 +1,11 @@
 """What an engine works with: a store, models and tools, which are let go together."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.defining import check_transactional
+from messagedb_agent.agents.memory import UserMemory
 from messagedb_agent.agents.snapshot_policy import SnapshotPolicy
 from messagedb_agent.agents.watching import Watching
 from messagedb_agent.definitions.shelf import Shelf
@@ -46,6 +48,11 @@ class Equipment:
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)
+
+    @cached_property
+    def memory(self) -> UserMemory:
+        """What is known of users, across threads."""
+        return UserMemory(self.store, self.category, self.writing)
 
     async def _let_go(self) -> None:
         try:

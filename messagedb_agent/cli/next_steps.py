@@ -36,6 +36,7 @@ _LISTED_BY = {
     "definition": ("definitions", "list"),
     "revision of a definition": ("definitions", "list"),
     "template": ("definitions", "list"),
+    "fact": ("memory",),
 }
 """The command that lists what was not found, by what it is."""
 _COMMAND = re.compile(r"\bmessagedb-agent db (\w+)")

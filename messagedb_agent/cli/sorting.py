@@ -1,11 +1,11 @@
 """The commands by which threads are found again: how they are called."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.shape import By, Form, Thread, command
+from messagedb_agent.cli.shape import By, Form, Thread, command, position
 from messagedb_agent.cli.threads import group
 
 __all__ = ["group"]
@@ -68,3 +68,39 @@ def _unarchive(common: Common, threads: Threads, by: By = None) -> int:
     from messagedb_agent.cli import filing
 
     return filing.unarchive(common, threads, by)
+
+
+@command(group, "memory", "Talk")
+def _memory(
+    common: Common,
+    user: Annotated[
+        str | None, typer.Argument(metavar="USER", help="Of whom; who there is, where left out.")
+    ] = None,
+    action: Annotated[
+        Literal["set", "get", "forget"] | None,
+        typer.Argument(metavar="set|get|forget", help="What to do; shows all that is known."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="What it is called, such as city.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="What is known, as text.")
+    ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="VALUE is JSON, and no text.")] = False,
+    under: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What it is filed under; what is filed there alone."),
+    ] = None,
+    at: Annotated[int | None, position(help="As of this event of the user's stream.")] = None,
+    view: Annotated[
+        Literal["facts", "prompt", "events"],
+        typer.Option("--as", help="What is known, what a model is shown of it, or its history."),
+    ] = "facts",
+    by: By = None,
+    form: Form = "text",
+) -> int:
+    """Show, note or forget what is known of a user, across threads."""
+    from messagedb_agent.cli import remembering
+
+    asked = remembering.Remembering(user, action, key, value, is_json, under, by, at, view, form)
+    return remembering.memory(common, asked)

@@ -16,9 +16,9 @@ from messagedb_agent.errors import (
     DuplicateMessage,
     IntegrityError,
 )
-from messagedb_agent.events.chain import GENESIS, hash_bytes, row_hash
+from messagedb_agent.events.chain import GENESIS, chained
 from messagedb_agent.events.codec import Decoded, decode
-from messagedb_agent.events.metadata import Cause, Metadata, Travelling
+from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.ids import Ids, TimeOrderedIds
 from messagedb_agent.projections.conversation import Conversation, conversation
@@ -292,19 +292,9 @@ def _after(head: Head, message: Message, decoded: Decoded, version: int) -> Head
     return Head(
         stream=head.stream,
         version=version,
-        hash=_chained(head.hash, message, decoded.metadata),
+        hash=chained(head.hash, message, decoded.metadata.hash),
         shown=conversation.evolve(head.shown, decoded.recorded),
     )
-
-
-def _chained(previous: bytes, message: Message, metadata: Metadata) -> bytes:
-    """Return a row's place in the chain: what its writer says, or its own hash for foreign rows."""
-    if metadata.hash is not None:
-        try:
-            return hash_bytes(metadata.hash)
-        except ValueError:
-            pass
-    return row_hash(previous, message)
 
 
 def _unexplained(stream: str, conflict: Conflict) -> AgentError:

@@ -51,6 +51,22 @@ def row_hash(previous: bytes, row: Row) -> bytes:
     return hashlib.sha256(previous + canonical_text(members).encode()).digest()
 
 
+def chained(previous: bytes, row: Row, said: str | None) -> bytes:
+    """Return a row's place in the chain: what its writer says, or its own hash for foreign rows.
+
+    Args:
+        previous: hash of the row before it.
+        row: the row.
+        said: the hash that its metadata name; None where they name none.
+    """
+    if said is not None:
+        try:
+            return hash_bytes(said)
+        except ValueError:
+            pass
+    return row_hash(previous, row)
+
+
 def _covered(metadata: Json) -> Json:
     if not isinstance(metadata, dict):
         return metadata

@@ -5,8 +5,9 @@ the event is marked `sanitised`. In: any row decodes, to an event or to an `Unkn
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, TypeVar, get_args
 
 import orjson
 from pydantic import ValidationError
@@ -17,8 +18,11 @@ from messagedb_agent.events.metadata import Cause, Metadata, Travelling, read_me
 from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import RULES, SCHEMA_VERSION, Event
 from messagedb_agent.events.upcasting import upcast
+from messagedb_agent.events.values import Value
 from messagedb_agent.events.words import READING
 from messagedb_agent.records import record
+
+V = TypeVar("V", bound=Value)
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 """Every event class by its type."""
@@ -100,10 +104,39 @@ def seal(
         encoded: the event encoded, where that was done before.
     """
     encoded = encoded or encode(event)
-    metadata = _metadata(envelope, encoded.sanitised)
     kind = type(event).__name__
+    metadata, digest = sealed_metadata(
+        id, stream, position, kind, encoded.data, envelope, previous, sanitised=encoded.sanitised
+    )
+    return Sealed(encoded.event, id, kind, encoded.data.decode(), metadata, digest)
+
+
+def sealed_metadata(
+    id: str,
+    stream: str,
+    position: int,
+    kind: str,
+    data: bytes,
+    envelope: Envelope,
+    previous: bytes,
+    *,
+    sanitised: bool = False,
+) -> tuple[str, bytes]:
+    """Return the metadata of a message, as JSON text, and the hash that stands in them.
+
+    Args:
+        id: the message's id.
+        stream: full name of the stream.
+        position: where it will stand.
+        kind: its type.
+        data: its data, canonical JSON.
+        envelope: cause, correlation, time and writer.
+        previous: hash of the row before it.
+        sanitised: whether strings of the data had to be cleaned.
+    """
+    metadata = _metadata(envelope, sanitised)
     row = {
-        "data": orjson.Fragment(encoded.data),
+        "data": orjson.Fragment(data),
         "id": id,
         "metadata": metadata,
         "position": position,
@@ -114,8 +147,7 @@ def seal(
     metadata["localProperties"]["hash"] = hash_text(digest)
     if envelope.cause and envelope.cause.global_position is not None:
         metadata["causationMessageGlobalPosition"] = envelope.cause.global_position
-    written = orjson.dumps(metadata).decode()
-    return Sealed(encoded.event, id, kind, encoded.data.decode(), written, digest)
+    return orjson.dumps(metadata).decode(), digest
 
 
 def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
@@ -143,18 +175,24 @@ def _metadata(envelope: Envelope, sanitised: bool) -> dict[str, Any]:
 
 def encode(event: Event) -> Encoded:
     """Return an event's data as canonical JSON, and the event as these data say it."""
-    data = event.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    said, data, sanitised = encoded_value(event)
+    return Encoded(said, data, sanitised)
+
+
+def encoded_value(value: V) -> tuple[V, bytes, bool]:
+    """Return a value as its JSON says it, that JSON, and whether strings had to be cleaned."""
+    data = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     try:
         text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         if b"\\u0000" not in text:
-            return Encoded(event, text, sanitised=False)
+            return value, text, False
     except orjson.JSONEncodeError:
         pass
     mended = _mend(data)
     text = orjson.dumps(mended, option=orjson.OPT_SORT_KEYS)
     if mended == data:
-        return Encoded(event, text, sanitised=False)
-    return Encoded(type(event).model_validate(mended), text, sanitised=True)
+        return value, text, False
+    return type(value).model_validate(mended), text, True
 
 
 def _mend(value: Any) -> Any:
@@ -204,15 +242,34 @@ def decode(row: TimedRow) -> Decoded:
         row: a row as the store gives it, such as a `Message`.
     """
     metadata = read_metadata(row.metadata)
-    time_ms = metadata.occurred_at_ms
-    if time_ms is None:
-        time_ms = int(row.time.replace(tzinfo=UTC).timestamp() * 1000)
     event = _event(row, metadata)
+    time_ms = happened_at_ms(row, metadata)
     return Decoded(Recorded(row.id, row.stream_name, row.position, event, time_ms), metadata)
 
 
+def happened_at_ms(row: TimedRow, metadata: Metadata) -> int:
+    """Return when a row says that it happened, in milliseconds since 1970-01-01 UTC.
+
+    By the writer's clock; where that is not said, by the store's.
+    """
+    if metadata.occurred_at_ms is not None:
+        return metadata.occurred_at_ms
+    return int(row.time.replace(tzinfo=UTC).timestamp() * 1000)
+
+
 def _event(row: Row, metadata: Metadata) -> Event | UnknownEvent:
-    cls = EVENT_TYPES.get(row.type)
+    return understood(row, metadata, EVENT_TYPES)
+
+
+def understood(row: Row, metadata: Metadata, types: Mapping[str, type[V]]) -> V | UnknownEvent:
+    """Read what a row says, where it is of one of some types; never raises.
+
+    Args:
+        row: a row as the store gives it.
+        metadata: what its metadata say.
+        types: the class of each type that is known.
+    """
+    cls = types.get(row.type)
     newer = metadata.schema_version > SCHEMA_VERSION
     if cls is None or (newer and metadata.critical):
         reason = "unknown type" if cls is None else f"schema version {metadata.schema_version}"

@@ -6,17 +6,25 @@ checks nothing, so a name that its readers would misread is refused here.
 Source: Message DB 1.3.0, `functions/category.sql`, `id.sql`, `cardinal-id.sql`, `is-category.sql`.
 """
 
+import hashlib
 import re
+import string
 
 from messagedb_agent.errors import RefusedName
 
 MAX_STREAM_NAME_BYTES = 1000  # the index on stream names refuses about 2,600 incompressible bytes
+
+MAX_USER_CHARS = 1000
+"""Most characters of a user's name under which something is remembered."""
 
 RESERVED_TYPES = frozenset({"command", "position", "snapshot"})
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 _DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+_MAX_USER_ID = 200
+_PLAIN = {ord(char): char for char in f"{string.ascii_letters}{string.digits}._-"}
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
@@ -114,6 +122,45 @@ def definition_stream(category: str, name: str) -> str:
 def is_definition_name(name: str) -> bool:
     """Say whether a definition, or a template, may have this name."""
     return _DEFINITION.fullmatch(name) is not None
+
+
+def users_category(category: str) -> str:
+    """Return the category of what is remembered of users, such as `agentUser`.
+
+    Args:
+        category: a normalised category name of threads, such as `agent`.
+
+    Raises:
+        RefusedName: the category.
+    """
+    return f"{_word('category', category)}User"
+
+
+def user_stream(category: str, user: str) -> str:
+    """Return the stream of what is remembered of a user, such as `agentUser-ada~40example.org`.
+
+    Letters, digits and `._-` stand as they are, every other byte of the name's UTF-8 as `~` and
+    two hexadecimal digits; a name that is too long so, as `~~` and its SHA-256. So each name has a
+    stream of its own, in which Message DB's readers see nothing but an id.
+
+    Args:
+        category: a normalised category name of threads.
+        user: who it is, any text of at most 1,000 characters.
+
+    Raises:
+        RefusedName: the category; or the name is blank, too long, or holds U+0000 or half a
+            surrogate pair.
+    """
+    if len(user) > MAX_USER_CHARS:
+        raise _refused("user", user, f"is longer than {MAX_USER_CHARS} characters")
+    if not user.strip():
+        raise _refused("user", user, "is empty")
+    if _UNWRITABLE.search(user):
+        raise _refused("user", user, "holds U+0000 or half a surrogate pair")
+    id = "".join(_PLAIN.get(byte, f"~{byte:02X}") for byte in user.encode())
+    if len(id) > _MAX_USER_ID:
+        id = f"~~{hashlib.sha256(user.encode()).hexdigest()}"
+    return f"{users_category(category)}-{id}"
 
 
 def beside(category: str, kind: str, identifier: str) -> str:

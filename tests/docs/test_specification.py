@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from messagedb_agent.events import values, words
 from messagedb_agent.events.codec import EVENT_TYPES
+from messagedb_agent.events.memory import MEMORY_TYPES
 from messagedb_agent.events.schema import SCHEMA_VERSION
 from tests.docs.blocks import ROOT
 
@@ -149,6 +150,15 @@ def test_texts_that_are_listed_are_those_that_are_allowed(name: str) -> None:
         if not choices >= set(TOOL_FAILURES)
     }
     assert {key: said[key] for key in allowed} == allowed
+
+
+@pytest.mark.parametrize("name", MEMORY_TYPES)
+def test_the_keys_of_what_is_remembered_are_those_of_the_class(name: str) -> None:
+    section = (ROOT / "spec.md").read_text().split("\n### Memory of users\n")[1]
+    (cell,) = re.findall(rf"\| `{name}` \| (.*) \|\n", section)
+    fields = MEMORY_TYPES[name].model_fields.values()
+    said = {key.name: key.optional for key in keys_of(cell)}
+    assert said == {field.alias: not field.is_required() for field in fields}
 
 
 def test_the_failure_kinds_are_those_published() -> None:

@@ -13,7 +13,7 @@ from messagedb_agent.cli.exits import MEANINGS, ExitCode
 COMMANDS = (
     *("start", "message", "continue", "chat", "approve", "deny", "fork", "cancel", "end"),
     *("what-if", "explain"),
-    "resolve",
+    *("resolve", "memory"),
     *("show", "diff", "list", "approvals", "tail", "verify", "anchor", "worker", "consume"),
     *("export", "import", "config", "definitions", "db"),
 )
