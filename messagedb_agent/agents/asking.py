@@ -180,7 +180,7 @@ class Asking(Equipment, Reading):
 
     async def what_if(
         self,
-        agent: Agent,
+        agent: Standing,
         *,
         results: Mapping[str, str] | None = None,
         tools: Answering = "recorded",

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from messagedb_agent.agents.database import Database, check_bounds
 from messagedb_agent.agents.engine import Engine
@@ -28,12 +28,22 @@ from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.object_tool import AnyTool
 from messagedb_agent.tools.toolbox import Toolbox
 
+if TYPE_CHECKING:
+    from messagedb_agent.agents.synchronous import SyncEngine
+
 
 class Connecting(Protocol):
     """An engine to be: await it, or enter it as a context that closes it."""
 
     async def init_schema(self) -> bool:
         """Install Message DB where it is missing; see `Engine.init_schema`."""
+        ...
+
+    def sync(self) -> "SyncEngine":
+        """Connect, and return an engine for synchronous code: a context that closes it at the end.
+
+        Raises as `connect` does. See `messagedb_agent.agents.synchronous`.
+        """
         ...
 
     def __await__(self) -> Generator[Any, None, Engine]: ...
@@ -201,6 +211,11 @@ class _Connecting:
             database,
             self._shelf,
         )
+
+    def sync(self) -> "SyncEngine":
+        from messagedb_agent.agents.synchronous import SyncEngine
+
+        return SyncEngine(self._connect())
 
     async def init_schema(self) -> bool:
         where = self._where

@@ -20,6 +20,7 @@ from messagedb_agent.agents.paging import (
     named_first,
     newest_first,
 )
+from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import IntegrityError, NotFound, ValidationError
@@ -162,7 +163,7 @@ class Loading(Asking):
         return await count_threads(self.store, self._stream_category)
 
     async def delete(
-        self, agent: Agent, *, by: str | None = None, reason: str | None = None
+        self, agent: Standing, *, by: str | None = None, reason: str | None = None
     ) -> Agent:
         """Hide the thread that an agent is a state of; deleted twice is deleted once.
 

@@ -92,7 +92,7 @@ class ToolReturned:
 StreamItem: TypeAlias = Union[Token, Reasoning, Restarted, ToolCalled, ToolReturned, "Agent"]
 """What a stream gives; the new agent comes last."""
 
-_Piece: TypeAlias = Token | Reasoning | Restarted | ToolCalled | ToolReturned
+Piece: TypeAlias = Token | Reasoning | Restarted | ToolCalled | ToolReturned
 
 
 async def streamed(
@@ -121,12 +121,12 @@ class _Heard:
     def __init__(self) -> None:
         self.begun = asyncio.Event()
         self.stream = ""
-        self._pieces: asyncio.Queue[_Piece | None] = asyncio.Queue()
+        self._pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
         self._names: dict[str, str] = {}
         self._answering = ""  # id of the claim of the answer under way
         self._is_told = False  # whether pieces of it were given
 
-    async def next(self) -> _Piece | None:
+    async def next(self) -> Piece | None:
         return await self._pieces.get()
 
     def end(self) -> None:

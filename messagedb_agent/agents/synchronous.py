@@ -1,0 +1,278 @@
+"""Engines and agents for synchronous code: each call runs in the engine's loop, to its end.
+
+    with connect("postgresql://...").sync() as engine:
+        agent = engine.create_agent("Ada", model="anthropic/claude-haiku-4-5")
+        later = agent.advance("Hello!")
+
+What a method takes, gives and raises is what its twin of `Engine` or `Agent` does, with agents of
+this kind in the place of the others. What has no twin is run by `SyncEngine.run` and `each`.
+"""
+
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.door import Door
+from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.outputs import OutputType
+from messagedb_agent.agents.paging import AgentPage
+from messagedb_agent.agents.standing import Standing
+from messagedb_agent.agents.streaming import Piece
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _run(
+    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["SyncEngine", P], T]:
+    @wraps(method)
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return engine.run(method(engine.asynchronous, *args, **kwargs))
+
+    return twin
+
+
+def _each(
+    method: Callable[Concatenate[Engine, P], AsyncIterator[T]],
+) -> Callable[Concatenate["SyncEngine", P], Iterator[T]]:
+    @wraps(method)
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return engine.each(method(engine.asynchronous, *args, **kwargs))
+
+    return twin
+
+
+def _agent(
+    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Agent]],
+) -> Callable[Concatenate["SyncEngine", P], "SyncAgent"]:
+    @wraps(method)
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent":
+        return engine.synchronous(engine.run(method(engine.asynchronous, *args, **kwargs)))
+
+    return twin
+
+
+def _agents(
+    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Sequence[Agent]]],
+) -> Callable[Concatenate["SyncEngine", P], "tuple[SyncAgent, ...]"]:
+    @wraps(method)
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "tuple[SyncAgent, ...]":
+        found = engine.run(method(engine.asynchronous, *args, **kwargs))
+        return tuple(map(engine.synchronous, found))
+
+    return twin
+
+
+def _page(
+    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, AgentPage[Agent]]],
+) -> Callable[Concatenate["SyncEngine", P], "AgentPage[SyncAgent]"]:
+    @wraps(method)
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "AgentPage[SyncAgent]":
+        page = engine.run(method(engine.asynchronous, *args, **kwargs))
+        agents = tuple(map(engine.synchronous, page))
+        return AgentPage(agents, page.after, page.unreadable)
+
+    return twin
+
+
+def _next(
+    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, Agent]],
+) -> Callable[Concatenate["SyncAgent", P], "SyncAgent"]:
+    @wraps(method)
+    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent":
+        asked = method(agent.asynchronous, *args, **kwargs)
+        return agent.engine.synchronous(agent.engine.run(asked))
+
+    return twin
+
+
+def _told(
+    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["SyncAgent", P], T]:
+    @wraps(method)
+    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return agent.engine.run(method(agent.asynchronous, *args, **kwargs))
+
+    return twin
+
+
+class SyncEngine:
+    """An engine for synchronous code; `connect(...).sync()` makes it.
+
+    Its loop runs in a thread of its own, so that it may be used where another loop runs already,
+    as in a notebook, and by several threads at once. Ctrl-C cancels the call that waits, and
+    comes through once that has ended in order. What is called back (tools, `Progress`) is called
+    in the loop's thread, and has to leave this engine alone; a tool that is a plain function runs
+    in a thread of its own, and may use it.
+
+    Args:
+        connecting: gives the engine, when it is awaited.
+
+    Attributes:
+        asynchronous: the engine itself.
+    """
+
+    def __init__(self, connecting: Awaitable[Engine]) -> None:
+        self._door = Door()
+        try:
+            self.asynchronous = self._door.run(connecting)
+        except BaseException:
+            self._door.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the engine, and end its loop and thread; closing twice is closing once.
+
+        What other threads wait for is cancelled, and raises `StoreUnavailable` there.
+        """
+        try:
+            if self._door.is_open:
+                self._door.run(self.asynchronous.close())
+        finally:
+            self._door.close()
+
+    def run(self, work: Awaitable[T]) -> T:
+        """Run anything of the asynchronous library in the engine's loop; see `Door.run`.
+
+        Args:
+            work: a coroutine of the engine's, of an agent's, or of one's own.
+
+        Raises:
+            StoreUnavailable: the engine is closed, or was closed meanwhile.
+            ConfigurationError: it was called in the loop's own thread.
+
+        What the work raises comes through.
+        """
+        return self._door.run(work)
+
+    def each(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
+        """Give the items of an asynchronous iterator one by one; see `run`."""
+        return self._door.each(items)
+
+    def synchronous(self, agent: Agent) -> "SyncAgent":
+        """Return an agent of this engine, such as an error carries, for synchronous code."""
+        return SyncAgent(
+            id=agent.id,
+            thread_id=agent.thread_id,
+            view=agent.view,
+            wanted=agent.wanted,
+            engine=self,
+            asynchronous=agent,
+        )
+
+    def clear_cache(self) -> None:
+        """Drop what was folded; see `Engine.clear_cache`."""
+        self.asynchronous.clear_cache()
+
+    all_messages = _each(Engine.all_messages)
+    ask = _agent(Engine.ask)
+    approvals = _run(Engine.approvals)
+    count_agents = _run(Engine.count_agents)
+    create_agent = _agent(Engine.create_agent)  # type: ignore[arg-type]  # `self` is no keyword
+    delete = _agent(Engine.delete)
+    family = _run(Engine.family)
+    fork = _agent(Engine.fork)
+    find_by_name = _page(Engine.find_by_name)
+    find_thread = _run(Engine.find_thread)
+    index_search = _run(Engine.index_search)
+    init_schema = _run(Engine.init_schema)
+    is_left = _run(Engine.is_left)
+    latest = _agent(Engine.latest)
+    list_agents = _page(Engine.list_agents)
+    load_agent = _agent(Engine.load_agent)
+    load_agents = _agents(Engine.load_agents)
+    messages = _each(Engine.messages)
+    newest = _run(Engine.newest)
+    ping = _run(Engine.ping)
+    search = _run(Engine.search)
+    shortest_prefix = _run(Engine.shortest_prefix)
+    stats = _run(Engine.stats)
+    start = _agent(Engine.start)
+    threads = _run(Engine.threads)
+    verify = _run(Engine.verify)
+    what_if = _agent(Engine.what_if)  # type: ignore[arg-type]  # `self` is no keyword
+    write_snapshot = _run(Engine.write_snapshot)
+
+
+@dataclass(frozen=True, eq=False)
+class SyncAgent(Standing):
+    """One state of a thread, for synchronous code. It never changes, as `Agent` does not.
+
+    Attributes:
+        engine: sees through what is asked.
+        asynchronous: the agent itself.
+    """
+
+    engine: SyncEngine = field(repr=False, compare=False)
+    asynchronous: Agent = field(repr=False, compare=False)
+
+    @property
+    def output(self) -> Any:
+        """The value of the answer; see `Agent.output`. `output_as` gives it its type."""
+        return self.asynchronous.output
+
+    def output_as(self, kind: OutputType[T]) -> T:
+        """Return the value of the answer as one of a type; see `Agent.output_as`."""
+        return self.asynchronous.output_as(kind)
+
+    def lineage(self) -> "tuple[SyncAgent, ...]":
+        """Return the states that led here; see `Agent.lineage`."""
+        return tuple(map(self.engine.synchronous, self.engine.run(self.asynchronous.lineage())))
+
+    def stream(self, text: str, **options: Any) -> "Generator[Piece | SyncAgent, None, None]":
+        """Say something, and give what happens as it happens, the new agent last.
+
+        A stream that is left early is to be closed, which cancels the turn; see `Agent.stream`.
+
+        Args:
+            text: what the user says.
+            options: what `advance` takes beside `progress` and `detached`.
+        """
+        with closing(self.engine.each(self.asynchronous.stream(text, **options))) as items:
+            for item in items:
+                yield self.engine.synchronous(item) if isinstance(item, Agent) else item
+
+    advance = _next(Agent.advance)  # type: ignore[arg-type]  # `self` is no keyword
+    approve = _next(Agent.approve)
+    at = _next(Agent.at)
+    archive = _next(Agent.archive)
+    cancel = _next(Agent.cancel)
+    clone = _next(Agent.clone)
+    deny = _next(Agent.deny)
+    end = _next(Agent.end)
+    fork = _next(Agent.fork)
+    last_response = _told(Agent.last_response)
+    messages = _told(Agent.messages)
+    resolve = _next(Agent.resolve)
+    resume = _next(Agent.resume)  # type: ignore[arg-type]  # `self` is no keyword
+    set_title = _next(Agent.set_title)
+    tag = _next(Agent.tag)
+    unarchive = _next(Agent.unarchive)
+    untag = _next(Agent.untag)
+    usage = _told(Agent.usage)
+    with_metadata = _next(Agent.with_metadata)
+    with_model = _next(Agent.with_model)

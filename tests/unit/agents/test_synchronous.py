@@ -1,0 +1,265 @@
+"""Synchronous code has one door: what it calls runs in a loop of its own, and ends in order."""
+
+import asyncio
+import inspect
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from messagedb_agent import Agent, Engine, MemoryStore, connect, tool
+from messagedb_agent.agents.door import Door
+from messagedb_agent.agents.streaming import Token
+from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
+from messagedb_agent.errors import (
+    ConfigurationError,
+    ModelError,
+    NotFound,
+    StoreUnavailable,
+    ValidationError,
+)
+from messagedb_agent.testing import ScriptedModel
+
+
+@pytest.fixture
+def engine() -> Iterator[SyncEngine]:
+    with connect(MemoryStore()).sync() as engine:
+        yield engine
+
+
+def test_agents_advance_without_a_loop_of_the_callers(engine: SyncEngine) -> None:
+    agent = engine.create_agent("Ada", system_prompt="Be helpful.")
+    later = agent.advance("What is 6 * 7?")
+    assert (later.answer, later.parent_id, agent.answer) == ("6 * 7 = 42.", agent.id, None)
+    fork = agent.advance("What is 6 * 8?")
+    assert isinstance(fork, SyncAgent)
+    assert (fork.answer, fork.thread_id == agent.thread_id) == ("6 * 8 = 48.", False)
+    assert engine.load_agent(later.id) == later
+    assert engine.load_agents([agent.id, later.id]) == (agent, later)
+    assert [*engine.list_agents()] == [fork, later]
+    assert [*engine.find_by_name("Ada", 1)] == [fork]
+    assert [row.position for row in engine.messages(later.thread_id)] == list(range(8))
+    assert engine.fork(later, title="Another").parent_id == later.id
+    assert engine.delete(fork).status == "deleted"
+    assert engine.count_agents() == 2
+    assert engine.verify(later.thread_id).finding is None
+
+
+def test_an_agent_tells_its_past_and_streams_a_turn(engine: SyncEngine) -> None:
+    agent = engine.start("What is 6 * 7?")
+    assert agent.messages()[0].text == "What is 6 * 7?"
+    assert (agent.last_response(), agent.at(0).parent_id) == ("6 * 7 = 42.", None)
+    *pieces, later = agent.stream("What is 6 * 8?")
+    assert isinstance(later, SyncAgent)
+    assert later.answer == "6 * 8 = 48."
+    assert "".join(one.text for one in pieces if isinstance(one, Token)) == later.answer
+    assert later.lineage()[-2:] == (agent, later)
+    assert all(isinstance(state, SyncAgent) for state in later.lineage())
+    assert agent.clone().parent_id == agent.id
+
+
+def test_an_agent_has_the_output_that_was_asked_for() -> None:
+    with connect(MemoryStore(), models=ScriptedModel("[1, 2]", '{"value": [1, 2]}')).sync() as own:
+        agent = own.create_agent().advance("Count.", output=list[int])
+        assert (agent.output, agent.output_as(list[int])) == ([1, 2], [1, 2])
+
+
+def test_a_stream_that_is_closed_early_cancels_its_turn(engine: SyncEngine) -> None:
+    agent = engine.create_agent()
+    with closing(agent.stream("What is 6 * 7?")) as items:
+        next(items)
+    head = engine.latest(agent.thread_id)
+    assert head.status == "waiting"
+    assert head.advance("What is 6 * 8?").answer == "6 * 8 = 48."
+
+
+def test_errors_come_through_and_their_agents_go_on() -> None:
+    with connect(MemoryStore(), models=ScriptedModel()).sync() as engine:
+        with pytest.raises(NotFound):
+            engine.latest("last")
+        with pytest.raises(ModelError) as failed:
+            engine.start("Hello!")
+        assert engine.synchronous(failed.value.agent).cancel().status == "waiting"
+
+
+def test_what_cannot_be_connected_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    with pytest.raises(ConfigurationError):
+        connect("nonsense").sync()
+    with pytest.raises(ValidationError):
+        connect(min_size=-1).sync()
+    assert threading.active_count() == before
+
+
+def test_a_closed_engine_says_so_and_its_thread_is_gone() -> None:
+    before = threading.active_count()
+    with connect(MemoryStore()).sync() as engine:
+        agent = engine.start("Hello!")
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+    for call in (engine.ping, lambda: agent.advance("Still there?")):
+        with pytest.raises(StoreUnavailable, match="closed"):
+            call()
+    engine.close()
+
+
+async def test_it_works_where_another_loop_runs_already() -> None:
+    with connect(MemoryStore()).sync() as engine:
+        assert engine.start("What is 6 * 7?").answer == "6 * 7 = 42."
+
+
+def test_a_tool_may_use_the_engine_unless_it_runs_in_its_loop() -> None:
+    @tool(effect="retry")
+    def count() -> int:
+        """Count the threads."""
+        return own.count_agents()
+
+    @tool(effect="retry")
+    async def wrong() -> int:
+        """Count the threads where that cannot be waited for."""
+        return own.count_agents()
+
+    with connect(MemoryStore(), tools=[count, wrong]).sync() as own:
+        assert own.start("call count {}").answer == "count: 1"
+        assert "event loop" in (own.start("call wrong {}").answer or "")
+
+
+def test_threads_may_use_one_engine_at_once(engine: SyncEngine) -> None:
+    answers = dict[int, str | None]()
+
+    def ask(number: int) -> None:
+        answers[number] = engine.start(f"What is {number} + 1?").answer
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f"{number} + 1 = {number + 1}." for number in range(8)}
+
+
+class Works:
+    """Work that says when it has begun, and how it ended."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = threading.Event(), list[str]()
+
+    async def __call__(self) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            self.ended.append("in order")
+            raise
+
+
+def test_an_interrupt_cancels_the_call_that_waits_and_the_engine_goes_on(
+    engine: SyncEngine,
+) -> None:
+    work = Works()
+
+    def interrupt() -> None:
+        assert work.begun.wait(30)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(work())
+    other.join()
+    assert work.ended == ["in order"]
+    assert engine.start("What is 6 * 7?").answer == "6 * 7 = 42."
+
+
+def test_closing_ends_what_other_threads_wait_for() -> None:
+    engine, work, told = connect(MemoryStore()).sync(), Works(), list[BaseException]()
+
+    def waits() -> None:
+        try:
+            engine.run(work())
+        except StoreUnavailable as error:
+            told.append(error)
+
+    other = threading.Thread(target=waits)
+    other.start()
+    assert work.begun.wait(30)
+    engine.close()
+    other.join(30)
+    assert (len(told), work.ended) == (1, ["in order"])
+
+
+def test_context_variables_are_the_callers(engine: SyncEngine) -> None:
+    variable = ContextVar[str]("variable")
+    variable.set("the caller's")
+
+    async def look() -> str:
+        return variable.get()
+
+    assert engine.run(look()) == "the caller's"
+
+
+def test_an_iterator_that_is_left_early_is_closed(engine: SyncEngine) -> None:
+    closed = list[str]()
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            for number in range(9):
+                yield number
+        finally:
+            closed.append("closed")
+
+    found = engine.each(numbers())
+    assert [next(iter(found)), next(iter(found))] == [0, 1]
+    found.close()
+    assert closed == ["closed"]
+    assert list(engine.each(numbers())) == list(range(9))
+
+
+def test_a_door_that_is_used_in_its_own_loop_refuses() -> None:
+    door = Door()
+
+    async def inside() -> None:
+        door.run(asyncio.sleep(0))
+
+    try:
+        with pytest.raises(ConfigurationError, match="its own event loop"):
+            door.run(inside())
+    finally:
+        door.close()
+
+
+LEFT_OUT = {
+    "definitions",  # it has methods of its own: `run` runs them
+    "define",  # these wait for nothing: the asynchronous engine has them
+    "fold",
+    "listen",
+    "turns",
+    "state",
+    "states",
+    "with_tools",
+}
+
+
+def named(kind: type) -> dict[str, Any]:
+    members = {name: inspect.getattr_static(kind, name) for name in dir(kind)}
+    return {name: member for name, member in members.items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("kind", "twin"), [(Engine, SyncEngine), (Agent, SyncAgent)])
+def test_every_method_has_its_twin(kind: type, twin: type) -> None:
+    twins = named(twin)
+    fields = {"store", "models", "tools", "category", "version", "writing", "snapshots"}
+    fields |= {"watching", "database"}
+    missing = named(kind).keys() - twins.keys() - LEFT_OUT - fields
+    assert not missing, f"add to messagedb_agent/agents/synchronous.py: {sorted(missing)}"
+    asynchronous = [
+        name
+        for name, member in twins.items()
+        if inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
+    ]
+    assert asynchronous == []
