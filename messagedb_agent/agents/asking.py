@@ -24,8 +24,10 @@ from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.named import Definitions
 from messagedb_agent.definitions.saved import SavedDefinition
-from messagedb_agent.errors import LimitReached, ModelError, NotFound
+from messagedb_agent.engine.revisions import NotAsSaved, saved_prompt
+from messagedb_agent.errors import LimitReached, ModelError, NotFound, ValidationError
 from messagedb_agent.events.schema import LlmCallFailed
+from messagedb_agent.events.values import Definition
 from messagedb_agent.events.words import Answering
 
 
@@ -100,7 +102,7 @@ class Asking(Equipment, Reading):
         check_strategy(changes.get("context_strategy"))
         for command in commands:
             if isinstance(command, Start | Redefine):
-                check_strategy(command.definition.context_strategy)
+                await self._check_written(command.definition)
         rest = await self.turns.ask(
             agent,
             commands,
@@ -249,6 +251,24 @@ class Asking(Equipment, Reading):
             NotFound: it has no event.
         """
         return self._agent(thread_id, seen)
+
+    async def _check_written(self, definition: Definition) -> None:
+        """Refuse what a thread could not stand by later.
+
+        Raises:
+            ValidationError: its strategy is not known, or it is not what was saved as the revision
+                that it names.
+            StoreUnavailable: the store was not reached.
+        """
+        check_strategy(definition.context_strategy)
+        if definition.revision is None:
+            return
+        try:
+            prompt = await saved_prompt(self.store, definition.revision)
+        except NotAsSaved as error:
+            raise ValidationError(f"revision: {error}", field="revision") from error
+        if prompt not in (None, definition.system_prompt):
+            raise ValidationError("revision: its prompt is another", field="revision")
 
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         if seen.named_by is None:

@@ -72,6 +72,8 @@ def stated(changes: Mapping[str, Any]) -> dict[str, Any]:
     definition = changes.get("definition")
     fields = {n: v for n, v in changes.items() if v is not None and n != "definition"}
     if definition is None:
+        if "system_prompt" in fields:  # it is not what was saved any more
+            fields["revision"] = None
         return fields
     if not isinstance(definition, AgentDefinition | SavedDefinition):
         raise ValidationError(

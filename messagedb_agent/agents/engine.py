@@ -246,7 +246,7 @@ class Engine(Closing, Loading):
         traceparent: str | None = None,
         asked: Wanted[Any] | None = None,
     ) -> Agent:
-        check_strategy(definition.context_strategy)
+        await self._check_written(definition)
         given = ids.normalised_id(message_id) if message_id else None
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
         text = json_text(metadata, "metadata") if metadata else None

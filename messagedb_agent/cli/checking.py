@@ -174,12 +174,14 @@ def _checked(thread_id: str, found: dict[str, Any]) -> "Checked":
 
     finding, head = found.pop("finding"), found.pop("head")
     foreign, unchecked = found.pop("foreign"), found.pop("unchecked")
+    absent = found.pop("absent_definitions")
     verification = Verification(
         **found,
         foreign=tuple(ForeignRow(**row) for row in foreign),
         finding=finding and Finding(**finding),
         unchecked=tuple(UncheckedRequest(**request) for request in unchecked),
         head=head and Head(**head),
+        absent_definitions=tuple(absent),
     )
     return Checked(thread_id, verification)
 

@@ -23,6 +23,8 @@ def named_lines(found: "Verification", *, brief: bool = False) -> Iterator[str]:
             "request not checked, its projection is not known here: "
             f"{request.stream}/{request.position} {request.projection} {request.version}"
         )
+    for place in found.absent_definitions:
+        yield f"definition not in this database, not compared: {place}"
     if found.other_snapshots:
         yield f"snapshots of other code, not checked and not used: {found.other_snapshots}"
 
@@ -50,6 +52,7 @@ def verification_json(thread_id: str, found: "Verification") -> Mapping[str, Any
         "events": found.events,
         "requests": found.requests,
         "snapshots": {"same": found.snapshots, "other": found.other_snapshots},
+        "definitions": {"same": found.definitions, "absent": list(found.absent_definitions)},
         "head": head and {"position": head.position, "hash": head.hash},
         "foreign": [
             {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign

@@ -67,6 +67,9 @@ class Verification:
         head: the last row of the thread's own stream that follows; None where there is none.
         snapshots: snapshots that are what the events fold to.
         other_snapshots: snapshots of other code, which were not looked at; they are not used.
+        definitions: recorded revisions of named definitions that are what was saved.
+        absent_definitions: place of each recorded revision that this store does not have, as where
+            the thread was imported; all else about their rows was looked at.
     """
 
     events: int
@@ -77,6 +80,8 @@ class Verification:
     head: Head | None = None
     snapshots: int = 0
     other_snapshots: int = 0
+    definitions: int = 0
+    absent_definitions: tuple[str, ...] = ()
 
 
 def finding_at(

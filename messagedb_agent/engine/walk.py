@@ -12,12 +12,19 @@ from messagedb_agent.engine.findings import (
     finding_at,
 )
 from messagedb_agent.engine.history import Segment, read_events
+from messagedb_agent.engine.revisions import NotAsSaved, saved_prompt
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import UnknownEvent
-from messagedb_agent.events.schema import RULES, SCHEMA_VERSION, LlmCallStarted, SessionStarted
+from messagedb_agent.events.schema import (
+    RULES,
+    SCHEMA_VERSION,
+    AgentRedefined,
+    LlmCallStarted,
+    SessionStarted,
+)
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.requests import REQUESTS
@@ -46,6 +53,8 @@ class Walk:
         self._requests = 0
         self._foreign: Grown[ForeignRow] = Grown()
         self._unchecked: Grown[UncheckedRequest] = Grown()
+        self._definitions = 0
+        self._absent: Grown[str] = Grown()  # definitions that the store does not have
         self._closed_by_others: set[str] = set()  # what foreign rows are outcomes of
 
     def parted(self) -> "Walk":
@@ -60,7 +69,16 @@ class Walk:
         head = None
         if self._last is not None and self._last.stream_name == stream:
             head = Head(stream, self._last.position, hash_text(self._hash))
-        return Verification(self._events, self._requests, foreign, finding, unchecked, head)
+        return Verification(
+            self._events,
+            self._requests,
+            foreign,
+            finding,
+            unchecked,
+            head,
+            definitions=self._definitions,
+            absent_definitions=tuple(self._absent),
+        )
 
     async def through(self, part: Segment, anchored: Head | None = None) -> Finding | None:
         """Check the rows of one stream, on from what was checked before; stop at what is wrong.
@@ -119,6 +137,7 @@ class Walk:
             self._chain(row, decoded.metadata.hash, hash_text(computed))
             or self._written(row, decoded)
             or await self._request(row, decoded)
+            or await self._revision(row, decoded)
         ):
             return finding
         else:
@@ -201,6 +220,27 @@ class Walk:
             what = "the request is another than the one recorded"
             return finding_at(row, what, event.request_digest, computed)
         self._requests += 1
+        return None
+
+    async def _revision(self, row: Message, decoded: Decoded) -> Finding | None:
+        """Compare a definition with the one that was saved under its name."""
+        event = decoded.recorded.event
+        if not isinstance(event, SessionStarted | AgentRedefined):
+            return None
+        if (revision := event.definition.revision) is None:
+            return None
+        try:
+            prompt = await saved_prompt(self._reader, revision)
+        except NotAsSaved as why:
+            named = f"{revision.stream_name}/{revision.position}"
+            return finding_at(row, f"its definition {named} is not what it says: {why}")
+        if prompt is None:
+            absent = f"{revision.stream_name}/{revision.position}"
+            self._absent = self._absent.plus(absent)
+        elif prompt != event.definition.system_prompt:
+            return finding_at(row, "another prompt than its definition was saved with")
+        else:
+            self._definitions += 1
         return None
 
     async def _shown_at(self, row: Message, position: int) -> Conversation:

@@ -107,7 +107,10 @@ def test_a_thread_says_which_revision_it_ran(cli: CommandLine, clerk: str) -> No
     text = cli("show", turn["threadId"]).out
     assert "[definition: clerk, revision 0]" in text
     assert "definition clerk, revision 1]" in text
-    assert cli("verify", turn["threadId"]).code == 0
+    assert cli("verify", turn["threadId"]).out.rstrip().endswith(", 2 definitions")
+    verified = cli("verify", turn["threadId"], "--format", "json").json
+    assert verified["definitions"] == {"same": 2, "absent": []}
+    assert cli("verify", "--all").code == 0
 
 
 def test_a_thread_begins_with_a_file_or_with_a_template(

@@ -208,6 +208,7 @@ def test_a_wheel_built_from_a_checkout_carries_package_sql_and_both_licences(
     [wheel] = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
+        "messagedb_agent/definitions/templates/rag-assistant.toml",
         "messagedb_agent/py.typed",
         "messagedb_sql/__init__.py",
         "messagedb_sql/MIT-License.txt",
