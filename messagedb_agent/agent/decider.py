@@ -22,8 +22,9 @@
 | otherwise | `Wait("user")` | |
 
 An open claim reads as *wait*: its performer closes it, and where the performer is gone, who owns
-the thread next (`abandoned`). A call that took no effect is claimed again (`not_done`). How events
-change the state is in `evolution`.
+the thread next (`abandoned`). A call that took no effect is claimed again (`not_done`). Compaction
+is due after an overflow, and where the strategy says of a long conversation that it is; one for its
+length that fails is left, and the answer asked for. How events change the state is in `evolution`.
 """
 
 from dataclasses import dataclass, fields
@@ -131,7 +132,8 @@ def _next_of_turn(state: State) -> Step:
         return _wait("user")
     if limits := (*_turn_limits(state), *thread_limits(state, state.limits)):
         return Stop(limits)
-    return Compact() if state.compaction_due else CallModel(state.repairing)
+    due = state.compaction_due or state.is_long
+    return Compact() if due else CallModel(state.repairing)
 
 
 def _turn_limits(state: State) -> tuple[ReachedLimit, ...]:

@@ -45,6 +45,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
+from messagedb_agent.events.strategy import recorded as recorded_strategy
 from messagedb_agent.events.values import (
     Attempt,
     Definition,
@@ -56,6 +57,7 @@ from messagedb_agent.events.values import (
 from messagedb_agent.events.words import ToolFailureKind
 
 _UNUSED = TurnUse()
+_WORTH_A_SUMMARY = 4  # the part of the tokens allowed that must be new since the last summary
 
 
 def evolve(state: State, recorded: Recorded) -> State:
@@ -82,10 +84,22 @@ def evolve_counted(state: State, recorded: Recorded) -> State:
         case SessionStarted() as started:
             return _started(state, started, recorded)
         case AgentRedefined(definition=definition):
-            return changed(state, rules=_rules(definition), limits=definition.limits)
+            return changed(
+                state,
+                rules=_rules(definition),
+                limits=definition.limits,
+                **_summarizing(state, definition),
+            )
         case ContextCompacted() as summary:
             used = _used(state, summary.attempts, summary.usage, summary.cost_usd)
-            return changed(state, **used, model_call=None, compaction_due=False)
+            return changed(
+                state,
+                **used,
+                model_call=None,
+                compaction_due=False,
+                is_long=False,
+                least_tokens=None,
+            )
         case LlmCallFailed() as failure:
             return _call_failed(state, failure, position)
         case ToolApprovalRequested(call_id=call):
@@ -136,6 +150,12 @@ def _rules(definition: Definition) -> Mapping[str, ToolRule]:
     return {t.name: ToolRule(t.needs_approval, t.effect) for t in definition.tools}
 
 
+def _summarizing(state: State, definition: Definition) -> dict[str, Any]:
+    """Return what of the state says when the conversation is summarised for its length."""
+    at = recorded_strategy(definition.context_strategy).summarizes_at
+    return {"summarizes_at": at, "is_long": at is not None and state.is_long}
+
+
 def _started(state: State, started: SessionStarted, recorded: Recorded) -> State:
     """Begin, or close what the prefix of a fork left open."""
     call = state.model_call
@@ -155,6 +175,8 @@ def _started(state: State, started: SessionStarted, recorded: Recorded) -> State
         total=state.total,
         tags=state.tags if started.forked_from is None else (),
         archived=state.archived and started.forked_from is None,
+        least_tokens=state.least_tokens,
+        **_summarizing(state, started.definition),
     )
 
 
@@ -198,6 +220,8 @@ def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
     if reply.llm_call_id in state.side_calls or call is None:
         return _without_side_call(state, reply.llm_call_id, **used)
     closed = {**used, "model_call": None, "failed": False, "interruptions": 0, "overflowed": False}
+    if state.summarizes_at is not None and reply.usage is not None:
+        closed |= _measured(state, state.summarizes_at, reply.usage)
     calls = valid_calls(reply)
     if rejection(state, reply) is not None:
         return changed(state, **closed | {"failed": call.repairs}, owed=position, repairing=True)
@@ -208,6 +232,18 @@ def _replied(state: State, reply: LlmResponseReceived, position: int) -> State:
     opened = {c.call_id: _requested(state, c, position) for c in calls}
     turn = changed(used["turn"], rounds=state.turn.rounds + 1)
     return changed(state, **closed | {"calls": opened, "dropped": False, "turn": turn})
+
+
+def _measured(state: State, at: int, usage: Usage) -> dict[str, Any]:
+    """Return whether a call was so long that the conversation is to be summarised.
+
+    Where a summary has not made it short enough, as prompt and tools alone are long, the next one
+    is made only when there is something new to summarise.
+    """
+    tokens = usage.input_tokens + usage.output_tokens
+    least = tokens if state.least_tokens is None else state.least_tokens
+    is_long = tokens > at and tokens >= least + at // _WORTH_A_SUMMARY
+    return {"is_long": is_long, "least_tokens": least}
 
 
 def _requested(state: State, call: ToolCall, position: int) -> OpenToolCall:
@@ -235,6 +271,8 @@ def _call_failed(state: State, failure: LlmCallFailed, position: int) -> State:
         case "interrupted":
             times = state.interruptions + 1
             return changed(state, interruptions=times, failed=times >= MAX_INTERRUPTIONS)
+        case _ if call.purpose == "summary" and state.is_long and not state.compaction_due:
+            return changed(state, is_long=False, least_tokens=None)  # it is asked without one
         case "context_overflow" if call.purpose == "answer" and not state.overflowed:
             return changed(state, overflowed=True, compaction_due=True)
         case "context_overflow":  # no summary can help: what is tried next is an answer

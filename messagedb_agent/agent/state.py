@@ -122,7 +122,12 @@ class State:
         repairing: whether an answer of the turn was not the output that was asked for.
         interruptions: interrupted model calls since the last reply, message or continue.
         overflowed: whether the context overflowed since then.
-        compaction_due: whether the conversation must be summarised before the next call.
+        compaction_due: whether the conversation must be summarised before the next call, as it
+            has overflowed.
+        summarizes_at: tokens of a call from which on it is to be summarised; None for never.
+        is_long: whether the newest reply had that many.
+        least_tokens: tokens of the first reply behind the newest summary, which no summary makes
+            less; None before there is one, 0 where nothing was summarised.
         stopped: names of the limits that stopped the thread.
         turn: what the turn has used.
         total: what the thread has used.
@@ -149,6 +154,9 @@ class State:
     interruptions: int = 0
     overflowed: bool = False
     compaction_due: bool = False
+    summarizes_at: int | None = None
+    is_long: bool = False
+    least_tokens: int | None = 0
     stopped: tuple[str, ...] = ()
     turn: TurnUse = TurnUse()
     total: ThreadUse = ThreadUse()

@@ -137,7 +137,7 @@ def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -
     for index, part in enumerate((*found.parts, None)):
         for gap in found.gaps:
             if gap.before == index:
-                yield f"{'':{width}}  {_left_out(gap, found.strategy, places)}"
+                yield f"{'':{width}}  {_left_out(gap, found, places)}"
         if part is not None:
             yield f"{at(part.place)}  {shown(message_text(part.message))}"
     if found.is_recorded:
@@ -149,11 +149,13 @@ def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -
         )
 
 
-def _left_out(gap: "Gap", strategy: str, places: Mapping["Place", str]) -> str:
+def _left_out(gap: "Gap", found: "Explanation", places: Mapping["Place", str]) -> str:
+    stays = found.claim.event.purpose == "summary" and gap.before == len(found.parts) - 1
+    why = "they stay as they are" if stays else f"context {one_line(found.strategy)}"
     count = f"{gap.messages} message{'s' if gap.messages != 1 else ''}"
     first, last = one_line(places[gap.first]), one_line(places[gap.last])
     at = f"at {first}" if first == last else f"from {first} to {last}"
-    return f"({count} left out, {at}: context {one_line(strategy)})"
+    return f"({count} left out, {at}: {why})"
 
 
 def _json(found: "Explanation") -> Mapping[str, Any]:

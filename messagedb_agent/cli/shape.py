@@ -32,7 +32,7 @@ Context = Annotated[
     typer.Option(
         metavar="STRATEGY",
         help="What of the conversation the model is shown, from now on: all, last_n:20,"
-        " first_last:2,18, token_window:8000; joined by `|`.",
+        " first_last:2,18, token_window:8000, summarize:8000; joined by `|`.",
     ),
 ]
 Definition = Annotated[

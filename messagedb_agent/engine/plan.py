@@ -26,7 +26,7 @@ from messagedb_agent.events.schema import (
 )
 from messagedb_agent.events.values import MAX_FAILURE_CHARS, ToolCall
 from messagedb_agent.events.words import EffectPolicy, Purpose
-from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
+from messagedb_agent.projections.requests import FoldedRequest, next_request, next_summary
 from messagedb_agent.records import record
 
 
@@ -120,7 +120,7 @@ def plan(batch: Batch) -> tuple[Effect, ...]:
             case Stop(limits=limits):
                 batch.claim(LimitReached(limits=limits), state.owed)
             case Compact():
-                effects.append(_start_call(batch, "summary", summary_request(batch.shown)))
+                effects.append(_start_call(batch, "summary", next_summary(batch.shown)))
             case CallModel(repairs=repairs):
                 folded = _answer_request(batch)
                 effects.append(_start_call(batch, "answer", folded, repairs=repairs))

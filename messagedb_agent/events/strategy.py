@@ -1,6 +1,6 @@
 """Context strategies: which part of a conversation the model is shown, as values and as text.
 
-    all    last_n:20    first_last:2,18    token_window:8000
+    all    last_n:20    first_last:2,18    token_window:8000    summarize:8000
     last_n:20,sliding    first_last:2,18 | token_window:8000
 
 The text is what a definition records. One that is not understood shows all.
@@ -175,10 +175,11 @@ _NAMED: Mapping[str, tuple[int, Callable[..., ContextStrategy]]] = {
     "last_n": (1, last_n),
     "first_last": (2, first_last),
     "token_window": (1, token_window),
+    "summarize": (1, summarize),
 }
 """By name: how many numbers it takes, and what makes it of them."""
 
-_KNOWN = "all, last_n:N, first_last:N,N, token_window:TOKENS, joined by |"
+_KNOWN = "all, last_n:N, first_last:N,N, token_window:TOKENS, summarize:TOKENS, joined by |"
 
 
 def parsed(text: str) -> ContextStrategy:

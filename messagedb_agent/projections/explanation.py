@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from messagedb_agent.agent.counting import counts
 from messagedb_agent.changing import changed
@@ -146,10 +145,12 @@ def explained(claim: Claim, before: Asking) -> Explanation | None:
             gaps.append(Gap(len(entries), len(entries_before), first, last))
         entries += shown[part.start : part.stop]
         place = part.stop
+    messages = folded.request.messages
+    # One for a summary ends with what all of them end with, and one for a title is nothing else.
+    own = {"conversation": len(messages), "summary": len(messages) - 1}.get(folded.projection, 0)
     parts = [
-        Part(message, entry.source if entry and message is entry.message else None)
-        for message, entry in zip_longest(folded.request.messages, entries)
-        if message is not None
+        Part(message, entries[index].source if index < min(own, len(entries)) else None)
+        for index, message in enumerate(messages)
     ]
     request, definition = folded.request, before.shown.definition
     strategy = definition.context_strategy if definition else "all"

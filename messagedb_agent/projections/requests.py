@@ -22,6 +22,7 @@ from messagedb_agent.projections.digest import (
     request_digest,
     settings_digest,
 )
+from messagedb_agent.projections.halving import older_half, shortened
 from messagedb_agent.projections.window import CountTokens, kept, left_out
 from messagedb_agent.records import record
 
@@ -160,6 +161,38 @@ def summary_request(shown: Conversation) -> FoldedRequest:
     return FoldedRequest(request, digest, "summary", 1, through)
 
 
+def summary_without(shown: Conversation, left_out: tuple[MessageRange, ...]) -> FoldedRequest:
+    """Return what the model is asked with for a summary: `summary`, version 2.
+
+    Args:
+        shown: a conversation that has a definition and no open call or round.
+        left_out: messages that it is not asked with; long ones are shortened.
+    """
+    entries = shown.entries
+    places = [place for part in kept(Messages(entries), left_out) for place in part]
+    told = (shortened(entries[place].message) for place in places)
+    messages = (*told, UserText(SUMMARY_INSTRUCTION))
+    through = _position(shown, places[-1]) if places else None
+    digest = request_digest(shown.settings, messages_digest(messages))
+    request = _request(shown, messages)
+    return FoldedRequest(request, digest, "summary", 2, through, left_out)
+
+
+def next_summary(shown: Conversation) -> FoldedRequest:
+    """Return what the model is to be asked with for a summary of about the older half.
+
+    Args:
+        shown: a conversation that has a definition and no open call or round.
+    """
+    entries = shown.entries
+    ends = [i for i in range(1, len(entries)) if _position(shown, i) > _position(shown, i - 1)]
+    end = older_half(Messages(entries), shown.left_out, (*ends, len(entries)))
+    if end is None:
+        return summary_without(shown, (MessageRange(last=len(entries)),))
+    rest = (MessageRange(first=end, last=len(entries) - 1),) if end < len(entries) else ()
+    return summary_without(shown, (*shown.left_out, *rest))
+
+
 def title_request(shown: Conversation) -> FoldedRequest:
     """Return what the model is asked with for a title: `title`, version 1.
 
@@ -213,6 +246,7 @@ REQUESTS: Mapping[tuple[str, int], Callable[[Conversation, LlmCallStarted], Fold
     ("conversation", 2): lambda shown, started: answer_request(shown, started.left_out),
     ("title", 1): lambda shown, _: title_request(shown),
     ("summary", 1): lambda shown, _: summary_request(shown),
+    ("summary", 2): lambda shown, started: summary_without(shown, started.left_out),
 }
 """How requests of the past are folded again, by the name and the version of their projection, from
 the conversation that they were folded from, and the start of the call."""

@@ -30,11 +30,17 @@ from messagedb_agent.events.schema import (
     ToolExecutionStarted,
     ToolOutcomeResolved,
 )
+from messagedb_agent.events.words import Purpose
 from messagedb_agent.ids import derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest
 from messagedb_agent.projections.projection import fold
-from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
+from messagedb_agent.projections.requests import (
+    FoldedRequest,
+    next_request,
+    next_summary,
+    summary_request,
+)
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
 from tests.given import Given
@@ -81,8 +87,8 @@ def _filled_in(one: Recorded, shown: Conversation, rows: Sequence[Row]) -> Event
     match event:
         case SessionStarted(forked_from=fork) if fork is not None:
             changes = {"forked_from": fork.model_copy(update={"event_id": rows[-1].id})}
-        case LlmCallStarted(purpose=purpose):
-            folded = _folded(purpose, shown)
+        case LlmCallStarted(purpose=purpose, projection_version=version):
+            folded = _folded(purpose, shown, version)
             changes = {
                 "context_position": one.position - 1,
                 "projection_name": folded.projection,
@@ -114,11 +120,14 @@ def _outcome_id(stream: str, event: Event) -> str | None:
 
 def folded_request(name: str, shown: Conversation) -> FoldedRequest:
     """Return the request that a file of this name holds."""
-    return _folded("summary" if name.startswith("summary") else "answer", shown)
+    purpose: Purpose = "summary" if name.startswith("summary") else "answer"
+    return _folded(purpose, shown, 2 if name.startswith("summary-of") else 1)
 
 
-def _folded(purpose: str, shown: Conversation) -> FoldedRequest:
-    return next_request(shown, len) if purpose == "answer" else summary_request(shown)
+def _folded(purpose: Purpose, shown: Conversation, version: int) -> FoldedRequest:
+    if purpose == "answer":
+        return next_request(shown, len)
+    return summary_request(shown) if version == 1 else next_summary(shown)
 
 
 def request_json(folded: FoldedRequest) -> dict[str, Any]:

@@ -75,6 +75,10 @@ def _in_a_long_turn(context: str) -> Given:
     return _begun(context).and_(*talk, *rounds)
 
 
+def _half(_: History) -> Event:
+    return claim("summary").model_copy(update={"projection_version": 2})
+
+
 def _look(where: str) -> Call:
     return call("look", json.dumps({"where": where}))
 
@@ -337,6 +341,22 @@ THREADS: dict[str, Given] = {
         replied(text="It is."),
         user("And the key?"),
         user("The small one."),
+    ),
+    "summary-of-half": _talk("summarize:50", 4),
+    "summary-of-half-a-window": _talk("first_last:1,4,sliding | summarize:50", 4),
+    "summary-of-a-long-result": thread(
+        replied(_look("attic"), text="Let me see."),
+        runs("look"),
+        done("look", "ab" * 12_000),
+        claim(),
+        failed("context_overflow", "too long"),
+    ),
+    "half-compacted": _talk("summarize:50", 4).and_(
+        _half,
+        compacted(9, "Boxes hold their numbers."),
+        claim(),
+        replied(text="Nothing."),
+        user("Sure?"),
     ),
     "summary-in-a-fork": thread(replied(text="Yes."))
     .forked(None, *_TOOLS)

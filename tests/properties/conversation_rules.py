@@ -19,7 +19,7 @@ from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.litellm_request import request_messages, request_tools
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
-from messagedb_agent.projections.requests import FoldedRequest, next_request, summary_request
+from messagedb_agent.projections.requests import FoldedRequest, next_request, next_summary
 from messagedb_agent.projections.window import estimated_tokens
 from tests import provider_rules
 from tests.given import definition
@@ -101,7 +101,7 @@ def broken_request(shown: Conversation) -> str | None:
         case CallModel():
             folded = next_request(shown, estimated_tokens)
         case Compact():
-            folded = summary_request(shown)
+            folded = next_summary(shown)
         case _:
             return None
     return broken_messages(folded.request) or broken_digest(folded)

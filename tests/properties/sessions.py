@@ -61,7 +61,7 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.strategy import first_last, last_n, token_window
+from messagedb_agent.events.strategy import first_last, last_n, summarize, token_window
 from messagedb_agent.events.values import (
     Attempt,
     Limits,
@@ -71,7 +71,7 @@ from messagedb_agent.events.values import (
 )
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id
-from messagedb_agent.projections.requests import next_request, summary_request
+from messagedb_agent.projections.requests import next_request, next_summary
 from messagedb_agent.projections.window import estimated_tokens
 from tests.given import definition, tool
 from tests.properties.streams import ARGUMENTS, SCHEMAS, Log, claim
@@ -88,6 +88,8 @@ _AGENTS = (
     definition(*_TOOLS, limits=Limits(calls_per_turn=6, rounds_per_turn=4)),
     definition(*_TOOLS, limits=Limits(tokens_per_thread=60)),
     definition(*_TOOLS, context=last_n(4)),
+    definition(*_TOOLS, context=summarize(3)),
+    definition(*_TOOLS, context=summarize(2) | last_n(6)),
     definition(*_TOOLS, context=first_last(1, 3, sliding=True) | token_window(60)),
 )
 _DURING: tuple[During, ...] = ("queue", "interrupt", "reject")
@@ -145,8 +147,10 @@ class Session:
                 case Stop(limits=limits):
                     self.log.add(LimitReached(limits=limits))
                 case Compact():
-                    self.through = summary_request(self.log.shown).through
+                    folded = next_summary(self.log.shown)
+                    self.through = folded.through
                     started = claim("summary", self.state.interruptions)
+                    started = started.model_copy(update={"left_out": folded.left_out})
                     self.running.append(self.log.add(started).id)
                 case CallModel(repairs=repairs):
                     started = claim("answer", self.state.interruptions, repairs=repairs)

@@ -47,7 +47,7 @@ from messagedb_agent.events.schema import (
     TurnCancelled,
     UserMessageAdded,
 )
-from messagedb_agent.events.strategy import last_n
+from messagedb_agent.events.strategy import last_n, summarize
 from messagedb_agent.events.values import (
     Attempt,
     ForkPoint,
@@ -83,7 +83,7 @@ AGENTS = (
     definition(
         limits=Limits.model_validate({"tokensPerThread": 5, "costUsdPerThread": "0.5"}),
     ),
-    definition(tool("look", effect="retry"), tool("pay"), context=last_n(3)),
+    definition(tool("look", effect="retry"), tool("pay"), context=last_n(3) | summarize(6)),
 )
 
 LEFT_OUT = (

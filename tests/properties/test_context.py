@@ -63,11 +63,14 @@ def test_no_strategy_yields_what_a_provider_would_refuse(
             folded = answer_request(shown, out)
             assert broken_messages(folded.request) is None
             assert broken_digest(folded) is None
-            assert list(folded.request.messages) == sent(shown, out)
+            told = list(folded.request.messages)
+            if shown.output:  # what asks for it stands behind the conversation
+                assert told.pop() not in Messages(shown.entries)
+            assert told == sent(shown, out)
 
 
 @examples(150)
-@given(NAMES, st.integers(0, 4), MOVES)
+@given(NAMES, st.integers(0, 6), MOVES)
 def test_no_strategy_yields_what_a_provider_would_refuse_of_a_session(
     name: str, agent: int, moves: Moves
 ) -> None:
@@ -77,7 +80,7 @@ def test_no_strategy_yields_what_a_provider_would_refuse_of_a_session(
 
 
 @examples(150)
-@given(NAMES, st.integers(0, 4), MOVES)
+@given(NAMES, st.integers(0, 6), MOVES)
 def test_what_the_model_has_not_seen_is_always_shown(name: str, agent: int, moves: Moves) -> None:
     for shown, out in asked(name, session_of(agent, moves).log.records):
         messages = Messages(shown.entries)
@@ -88,7 +91,7 @@ def test_what_the_model_has_not_seen_is_always_shown(name: str, agent: int, move
 
 
 @examples(150)
-@given(st.integers(0, 4), MOVES)
+@given(st.integers(0, 6), MOVES)
 def test_no_more_is_shown_than_the_strategy_allows_but_for_what_must_be(
     agent: int, moves: Moves
 ) -> None:
@@ -114,7 +117,7 @@ def _is_least(messages: Sequence[RequestMessage], *, head: int = 0) -> bool:
 
 
 @examples(150)
-@given(st.integers(0, 4), MOVES)
+@given(st.integers(0, 6), MOVES)
 def test_a_request_begins_as_the_one_before_until_that_would_be_too_much(
     agent: int, moves: Moves
 ) -> None:
@@ -128,7 +131,7 @@ def test_a_request_begins_as_the_one_before_until_that_would_be_too_much(
 
 
 @examples(100)
-@given(NAMES, st.integers(0, 4), MOVES)
+@given(NAMES, st.integers(0, 6), MOVES)
 def test_what_was_left_out_once_is_not_shown_again(name: str, agent: int, moves: Moves) -> None:
     begun = 0
     for shown, out in asked(name, session_of(agent, moves).log.records):

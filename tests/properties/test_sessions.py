@@ -23,7 +23,7 @@ from tests.properties.conversation_rules import broken_fork, broken_request, bro
 from tests.properties.effort import examples
 from tests.properties.sessions import MOVES, Moves, session_of
 
-AGENTS = st.integers(0, 4)
+AGENTS = st.integers(0, 6)
 
 
 @examples(600)

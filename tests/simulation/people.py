@@ -125,6 +125,7 @@ class People:
         during: During = "queue",
         model: str | None = None,
         *,
+        context: str | None = None,
         detached: bool = False,
     ) -> None:
         """Say something in a thread as it stands by then."""
@@ -136,7 +137,7 @@ class People:
                 agent,
                 Say(text, during=during, output=wanted(Amount).schema if asks else None),
                 message_id=given,
-                changes={"model": model},
+                changes={"model": model, "context": context},
                 progress=self.world.progress(),
                 detached=detached,
             )

@@ -171,6 +171,14 @@ async def outputs(people: People) -> None:
     await people.say("a", "thanks")
 
 
+@_scenario("ContextCompacted", "AgentRedefined")
+async def a_conversation_grown_long(people: People) -> None:
+    await people.start("a", "do look")
+    await people.say("a", "do charge", context="last_n:3")
+    await people.say("a", "do send")
+    await people.say("a", "do ship", context="summarize:10")
+
+
 @_scenario("AgentRedefined")
 async def another_model(people: People) -> None:
     await people.start("a", "do charge")

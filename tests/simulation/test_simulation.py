@@ -17,6 +17,7 @@ from tests.simulation.scenarios import SCENARIOS
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
 SAMPLED = {
     "a-cancelled-transaction": 4,
+    "a-conversation-grown-long": 4,
     "forks": 8,
     "many-threads": 4,
     "rivals": 4,
@@ -24,7 +25,7 @@ SAMPLED = {
     "workers": 8,
 }
 """The longest scripts: of the steps at which they are crashed, the tests take every so manieth,
-each time from another one on. The other eighteen are crashed at every step.
+each time from another one on. The other nineteen are crashed at every step.
 """
 _SHARE = 500
 _MOST_VOID = 0.1  # of all runs

@@ -13,7 +13,8 @@ from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import Reply, Request
 from messagedb_agent.llm.litellm_library import close_connections
 from messagedb_agent.projections.conversation import conversation
-from messagedb_agent.projections.requests import answer_request, summary_request
+from messagedb_agent.projections.requests import next_request, next_summary
+from messagedb_agent.projections.window import estimated_tokens
 from tests.end_to_end.llm.asking import FORMS, Asker
 from tests.model_server import ModelServer, Say
 from tests.properties.effort import examples
@@ -32,9 +33,9 @@ def requests_of(stream: tuple[Recorded, ...]) -> Iterator[Request]:
         shown = conversation.evolve(shown, recorded)
         match decide(shown.state):
             case CallModel():
-                yield answer_request(shown).request
+                yield next_request(shown, estimated_tokens).request
             case Compact():
-                yield summary_request(shown).request
+                yield next_summary(shown).request
             case _:
                 pass
 

@@ -6,13 +6,16 @@ import pytest
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
-from messagedb_agent.context import ContextStrategy, first_last, last_n, token_window
+from messagedb_agent.context import ContextStrategy, first_last, last_n, summarize, token_window
 from messagedb_agent.errors import ValidationError
-from messagedb_agent.events.request import Request
-from messagedb_agent.events.schema import LlmCallStarted
+from messagedb_agent.events.request import CallFailure, Reply, Request
+from messagedb_agent.events.schema import ContextCompacted, LlmCallStarted
 from messagedb_agent.events.strategy import ALL, parsed
+from messagedb_agent.events.values import Usage
 from messagedb_agent.llm.scripted import ScriptedModel
+from messagedb_agent.projections.conversation import SUMMARY_PREFIX
 from messagedb_agent.projections.explanation import asking, explained
+from messagedb_agent.projections.requests import SUMMARY_INSTRUCTION
 from messagedb_agent.store.memory import MemoryStore
 from tests.unit.engine.world import assert_sound, engine_on, events, scripted
 
@@ -109,6 +112,50 @@ async def test_tokens_are_counted_by_what_the_engine_writes_with() -> None:
     await assert_sound(engine, agent.thread_id)
 
 
+def answer(text: str, tokens: int) -> Reply:
+    usage = Usage(input_tokens=tokens)
+    return Reply(model="scripted", text=text, finish_reason="stop", usage=usage)
+
+
+async def test_a_long_conversation_is_summarised_by_half_and_the_newer_half_stays() -> None:
+    counted = {"A": 10, "B": 20, "C": 90, "in short": 7, "D": 30}
+    model = scripted(*(answer(text, tokens) for text, tokens in counted.items()))
+    engine = engine_of(model)
+    agent = await talked(await engine.create_agent(context=summarize(50)), *"abc")
+    assert len(model.requests) == 3
+    agent = await agent.advance("d")
+    assert texts(model.requests[3]) == [*"aAbB", SUMMARY_INSTRUCTION]
+    assert texts(model.requests[4]) == [SUMMARY_PREFIX + "in short", *"cCd"]
+    assert agent.answer == "D"
+    rows = [r.event for r in await events(engine, agent.thread_id)]
+    (made,) = [event for event in rows if isinstance(event, ContextCompacted)]
+    assert (made.summary, made.through_position) == ("in short", 6)
+    assert agent.view.conversation.state.total.tokens == 157
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_summary_for_length_that_fails_costs_no_answer() -> None:
+    failure = CallFailure("unavailable", "not now")
+    model = scripted(answer("A", 90), failure, answer("B", 95), "in short", "C")
+    engine = engine_of(model)
+    agent = await talked(await engine.create_agent(context=summarize(50)), *"ab")
+    assert agent.answer == "B"
+    assert texts(model.requests[2]) == [*"aAb"]
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_a_window_that_overflows_is_summarised_and_what_it_left_out_is_not_asked() -> None:
+    overflow = CallFailure("context_overflow", "too long")
+    model = scripted(*"ABCD", overflow, "in short", "E")
+    engine = engine_of(model)
+    agent = await talked(await engine.create_agent(context=last_n(6)), *"abcde")
+    assert texts(model.requests[4]) == [*"cCdDe"]
+    assert texts(model.requests[5]) == [*"cCdD", SUMMARY_INSTRUCTION]
+    assert texts(model.requests[6]) == [SUMMARY_PREFIX + "in short", "e"]
+    assert agent.answer == "E"
+    await assert_sound(engine, agent.thread_id)
+
+
 @pytest.mark.parametrize(
     ("strategy", "text"),
     [
@@ -116,6 +163,8 @@ async def test_tokens_are_counted_by_what_the_engine_writes_with() -> None:
         (last_n(20, sliding=True), "last_n:20,sliding"),
         (first_last(2, 18), "first_last:2,18"),
         (token_window(8000, sliding=True), "token_window:8000,sliding"),
+        (summarize(8000), "summarize:8000"),
+        (last_n(20) | summarize(8000), "last_n:20 | summarize:8000"),
         (last_n(20) | token_window(8000), "last_n:20 | token_window:8000"),
         (ALL, "all"),
     ],
@@ -144,6 +193,7 @@ def test_a_strategy_is_recorded_as_a_text_that_reads_back_equal(
         "first_last:2",
         "summarize:5,sliding",
         "all | last_n:2",
+        "summarize:5 | summarize:6",
         "last_n:2 |",
         "newest:2",
     ],
@@ -162,6 +212,6 @@ async def test_a_text_that_is_no_strategy_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("number", [0, -1, True, 2**53 + 1, 1.0, "2"])
 def test_a_number_that_no_strategy_takes_is_refused(number: int) -> None:
-    for make in (last_n, token_window, lambda n: first_last(n, 1)):
+    for make in (last_n, token_window, summarize, lambda n: first_last(n, 1)):
         with pytest.raises(ValidationError):
             make(number)
