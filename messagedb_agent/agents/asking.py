@@ -17,6 +17,7 @@ from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
+from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
@@ -49,6 +50,26 @@ class Asking(Equipment, Reading):
         return Definitions(
             self.store, self.category, writing.clock, writing.ids, writing.writer, self.shelf
         )
+
+    @cached_property
+    def states(self) -> FoldedStates:
+        """States that were folded lately."""
+        return FoldedStates()
+
+    async def folded(self, thread_id: str, position: int) -> View:
+        """Return the fold of a thread up to an event, from the nearest one that is kept.
+
+        Args:
+            thread_id: its id, in full.
+            position: position of the event in the thread's own stream, from 0.
+
+        Raises:
+            RefusedName: no thread can have this id.
+            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
+            StoreUnavailable: the store was not reached.
+        """
+        stream = self._stream(thread_id)
+        return await state_at(self.store, stream, position, self.states, self.turns.snapshots)
 
     async def ask(
         self,

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from functools import cached_property
 from typing import Any
 
 from messagedb_agent import ids
@@ -21,7 +20,6 @@ from messagedb_agent.agents.paging import (
     newest_first,
 )
 from messagedb_agent.agents.standing import Standing
-from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import IntegrityError, NotFound, ValidationError
 from messagedb_agent.store.message import Message
@@ -34,11 +32,6 @@ class Loading(Asking):
 
     What was folded is kept, within bounds, so that only what is new is read.
     """
-
-    @cached_property
-    def states(self) -> FoldedStates:
-        """States that were folded lately."""
-        return FoldedStates()
 
     async def load_agent(self, id: str) -> Agent:
         """Return the state that the event with this id completes, whatever came after it.
@@ -222,9 +215,8 @@ class Loading(Asking):
         return stream.startswith(f"{category}-") and is_thread(category, stream)
 
     async def _at(self, message: Message) -> Agent:
-        stream, snapshots = message.stream_name, self.turns.snapshots
-        seen = await state_at(self.store, stream, message.position, self.states, snapshots)
-        return self._agent(id_of(stream) or "", seen)
+        thread_id = id_of(message.stream_name) or ""
+        return self._agent(thread_id, await self.folded(thread_id, message.position))
 
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         self.states.keep(seen)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from messagedb_agent.agents.ancestry import ancestry
 from messagedb_agent.agents.filable import Filable
-from messagedb_agent.agents.view import view
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.errors import NotFound
 from messagedb_agent.projections.messages import ChatMessage, messages
@@ -88,7 +87,7 @@ class Readable(Filable):
         """
         seen = None
         if position >= 0:
-            seen = await self.engine.fold(self.thread_id, view, at=position)
+            seen = await self.engine.folded(self.thread_id, position)
         if seen is None or seen.last is None or seen.last.place != (self._stream, position):
             raise NotFound("event", f"{self.thread_id}/{position}")
         return self.engine.state(self.thread_id, seen)

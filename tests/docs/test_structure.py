@@ -1,13 +1,18 @@
 """Imports point one way, the pure rooms are pure, and there is one loop."""
 
 import ast
+import inspect
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import messagedb_agent
+from messagedb_agent import Agent, Engine
+from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
 
 PACKAGE = Path(messagedb_agent.__file__).parent
 NAME = "messagedb_agent"
@@ -241,3 +246,32 @@ def test_the_public_names_are_those_the_specification_lists() -> None:
     assert messagedb_agent.__all__ == names
     for name in names:
         assert getattr(messagedb_agent, name).__name__ == name or name == "connect"
+
+
+# What of an engine waits for nothing, or has methods of its own, which `SyncEngine.run` runs.
+WITHOUT_TWIN = frozenset(
+    {
+        "define",
+        "definitions",
+        "fold",
+        "folded",
+        "listen",
+        "memory",
+        "state",
+        "states",
+        "turns",
+        "with_tools",
+    }
+) | {field.name for field in fields(Equipment)}
+
+
+@pytest.mark.parametrize(("kind", "twin"), [(Engine, SyncEngine), (Agent, SyncAgent)])
+def test_every_method_of_engines_and_agents_has_a_synchronous_twin(kind: type, twin: type) -> None:
+    twins = {name: inspect.getattr_static(twin, name) for name in public(twin)}
+    missing = public(kind) - twins.keys() - WITHOUT_TWIN
+    assert not missing, f"add to messagedb_agent/agents/synchronous.py: {sorted(missing)}"
+    assert not any(map(inspect.iscoroutinefunction, twins.values()))
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}

@@ -1,17 +1,15 @@
 """Synchronous code has one door: what it calls runs in a loop of its own, and ends in order."""
 
 import asyncio
-import inspect
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from contextvars import ContextVar
-from typing import Any
 
 import pytest
 
-from messagedb_agent import Agent, Engine, MemoryStore, connect, tool
+from messagedb_agent import MemoryStore, connect, tool
 from messagedb_agent.agents.door import Door
 from messagedb_agent.agents.streaming import Token
 from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
@@ -231,35 +229,3 @@ def test_a_door_that_is_used_in_its_own_loop_refuses() -> None:
             door.run(inside())
     finally:
         door.close()
-
-
-LEFT_OUT = {
-    "definitions",  # it has methods of its own: `run` runs them
-    "define",  # these wait for nothing: the asynchronous engine has them
-    "fold",
-    "listen",
-    "turns",
-    "state",
-    "states",
-    "with_tools",
-}
-
-
-def named(kind: type) -> dict[str, Any]:
-    members = {name: inspect.getattr_static(kind, name) for name in dir(kind)}
-    return {name: member for name, member in members.items() if not name.startswith("_")}
-
-
-@pytest.mark.parametrize(("kind", "twin"), [(Engine, SyncEngine), (Agent, SyncAgent)])
-def test_every_method_has_its_twin(kind: type, twin: type) -> None:
-    twins = named(twin)
-    fields = {"store", "models", "tools", "category", "version", "writing", "snapshots"}
-    fields |= {"watching", "database"}
-    missing = named(kind).keys() - twins.keys() - LEFT_OUT - fields
-    assert not missing, f"add to messagedb_agent/agents/synchronous.py: {sorted(missing)}"
-    asynchronous = [
-        name
-        for name, member in twins.items()
-        if inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
-    ]
-    assert asynchronous == []
