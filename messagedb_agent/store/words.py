@@ -68,8 +68,13 @@ def query_of(text: str) -> Query:
 
 def words_of(text: str) -> Iterator[str]:
     """Yield the words of a text, as far as it is searched."""
-    for word, _, _ in places_of(plain(text)):
-        yield word
+    text = plain(text)
+    if text.isascii():  # most are, and an index is made of many
+        for found in islice(_WORD.finditer(text.lower()), MAX_WORDS):
+            yield found.group()[:_MAX_WORD_CHARS]
+    else:
+        for word, _, _ in places_of(text):
+            yield word
 
 
 def plain(text: str) -> str:

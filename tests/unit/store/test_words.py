@@ -10,6 +10,8 @@ from messagedb_agent.store.words import (
     as_any_tsquery,
     as_tsquery,
     as_tsvector,
+    places_of,
+    plain,
     query_of,
     words_of,
 )
@@ -19,6 +21,11 @@ def test_a_word_is_a_run_of_letters_and_digits_in_any_case() -> None:
     text = "Straße_42 \uff21\uff22\uff23 naïve nai\u0308ve don't 字 \U0001f600 a\u0000b"
     words = ["strasse", "42", "abc", "naïve", "naïve", "don", "t", "字", "a", "b"]
     assert list(words_of(text)) == words
+
+
+def test_words_are_the_same_however_they_are_told() -> None:
+    for text in ("The QUICK_fox's 42nd; x" * 3, "word " * 20_000, "Y" * 200, "", "Ünder The_hill"):
+        assert list(words_of(text)) == [word for word, _, _ in places_of(plain(text))]
 
 
 @pytest.mark.parametrize(
