@@ -55,7 +55,7 @@ def consumer(thread_id: str, url: str, category: str, *arguments: str) -> str:
 
 def test_every_example_is_tried_here() -> None:
     tried = {"chat", "immutable_agents", "custom_projection", "custom_tool", "additional_consumer"}
-    tried |= {"notifier", "webhook"}  # in test_example_consumers
+    tried |= {"definitions", "notifier", "webhook"}  # the last two in test_example_consumers
     assert {path.stem for path in EXAMPLES.glob("*.py")} - {"__init__"} == tried
     assert {path.name for path in EXAMPLES.glob("*.sql")} == {"queries.sql"}
 
@@ -65,6 +65,20 @@ def test_the_chat_answers(
 ) -> None:
     monkeypatch.setenv("MESSAGE_DB_URL", own_url)
     assert printed_by("chat", capsys) == "42 * 7 = 294.\nYou are welcome!\n"
+
+
+def test_a_thread_stays_with_the_revision_that_it_was_begun_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prompt, told = printed_by("definitions", capsys).split("\nbegun: ")
+    assert prompt.startswith("# Role\n\nA clerk in a shop for stamps.\n\n# Goal\n\n")
+    assert told.splitlines() == [
+        "revision 0: 42 * 7 = 294.",
+        "goes on: revision 0: 42 * 8 = 336.",
+        "redefined: revision 1: 42 * 9 = 378.",
+        "clerk, revision 0: A clerk in a shop for stamps.",
+        "clerk, revision 1: An assistant who answers questions about old stamps from documents.",
+    ]
 
 
 def test_an_old_agent_advances_into_a_fork(capsys: pytest.CaptureFixture[str]) -> None:
