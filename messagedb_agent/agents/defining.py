@@ -96,6 +96,7 @@ def _authored(written: AgentDefinition | SavedDefinition) -> dict[str, Any]:
         "model": definition.model,
         "limits": definition.limits,
         "context_strategy": definition.context,
+        "memory": definition.memory,
     }
     return {
         "system_prompt": written.system_prompt,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from messagedb_agent.engine.journal import Writing
-from messagedb_agent.errors import Conflict, NotFound, ValidationError
+from messagedb_agent.errors import Conflict, NotFound, RefusedName, ValidationError
 from messagedb_agent.events.chain import GENESIS, chained
-from messagedb_agent.events.codec import Envelope, encoded_value, sealed_metadata
+from messagedb_agent.events.codec import Envelope, clean_text, encoded_value, sealed_metadata
 from messagedb_agent.events.memory import (
     FactForgotten,
     FactRemembered,
@@ -41,6 +41,19 @@ class _Known:
 
     memory: Memory = EMPTY
     hash: bytes = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of who speaks.
+
+    Attributes:
+        stream: full name of the user's stream; empty where nobody is named.
+        memory: what is known.
+    """
+
+    stream: str = ""
+    memory: Memory = EMPTY
 
 
 @dataclass(frozen=True)
@@ -204,6 +217,18 @@ class UserMemory:
         async for message in self.store.read(self.stream(user), until=at):
             memory = recalled(memory, decode_noted(message))
         return memory
+
+    async def known_of(self, user: str | None) -> Known:
+        """Return what is known of who speaks; nothing of nobody, and of whom no stream can be.
+
+        Raises:
+            StoreUnavailable: the store was not reached.
+        """
+        try:
+            stream = self.stream(clean_text(user or ""))
+        except RefusedName:
+            return Known()
+        return Known(stream, await self.recall(clean_text(user or "")))
 
     async def history(self, user: str) -> AsyncIterator[Noted]:
         """Read a user's stream: what was learned and forgotten, oldest first.

@@ -7,8 +7,9 @@ from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Sta
 from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
 from messagedb_agent.agents.defining import DEFAULTS, check_there, chosen, defined, is_same, stated
+from messagedb_agent.agents.memory import Known
 from messagedb_agent.errors import Refused
-from messagedb_agent.events.values import ToolSpec
+from messagedb_agent.events.values import Recalled, ToolSpec
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
 
@@ -17,7 +18,11 @@ WITH_WORK = ("ready", "running", "foreign")
 
 
 def redefinition(
-    thread_id: str, shown: Conversation, tools: tuple[ToolSpec, ...], changes: Mapping[str, Any]
+    thread_id: str,
+    shown: Conversation,
+    tools: tuple[ToolSpec, ...],
+    changes: Mapping[str, Any],
+    known: Known | None = None,
 ) -> Sequence[Command]:
     """Return what brings the recorded agent to the one that is to go on.
 
@@ -30,6 +35,7 @@ def redefinition(
             them by name has those.
         changes: fields of `Definition`, and what an author wrote as `definition`; None leaves a
             field as it is.
+        known: what is known of the user who speaks; None leaves what was recalled as it is.
 
     Raises:
         ValidationError: a change is wrong.
@@ -40,14 +46,35 @@ def redefinition(
     if changes.get("definition") is not None:
         check_there(tools, fields["tool_names"])
     tools = chosen(tools, fields.get("tool_names", recorded.tool_names if recorded else None))
-    if recorded is not None and not fields and recorded.tools == tools:
+    before = recorded.recalled if recorded else None
+    has_memory = fields.get("memory", recorded.memory if recorded else False)
+    recalled = recollection(before, known) if has_memory else None
+    if recorded is not None and not fields and recorded.tools == tools and recalled == before:
         return ()  # nearly always
+    said = {"tools": tools, **fields, "recalled": recalled}
     if recorded is None:
-        return (Start(thread_id, defined({**DEFAULTS, "tools": tools, **fields})),)
-    wanted = defined({**dict(recorded), "tools": tools, **fields})
+        return (Start(thread_id, defined({**DEFAULTS, **said})),)
+    wanted = defined({**dict(recorded), **said})
     if is_same(wanted, recorded):
         return ()
     return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
+
+
+def recollection(before: Recalled | None, known: Known | None) -> Recalled | None:
+    """Return what a model is shown of what is known; what it was shown before, if that is the same.
+
+    Args:
+        before: what it was shown before.
+        known: what is known of the user who speaks; None leaves it as it was.
+    """
+    if known is None:
+        return before
+    text = known.memory.as_prompt()
+    if before and (before.stream_name, before.text) == (known.stream, text):
+        return before
+    if not text:
+        return None
+    return Recalled(text=text, stream_name=known.stream, position=known.memory.changed_at)
 
 
 def moves(state: State, command: Command) -> bool:

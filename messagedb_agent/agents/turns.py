@@ -9,12 +9,13 @@ from messagedb_agent import ids
 from messagedb_agent.agent.commands import ApproveTool, Command, Continue, Say, Start
 from messagedb_agent.agent.steps import Wait
 from messagedb_agent.agents.approving import check_approval
-from messagedb_agent.agents.defining import DEFAULTS, defined
+from messagedb_agent.agents.defining import DEFAULTS, defined, stated
 from messagedb_agent.agents.entitling import entitle
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching, Fork
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.memory import Known
 from messagedb_agent.agents.outputs import Wanted, judge
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.recorded_tools import (
@@ -23,7 +24,7 @@ from messagedb_agent.agents.recorded_tools import (
     ThreadTools,
     silent_mode,
 )
-from messagedb_agent.agents.redefining import WITH_WORK, moves, redefinition
+from messagedb_agent.agents.redefining import WITH_WORK, moves, recollection, redefinition
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
@@ -167,6 +168,11 @@ class Turns:
             opening = () if shown.state.started else (start,)
             return (*opening, say) if say else opening
 
+        if start.definition.memory:
+            known = await self.equipment.memory.known_of(start.user)
+            recalled = recollection(None, known)
+            definition = start.definition.model_copy(update={"recalled": recalled})
+            start = replace(start, definition=definition)
         saying = Saying(asked, message_id, self._travelling(sender, (start,)))
         run = self._run(start.thread_id)
         return await self._say(run, saying, progress, detached, wanted=wanted)
@@ -184,6 +190,7 @@ class Turns:
         sender: TraceContext | None = None,
     ) -> Rest:
         """Ask something of an agent's thread; see `Engine.ask`."""
+        known = await self._known(agent, commands, changes)
         run = self._run(agent.thread_id)
         travelling = self._travelling(sender, commands)
 
@@ -192,7 +199,7 @@ class Turns:
                 if isinstance(command, ApproveTool):
                     check_approval(command, run.view, self.equipment.tools)
             goes_on = any(moves(shown.state, command) for command in commands)
-            before = self._redefinition(run, shown, changes) if goes_on else ()
+            before = self._redefinition(run, shown, changes, known) if goes_on else ()
             return (*before, *commands)
 
         def asked_at_head(shown: Conversation) -> Sequence[Command]:
@@ -285,13 +292,27 @@ class Turns:
     def _transactional(self) -> Transactional | None:
         return self.equipment.store if is_transactional(self.equipment.store) else None
 
+    async def _known(
+        self, agent: Standing, commands: Sequence[Command], changes: Mapping[str, Any]
+    ) -> Known | None:
+        """Return what is known of who speaks, if anybody does and the model is to be shown it."""
+        said = next((command for command in commands if isinstance(command, Say)), None)
+        memory = stated(changes).get("memory", agent.definition and agent.definition.memory)
+        if said is None or not memory:
+            return None
+        return await self.equipment.memory.known_of(said.user or agent.user)
+
     def _redefinition(
-        self, run: Run, shown: Conversation, changes: Mapping[str, Any]
+        self,
+        run: Run,
+        shown: Conversation,
+        changes: Mapping[str, Any],
+        known: Known | None = None,
     ) -> Sequence[Command]:
         # Where no tool runs, the model is offered those that were recorded.
         recorded = shown.definition.tools if shown.definition and silent_mode(run.view) else None
         tools = self.equipment.tools.specs() if recorded is None else recorded
-        return redefinition(run.thread_id, shown, tools, changes)
+        return redefinition(run.thread_id, shown, tools, changes, known)
 
     async def _was_said(self, agent: Standing, message_id: str | None) -> bool:
         message = await self.equipment.store.by_id(message_id) if message_id else None
@@ -320,6 +341,7 @@ class Turns:
             ids.derived_id(agent.id, message_id, "thread") if message_id else ids.thread_id()
         )
         recorded = agent.definition or defined({**DEFAULTS, "tools": self.equipment.tools.specs()})
+        known = await self._known(agent, commands, changes)
         fork = Fork(thread_id, agent, branching, branching.definition or recorded)
         run, parent = self._new_run(thread_id, agent), self.stream(agent.thread_id)
 
@@ -327,7 +349,7 @@ class Turns:
             works = not detached and status(shown.state) in (*WITH_WORK, "approval")
             goes_on = works or any(moves(shown.state, command) for command in commands)
             as_it_is = branching.definition is not None or not goes_on
-            before = () if as_it_is else self._redefinition(run, shown, changes)
+            before = () if as_it_is else self._redefinition(run, shown, changes, known)
             start = fork.start(run.journal, parent, shown)
             return (*start, *before, *commands)
 

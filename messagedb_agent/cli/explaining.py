@@ -132,6 +132,9 @@ def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -
     yield f"request of {claim.place.stream}/{claim.place.position}"
     yield f"{defined}  model {one_line(request.model)}{parameters}"
     yield f"{defined}  system: {shown(request.system_prompt)}"
+    if found.recalled:
+        known = f"{found.recalled.stream}/{found.recalled.position}"
+        yield f"{defined}  (its end is what was known of the user at {one_line(known)})"
     for tool in request.tools:
         yield f"{defined}  tool {tool.name}: {shown(tool.description)}"
     for index, part in enumerate((*found.parts, None)):
@@ -187,6 +190,7 @@ def _json(found: "Explanation") -> Mapping[str, Any]:
             for tool in request.tools
         ],
         "definedBy": place(found.defined),
+        "recalled": found.recalled and place(found.recalled),
         "messages": [
             {**message_values(part.message), "from": part.place and place(part.place)}
             for part in found.parts

@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
 
 def conversation_values(shown: "Conversation") -> Sequence[Mapping[str, Any]]:
     """Return what the model is shown: the prompt first, then message by message."""
-    prompt = shown.definition.system_prompt if shown.definition else ""
+    prompt = shown.definition.told if shown.definition else ""
     first = [{"role": "system", "text": prompt}] if prompt else []
     return [*first, *(message_values(entry.message) for entry in shown.entries)]
 

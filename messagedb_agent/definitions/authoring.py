@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from messagedb_agent.definitions.prompt import compiled
 from messagedb_agent.errors import ValidationError
@@ -73,6 +73,8 @@ class AgentDefinition(Value):
         limits: bounds of its turns and of the session; None as for the name.
         context: what of a conversation the model is shown, a strategy of `messagedb_agent.context`
             or its text, which is kept; None as for the name.
+        memory: whether the model is shown what is known of the user who speaks (`Engine.memory`);
+            None as for the name.
 
     Raises:
         ValidationError: a field is unknown, empty, or wrong; `field` is its name.
@@ -90,6 +92,7 @@ class AgentDefinition(Value):
     tools: Annotated[Sequence[ToolName], AfterValidator(tuple)] | None = None
     limits: Limits | None = None
     context: Annotated[ContextStrategy | str, BeforeValidator(_strategy)] | None = None
+    memory: StrictBool | None = None
 
     @model_validator(mode="wrap")
     @classmethod

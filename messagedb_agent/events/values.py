@@ -151,6 +151,20 @@ class Revision(Value):
     event_id: str
 
 
+class Recalled(Value):
+    """What was known of a user, as a model is shown it behind the system prompt.
+
+    Attributes:
+        text: the text, as it was made then.
+        stream_name: full name of the user's stream.
+        position: position there of the last event that changed what is known.
+    """
+
+    text: str = Field(min_length=1)
+    stream_name: str
+    position: Count
+
+
 class Definition(Value):
     """All that decides how an agent answers.
 
@@ -168,6 +182,8 @@ class Definition(Value):
             on; None for all of these.
         revision: the named definition that it was made of; what was given beside that stands before
             it. None where there is none.
+        memory: whether the model is shown what is known of the user who speaks.
+        recalled: what that was when the agent was defined so; None where nothing was known.
 
     Raises:
         pydantic.ValidationError: a field is unknown or wrong. `Engine.define` raises the
@@ -183,6 +199,14 @@ class Definition(Value):
     context_strategy: str = "all"
     tool_names: tuple[str, ...] | None = None
     revision: Revision | None = None
+    memory: StrictBool = False
+    recalled: Recalled | None = None
+
+    @property
+    def told(self) -> str:
+        """What the model is told before the conversation: the prompt, and what is known."""
+        known = self.recalled.text if self.recalled else ""
+        return "\n\n".join(part for part in (self.system_prompt, known) if part)
 
 
 class MessageRange(Value):

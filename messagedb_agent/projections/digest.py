@@ -44,10 +44,11 @@ def settings_digest(settings: Request | Definition, output_schema: str | None = 
         output_schema: what the answer must be; None where it is free.
     """
     parameters = settings.parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
+    prompt = settings.told if isinstance(settings, Definition) else settings.system_prompt
     plain = {
         "model": settings.model,
         "parameters": parameters,
-        "systemPrompt": settings.system_prompt,
+        "systemPrompt": prompt,
         "tools": [
             {
                 "description": tool.description,

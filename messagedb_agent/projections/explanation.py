@@ -105,6 +105,8 @@ class Explanation:
         digest: the digest of the request as it is folded now.
         strategy: the context strategy in force.
         gaps: the messages of the conversation that were left out.
+        recalled: place of the event up to which the end of the prompt says what is known of a
+            user, in that user's stream; None where it says nothing of the kind.
     """
 
     claim: Claim
@@ -114,6 +116,7 @@ class Explanation:
     digest: str
     strategy: str = "all"
     gaps: Sequence[Gap] = ()
+    recalled: Place | None = None
 
     @property
     def is_recorded(self) -> bool:
@@ -154,4 +157,9 @@ def explained(claim: Claim, before: Asking) -> Explanation | None:
     ]
     request, definition = folded.request, before.shown.definition
     strategy = definition.context_strategy if definition else "all"
-    return Explanation(claim, request, before.defined, parts, folded.digest, strategy, gaps)
+    known = definition.recalled if definition else None
+    is_told = known is not None and request.system_prompt.endswith(known.text)
+    recalled = Place(known.stream_name, known.position) if known and is_told else None
+    return Explanation(
+        claim, request, before.defined, parts, folded.digest, strategy, gaps, recalled
+    )

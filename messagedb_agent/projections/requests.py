@@ -234,7 +234,7 @@ def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request
         raise ValueError("a conversation without a definition cannot be asked")
     return Request(
         model=shown.definition.model,
-        system_prompt=shown.definition.system_prompt,
+        system_prompt=shown.definition.told,
         messages=messages,
         tools=shown.definition.tools,
         parameters=shown.definition.parameters,

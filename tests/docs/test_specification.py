@@ -34,6 +34,7 @@ VALUES: Mapping[str, type[BaseModel]] = {
     "forkedFrom": values.ForkPoint,
     "limits": values.ReachedLimit,
     "takenFrom": values.EventPlace,
+    "recalled": values.Recalled,
     "revision": values.Revision,
 }
 # Published kinds: added to, never edited. Readers of old streams meet them for ever.

@@ -45,6 +45,7 @@ from messagedb_agent.events.values import (
     OutputVerdict,
     Price,
     ReachedLimit,
+    Recalled,
     Revision,
     ToolCall,
     ToolSpec,
@@ -224,6 +225,16 @@ _EVENTS: tuple[Event, ...] = (
 _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are for
     "AgentRedefined.chosen": AgentRedefined(
         definition=_DEFINITION.model_copy(update={"tool_names": ("calculate", "look")})
+    ),
+    "AgentRedefined.memory": AgentRedefined(
+        definition=_DEFINITION.model_copy(
+            update={
+                "memory": True,
+                "recalled": Recalled(
+                    text="# What is known", stream_name="agentUser-ada", position=7
+                ),
+            }
+        )
     ),
     "AgentRedefined.revision": AgentRedefined(
         definition=_DEFINITION.model_copy(update={"revision": _REVISION})

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from messagedb_agent.clock import FixedClock
 from messagedb_agent.context import last_n
 from messagedb_agent.definitions import AgentDefinition, Definitions, Example
@@ -14,7 +16,7 @@ from messagedb_agent.events.values import Limits, ModelParameters
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message
 
-FILE = Path(__file__).parent / "definitions" / "v1" / "DefinitionSaved.json"
+FOLDER = Path(__file__).parent / "definitions" / "v1"
 ID = "019b76da-a800-7000-8000-000000000001"
 STREAM = "agentDefinition-travel"
 WRITER = "kX3w9Qd_fzE"
@@ -35,6 +37,11 @@ WHOLE = AgentDefinition(
     limits=Limits(calls_per_turn=20, cost_usd_per_thread=Decimal("2.50")),
     context=last_n(20),
 )
+# With keys that came later.
+EXAMPLES = {
+    "DefinitionSaved": WHOLE,
+    "DefinitionSaved.memory": WHOLE.model_copy(update={"memory": True}),
+}
 
 
 class OneId:
@@ -44,30 +51,32 @@ class OneId:
         return ID
 
 
-def stored() -> Message:
-    row = json.loads(FILE.read_text(encoding="utf-8"))
+def stored(name: str) -> Message:
+    row = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     time = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     data, metadata = json.dumps(row["data"]), json.dumps(row["metadata"])
     return Message(ID, STREAM, row["type"], 0, 1, data, metadata, time)
 
 
-def test_the_example_leaves_no_field_out() -> None:
-    given = WHOLE.model_dump(exclude_defaults=True)
+def test_the_newest_example_leaves_no_field_out() -> None:
+    given = EXAMPLES["DefinitionSaved.memory"].model_dump(exclude_defaults=True)
     assert given.keys() == AgentDefinition.model_fields.keys()
 
 
-def test_a_stored_revision_is_read_as_what_it_said() -> None:
-    found = read_saved(stored())
-    assert found.definition == WHOLE
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_stored_revision_is_read_as_what_it_said(name: str) -> None:
+    found = read_saved(stored(name))
+    assert found.definition == EXAMPLES[name]
     assert found.system_prompt == WHOLE.system_prompt
     assert (found.name, found.revision, found.by, found.time_ms) == ("travel", 0, "ada", TIME_MS)
 
 
-async def test_the_same_revision_is_written_as_it_was() -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_the_same_revision_is_written_as_it_was(name: str) -> None:
     store = MemoryStore()
     definitions = Definitions(store, "agent", FixedClock(TIME_MS), OneId(), WRITER)
-    await definitions.save("travel", WHOLE, by="ada")
-    written, row = await store.last(STREAM), stored()
+    await definitions.save("travel", EXAMPLES[name], by="ada")
+    written, row = await store.last(STREAM), stored(name)
     assert written is not None
     assert (written.id, written.type) == (row.id, row.type)
     for one, other in ((written.data, row.data), (written.metadata, row.metadata)):
