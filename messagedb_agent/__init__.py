@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.events.values import Limits, ModelParameters
     from messagedb_agent.llm.model import LanguageModel
+    from messagedb_agent.llm.names import Model
     from messagedb_agent.llm.providers import Provider
     from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.projections.projection import Projection, fold
@@ -54,6 +55,7 @@ _HOMES = {
     "MemoryStore": "store.memory",
     "Message": "store.message",
     "LanguageModel": "llm.model",
+    "Model": "llm.names",
     "ModelParameters": "events.values",
     "ModelSettings": "llm.resolve",
     "Progress": "agents.progress",
@@ -89,6 +91,7 @@ __all__ = [
     "Listed",
     "MemoryStore",
     "Message",
+    "Model",
     "ModelParameters",
     "ModelSettings",
     "Progress",

@@ -73,7 +73,7 @@ def read_whole(response: Any) -> Answer:
     for choice in _items(get(response, "choices"))[:1]:
         message = get(choice, "message")
         answer.finish_reason = finish(get(choice, "finish_reason"))
-        answer.text = _text(get(message, "content"))
+        answer.text = _text(get(message, "content")) or _refusal(message)
         answer.reasoning = _text(get(message, "reasoning_content"))
         answer.thinking = _objects(get(message, "thinking_blocks"))
         answer.fields = _kept_fields(get(message, "provider_specific_fields"))
@@ -103,6 +103,14 @@ def read_delta(answer: Answer, chunk: Any) -> Iterator[Delta]:
         if said := _text(get(delta, "content")):
             answer.text += said
             yield Delta("text", said)
+
+
+def _refusal(message: Any) -> str:
+    """Return what OpenAI's models say in place of an output that they will not give.
+
+    litellm keeps it with what it does not know of a message, and drops it from streams.
+    """
+    return _text(get(get(message, "provider_specific_fields"), "refusal"))
 
 
 def _place(calls: list[Asked], piece: Any) -> Asked:
