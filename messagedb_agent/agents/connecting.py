@@ -22,6 +22,7 @@ from messagedb_agent.errors import ValidationError
 from messagedb_agent.llm.model import LanguageModel, Models
 from messagedb_agent.llm.providers import Provider
 from messagedb_agent.llm.resolve import ModelSettings, check_providers
+from messagedb_agent.llm.tokenizing import tokens
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import normalised_category, thread_category
 from messagedb_agent.tools.builtin import builtin_tools
@@ -205,7 +206,7 @@ class _Connecting:
             self._tools,
             self._category,
             self._version,
-            Writing(),
+            Writing(tokens=tokens),
             self._snapshots,
             self._watching,
             database,

@@ -11,9 +11,9 @@ from messagedb_agent.events.codec import Encoded, Envelope, Sealed, seal
 from messagedb_agent.events.metadata import Cause, Travelling
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import Event
+from messagedb_agent.events.strategy import estimated_tokens
 from messagedb_agent.ids import Ids, derived_id
 from messagedb_agent.projections.conversation import Conversation, conversation
-from messagedb_agent.projections.window import estimated_tokens
 from messagedb_agent.records import record
 
 NOTHING = Travelling()

@@ -15,6 +15,7 @@ from messagedb_agent.errors import ValidationError
 
 _LARGEST = 2**53
 _SLIDING = "sliding"
+_BYTES_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +222,8 @@ def recorded(text: str) -> ContextStrategy:
         return parsed(text)
     except ValidationError:
         return ALL
+
+
+def estimated_tokens(text: str) -> int:
+    """Return about how many tokens a text has, for models whose tokenizer is not here."""
+    return -(-len(text.encode(errors="surrogatepass")) // _BYTES_A_TOKEN)

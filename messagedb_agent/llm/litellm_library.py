@@ -13,6 +13,8 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 # Read by litellm while it is imported or first used: a bundled price map and a bundled header
@@ -57,6 +59,18 @@ def load() -> Any:
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]
     return litellm
+
+
+def tokenizer_folder() -> Path | None:
+    """Return where tiktoken looks for its files; None where litellm, which has some, is not here.
+
+    It is litellm's own folder where nobody named another: litellm tells tiktoken so too.
+    """
+    spec = find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"
+    return Path(os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder)))
 
 
 async def load_in_thread() -> Any:

@@ -24,12 +24,6 @@ CountTokens = Callable[[str], int]
 Weigh = Callable[[RequestMessage], int]
 
 _TOKENS_A_MESSAGE = 4  # role and delimiters, about, in every provider's format
-_CHARACTERS_A_TOKEN = 4
-
-
-def estimated_tokens(text: str) -> int:
-    """Return about how many tokens a text has, for models whose tokenizer is not here."""
-    return -(-len(text.encode(errors="surrogatepass")) // _CHARACTERS_A_TOKEN)
 
 
 def text_of(message: RequestMessage) -> str:

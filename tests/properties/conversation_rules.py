@@ -15,12 +15,12 @@ from messagedb_agent.events.request import (
     UserText,
 )
 from messagedb_agent.events.schema import SessionStarted
+from messagedb_agent.events.strategy import estimated_tokens
 from messagedb_agent.events.values import ForkPoint
 from messagedb_agent.llm.litellm_request import request_messages, request_tools
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
 from messagedb_agent.projections.requests import FoldedRequest, next_request, next_summary
-from messagedb_agent.projections.window import estimated_tokens
 from tests import provider_rules
 from tests.given import definition
 

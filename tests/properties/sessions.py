@@ -61,7 +61,13 @@ from messagedb_agent.events.schema import (
     ToolExecutionFailed,
     ToolExecutionStarted,
 )
-from messagedb_agent.events.strategy import first_last, last_n, summarize, token_window
+from messagedb_agent.events.strategy import (
+    estimated_tokens,
+    first_last,
+    last_n,
+    summarize,
+    token_window,
+)
 from messagedb_agent.events.values import (
     Attempt,
     Limits,
@@ -72,7 +78,6 @@ from messagedb_agent.events.values import (
 from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.requests import next_request, next_summary
-from messagedb_agent.projections.window import estimated_tokens
 from tests.given import definition, tool
 from tests.properties.streams import ARGUMENTS, SCHEMAS, Log, claim
 

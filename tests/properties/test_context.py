@@ -9,11 +9,11 @@ from messagedb_agent.agent.counting import counts
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
 from messagedb_agent.events.schema import ContextCompacted
-from messagedb_agent.events.strategy import parsed
+from messagedb_agent.events.strategy import estimated_tokens, parsed
 from messagedb_agent.events.values import MessageRange
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.requests import Messages, answer_request
-from messagedb_agent.projections.window import estimated_tokens, kept, left_out, text_of
+from messagedb_agent.projections.window import kept, left_out, text_of
 from tests.properties.conversation_rules import broken_digest, broken_messages
 from tests.properties.effort import examples
 from tests.properties.sessions import MOVES, Moves, session_of

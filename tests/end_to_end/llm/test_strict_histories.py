@@ -11,10 +11,10 @@ from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import CallModel, Compact
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.request import Reply, Request
+from messagedb_agent.events.strategy import estimated_tokens
 from messagedb_agent.llm.litellm_library import close_connections
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.projections.requests import next_request, next_summary
-from messagedb_agent.projections.window import estimated_tokens
 from tests.end_to_end.llm.asking import FORMS, Asker
 from tests.model_server import ModelServer, Say
 from tests.properties.effort import examples
