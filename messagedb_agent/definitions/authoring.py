@@ -4,13 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    model_validator,
+)
 
 from messagedb_agent.definitions.prompt import compiled
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.strategy import ContextStrategy, parsed
 from messagedb_agent.events.values import Limits, ModelParameters, Value
+from messagedb_agent.events.words import READING
 
 
 def _text(value: str) -> str:
@@ -96,11 +104,18 @@ class AgentDefinition(Value):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _told_by_field(cls, given: Any, handler: Callable[[Any], Self]) -> Self:
-        """Raise this package's own error, which names the first field at fault."""
+    def _told_by_field(
+        cls, given: Any, handler: Callable[[Any], Self], info: ValidationInfo
+    ) -> Self:
+        """Raise this package's own error, which names the first field at fault.
+
+        Whoever reads what is stored knows pydantic's, as of every other value there.
+        """
         try:
             return handler(given)
         except pydantic.ValidationError as error:
+            if info.context == READING:
+                raise
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "definition"
             why = first["msg"].removeprefix("Value error, ")

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import orjson
-
 from messagedb_agent.clock import Clock
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.saved import (
-    DEFINITION_SCHEMA_VERSION,
     SAVED,
     DefinitionSaved,
     SavedDefinition,
@@ -18,9 +15,10 @@ from messagedb_agent.definitions.saved import (
 from messagedb_agent.definitions.shelf import Shelf
 from messagedb_agent.definitions.template import Template
 from messagedb_agent.errors import IntegrityError, NotFound, ValidationError, WrongExpectedVersion
-from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
+from messagedb_agent.events.chain import GENESIS, chained
+from messagedb_agent.events.codec import Envelope, encoded_value, sealed_metadata
+from messagedb_agent.events.metadata import Travelling, read_metadata
 from messagedb_agent.ids import Ids
-from messagedb_agent.records import record
 from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.store import Directory, Reader, Writer
 from messagedb_agent.store.stream_name import definition_stream, definitions_category
@@ -30,18 +28,6 @@ _MOST = 10_000  # names that are listed
 
 class Kept(Reader, Writer, Directory, Protocol):
     """A store as definitions use it."""
-
-
-@record
-class _Row:
-    """A message as it will stand, for the chain."""
-
-    id: str
-    stream_name: str
-    type: str
-    position: int
-    data: str
-    metadata: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +171,14 @@ class Definitions:
         """Return the message that follows some rows, chained to them."""
         previous = GENESIS
         for row in rows:
-            previous = row_hash(previous, row)
-        data = orjson.dumps(said.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-        local: dict[str, object] = {"occurredAt": self.clock.now_ms(), "writer": self.writer}
-        metadata = {"schemaVersion": str(DEFINITION_SCHEMA_VERSION), "localProperties": local}
-        unsealed = _Row(
-            id=self.ids.new(),
-            stream_name=stream,
-            type=SAVED,
-            position=len(rows),
-            data=data.decode(),
-            metadata=orjson.dumps(metadata).decode(),
+            previous = chained(previous, row, read_metadata(row.metadata).hash)
+        id, now_ms = self.ids.new(), self.clock.now_ms()
+        envelope = Envelope(None, Travelling(), now_ms, self.writer)
+        _, data, cleaned = encoded_value(said)
+        metadata, _ = sealed_metadata(
+            id, stream, len(rows), SAVED, data, envelope, previous, sanitised=cleaned
         )
-        local["hash"] = hash_text(row_hash(previous, unsealed))
-        return NewMessage(unsealed.id, SAVED, unsealed.data, orjson.dumps(metadata).decode())
+        return NewMessage(id, SAVED, data.decode(), metadata)
 
 
 def _readable(row: Message) -> SavedDefinition | None:

@@ -2,21 +2,14 @@
 
 from dataclasses import dataclass
 
-import pydantic
-
 from messagedb_agent.definitions.authoring import AgentDefinition
-from messagedb_agent.errors import IntegrityError, ValidationError
-from messagedb_agent.events.canonical import read
+from messagedb_agent.errors import IntegrityError
+from messagedb_agent.events.codec import understood
 from messagedb_agent.events.metadata import read_metadata
+from messagedb_agent.events.recorded import UnknownEvent
 from messagedb_agent.events.values import Revision, Value
-from messagedb_agent.events.words import READING
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.stream_name import id_of
-
-DEFINITION_SCHEMA_VERSION = 1
-"""Version of the shape below."""
-
-SAVED = "DefinitionSaved"
 
 
 class DefinitionSaved(Value):
@@ -32,6 +25,10 @@ class DefinitionSaved(Value):
     definition: AgentDefinition
     system_prompt: str
     by: str | None = None
+
+
+SAVED = DefinitionSaved.__name__
+_TYPES = {SAVED: DefinitionSaved}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +62,10 @@ def read_saved(row: Message) -> SavedDefinition:
         IntegrityError: it is of another type, or cannot be read.
     """
     metadata = read_metadata(row.metadata)
-    try:
-        if row.type != SAVED:
-            raise ValueError(f"it is a {row.type}")
-        if metadata.critical and metadata.schema_version > DEFINITION_SCHEMA_VERSION:
-            raise ValueError("it takes newer code")
-        data = read(row.data) if row.data is not None else {}
-        said = DefinitionSaved.model_validate(data, extra="ignore", context=READING)
-    except (ValueError, ValidationError) as error:
+    said = understood(row, metadata, _TYPES)
+    if isinstance(said, UnknownEvent):
         where = f"{row.stream_name}/{row.position}"
-        raise IntegrityError(f"{where} is no definition that can be read: {_why(error)}") from error
+        raise IntegrityError(f"{where} is no definition that can be read: {said.reason}")
     return SavedDefinition(
         name=id_of(row.stream_name) or "",
         revision=row.position,
@@ -84,10 +75,3 @@ def read_saved(row: Message) -> SavedDefinition:
         time_ms=metadata.occurred_at_ms,
         by=said.by,
     )
-
-
-def _why(error: Exception) -> str:
-    if not isinstance(error, pydantic.ValidationError):
-        return str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
