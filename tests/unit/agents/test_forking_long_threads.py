@@ -1,5 +1,7 @@
 """A fork of a long thread is one event, and reads as little as a fork of a short one."""
 
+import pytest
+
 from messagedb_agent.agents.view import view
 from messagedb_agent.engine.batch import Batch, Draft
 from messagedb_agent.events.schema import SessionArchived, SessionUnarchived
@@ -60,15 +62,16 @@ async def test_a_fork_in_another_process_reads_behind_the_newest_snapshot() -> N
     await assert_sound(engine, fork.thread_id)
 
 
-async def test_a_fork_of_a_state_behind_which_a_row_was_changed_is_read_anew() -> None:
+@pytest.mark.parametrize("is_by_others", [False, True])
+async def test_a_fork_of_a_state_whose_row_is_another_by_now_is_read_anew(
+    is_by_others: bool,
+) -> None:
     store = CountingStore()
-    engine = engine_on(store, scripted("one", "two"))
+    engine = engine_on(store, scripted("one"))
     agent = await engine.start("Hello!")
-    rows = store._streams[f"agent:v0-{agent.thread_id}"]
-    forged = rows.pop()
-    await store.append(
-        f"agent:v0-{agent.thread_id}", NewMessage(agent.id[:-4] + "0000", "Noted", forged.data)
-    )
-    fork = await agent.fork(detached=True)
-    assert fork.view != agent.view
-    assert fork.answer is None
+    stream = f"agent:v0-{agent.thread_id}"
+    row = store._streams[stream].pop()
+    text = (row.data or "").replace('"one"', '"another"')
+    metadata = None if is_by_others else row.metadata
+    await store.append(stream, NewMessage(agent.id[:-4] + "0000", row.type, text, metadata))
+    assert (await agent.fork(detached=True)).answer == "another"
