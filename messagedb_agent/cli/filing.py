@@ -1,4 +1,4 @@
-"""`title`, `tag`, `archive`, `unarchive`: what people write on threads to find them again."""
+"""`title`, `tag`, `archive`, `unarchive`, `delete`: what people write on threads, to file them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -79,6 +79,21 @@ def archive(common: Common, threads: Sequence[str], by: str | None) -> int:
 def unarchive(common: Common, threads: Sequence[str], by: str | None) -> int:
     """Fetch threads back."""
     return _move(common, threads, by, away=False)
+
+
+def delete(common: Common, threads: Sequence[str], by: str | None, reason: str | None) -> int:
+    """Hide threads for good."""
+    setup = set_up(common)
+
+    async def work() -> None:
+        async with opened(setup) as engine:
+            agents = [await engine.latest(thread) for thread in threads]
+            for agent in agents:
+                out((await engine.delete(agent, by=by, reason=reason)).thread_id, flush=True)
+
+    run(work())
+    note(f"nothing was removed; see one with: {command(setup.common, 'show', 'THREAD')}")
+    return ExitCode.OK
 
 
 def _move(common: Common, threads: Sequence[str], by: str | None, *, away: bool) -> int:

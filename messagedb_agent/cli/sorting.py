@@ -70,6 +70,19 @@ def _unarchive(common: Common, threads: Threads, by: By = None) -> int:
     return filing.unarchive(common, threads, by)
 
 
+@command(group, "delete", "Talk")
+def _delete(
+    common: Common,
+    threads: Threads,
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+    by: By = None,
+) -> int:
+    """Hide threads for good: nothing is said to them any more, and their history is kept."""
+    from messagedb_agent.cli import filing
+
+    return filing.delete(common, threads, by, reason)
+
+
 @command(group, "memory", "Talk")
 def _memory(
     common: Common,

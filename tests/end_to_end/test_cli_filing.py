@@ -56,6 +56,25 @@ def test_archived_threads_are_left_out_until_they_are_asked_for(cli: CommandLine
     assert listed() == [one, two]
 
 
+def test_deleted_threads_are_left_out_and_closed_and_can_be_shown(cli: CommandLine) -> None:
+    one, two, three = started(cli), started(cli), started(cli)
+    assert cli("archive", one).code == 0
+    ended = cli("delete", three, one, "--reason", "private", "--by", "ada")
+    assert (ended.code, ended.out.split()) == (0, [three, one])
+    assert ended.notes[-1] == f"nothing was removed; see one with: {cli.line('show', 'THREAD')}"
+    assert [entry["threadId"] for entry in cli("list", "--format", "json").json] == [two]
+    assert cli("list", "--archived", "--format", "json").json == []
+    assert "the thread is deleted" in cli.refused("message", one, "Hello?", code=4)
+    assert cli("show", three, "--format", "json").json[-1]["data"] == {
+        "by": "ada",
+        "reason": "private",
+    }
+    assert cli("delete", three).out.split() == [three]
+    assert cli("verify", three).code == 0
+    assert "no thread" in cli.refused("delete", two, "nobody", code=3)
+    assert [entry["threadId"] for entry in cli("list", "--format", "json").json] == [two]
+
+
 def test_threads_are_listed_by_user_and_what_is_printed_of_a_log_is_harmless(
     cli: CommandLine, store_url: str, category: str
 ) -> None:
