@@ -64,7 +64,7 @@ def test_deleted_threads_are_left_out_and_closed_and_can_be_shown(cli: CommandLi
     assert ended.notes[-1] == f"nothing was removed; see one with: {cli.line('show', 'THREAD')}"
     assert [entry["threadId"] for entry in cli("list", "--format", "json").json] == [two]
     assert cli("list", "--archived", "--format", "json").json == []
-    assert "the thread is deleted" in cli.refused("message", one, "Hello?", code=4)
+    assert "the thread is deleted" in cli.refused("message", one, "Hello?", code=9)
     assert cli("show", three, "--format", "json").json[-1]["data"] == {
         "by": "ada",
         "reason": "private",
