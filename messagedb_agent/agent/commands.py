@@ -27,9 +27,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Redefine:
-    """Let another agent go on."""
+    """Let another agent go on, `for_turn` until the next message alone."""
 
     definition: Definition
+    for_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

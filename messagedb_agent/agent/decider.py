@@ -186,8 +186,8 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             return ()
         raise Refused("the thread is deleted")
     match command:
-        case Redefine(definition=definition):
-            return (AgentRedefined(definition=definition),)
+        case Redefine():
+            return (AgentRedefined(**_fields(command)),)
         case Say():
             return _said(state, command)
         case Continue():

@@ -1,7 +1,8 @@
 """An agent: one immutable state of a thread, and what can be asked of it."""
 
-from collections.abc import AsyncGenerator, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from messagedb_agent.agent.commands import (
@@ -21,8 +22,10 @@ from messagedb_agent.agents.meant import unresolved_call
 from messagedb_agent.agents.outputs import OutputType, wanted
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.streaming import StreamItem, streamed
+from messagedb_agent.agents.turn_options import TurnOptions
 from messagedb_agent.agents.valued import Kind, T, Valued
 from messagedb_agent.events.values import Limits
+from messagedb_agent.tools.object_tool import AnyTool
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,13 @@ class Agent(Valued[T], Forkable):
         text: str,
         *,
         user: str | None = None,
+        temperature: float | Decimal | None = None,
+        max_tokens: int | None = None,
+        top_p: float | Decimal | None = None,
+        max_retries: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # of each attempt, and recorded
+        max_tool_rounds: int | None = None,
+        tools: Sequence[AnyTool | str] | None = None,
         message_id: str | None = None,
         at_head: bool = False,
         during: During = "queue",
@@ -55,9 +65,25 @@ class Agent(Valued[T], Forkable):
         A state that is no longer the newest of its thread forks there: the new agent is of a
         thread of its own. This agent stays as it is, whatever happens.
 
+        How the model is asked, and how many rounds it may have, is said for this turn alone: the
+        next message finds the agent as it was. Whatever else is said of the agent stays so. None
+        leaves all as it is recorded.
+
         Args:
             text: what the user says.
             user: who says it.
+            temperature: for this turn: a decimal number, usually 0 to 2.
+            max_tokens: for this turn: most tokens of one answer.
+            top_p: for this turn: a decimal number, 0 to 1.
+            max_retries: for this turn: most attempts of a model call after the first; 3 where
+                nothing is recorded.
+            timeout: for this turn: most seconds that one attempt may take; 600 where nothing is
+                recorded.
+            max_tool_rounds: for this turn: most rounds of tool calls; where another model call
+                would follow, the turn stops with `LimitReached`, each of its calls answered.
+            tools: the tools that the agent has from here on, these and no others: tools, or names
+                of the engine's. The new agent holds them; another process needs them named again,
+                or in its engine.
             message_id: a UUID of the caller's, as text; the same id with the same text is one
                 message, however often it is said.
             at_head: say it in the thread as it stands by then, and never fork.
@@ -87,8 +113,9 @@ class Agent(Valued[T], Forkable):
             ModelError: the model call failed for good, or (kind `bad_output`) two answers in a row
                 were not the output; `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            ValidationError: the text is empty, a change is wrong, the message id is no UUID or no
-                JSON Schema can be made of the output; nothing was written.
+            ValidationError: the text is empty, an option or a change is wrong, something is no
+                tool, the message id is no UUID or no JSON Schema can be made of the output; nothing
+                was written.
             ConfigurationError: a call was left open whose tool is not here; what was said stands.
             RefusedPayload: the text, or a change, is larger than the store takes (1 MiB a message
                 by default).
@@ -103,11 +130,17 @@ class Agent(Valued[T], Forkable):
                 again with a message id is safe.
         """
         asked = None if output is None else wanted(output)
-        return await self.engine.ask(
-            replace(self, wanted=asked),
+        engine = self.engine
+        if tools is not None:
+            engine, changes["tool_names"] = engine.equipped(tools)
+        return await engine.ask(
+            Agent(self.id, self.thread_id, self.view, engine, wanted=asked),
             Say(text, user, during, asked.schema if asked else None),
             message_id=message_id,
             changes=changes,
+            options=TurnOptions(
+                temperature, max_tokens, top_p, max_retries, timeout, max_tool_rounds
+            ),
             traceparent=traceparent,
             progress=progress,
             forks=not at_head,

@@ -1,13 +1,14 @@
 """Asking something of agents: the turns that follow are seen through, and give the next state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Command, Redefine, Start, Title
 from messagedb_agent.agents.agent import Agent
-from messagedb_agent.agents.defining import DEFAULTS, check_strategy, defined
+from messagedb_agent.agents.defining import DEFAULTS, check_strategy, check_there, defined
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.json_text import json_text
@@ -15,9 +16,11 @@ from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
+from messagedb_agent.agents.redefining import lasting_limits
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.states import FoldedStates, state_at
+from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
 from messagedb_agent.agents.turns import Rest, Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
@@ -30,6 +33,7 @@ from messagedb_agent.errors import LimitReached, ModelError, NotFound, Validatio
 from messagedb_agent.events.schema import LlmCallFailed
 from messagedb_agent.events.values import Definition
 from messagedb_agent.events.words import Answering
+from messagedb_agent.tools.object_tool import AnyTool
 
 
 class Asking(Equipment, Reading):
@@ -71,6 +75,36 @@ class Asking(Equipment, Reading):
         stream = self._stream(thread_id)
         return await state_at(self.store, stream, position, self.states, self.turns.snapshots)
 
+    def with_tools(self, *tools: AnyTool) -> Self:
+        """Return an engine on the same connections that has further tools; closing one closes both.
+
+        Raises:
+            ValidationError: something is no tool, or a tool of that name is here already.
+            ConfigurationError: a tool is transactional, and the store has no transactions.
+        """
+        engine = replace(self, tools=self.tools.added(*tools))
+        # The threads that were read stay so: a run is told of what is new alone.
+        vars(engine)["turns"] = replace(self.turns, equipment=engine)
+        vars(engine)["states"] = self.states
+        return engine
+
+    def equipped(self, tools: Sequence[AnyTool | str]) -> tuple[Self, tuple[str, ...]]:
+        """Return an engine that has some tools, and their names.
+
+        Args:
+            tools: tools, or names of those that are here.
+
+        Raises:
+            ValidationError: something is no tool, another tool of its name is here already, or
+                there is none of a name.
+            ConfigurationError: a tool is transactional, and the store has no transactions.
+        """
+        new = [t for t in tools if not isinstance(t, str) and not self.tools.has(t)]
+        engine = self.with_tools(*new) if new else self
+        names = tuple(tool if isinstance(tool, str) else tool.name for tool in tools)
+        check_there(engine.tools.specs(), names)
+        return engine, names
+
     async def ask(
         self,
         agent: Standing,
@@ -80,6 +114,7 @@ class Asking(Equipment, Reading):
         traceparent: str | None = None,
         progress: Progress = SILENT,
         forks: bool = False,
+        options: TurnOptions = NO_OPTIONS,
         detached: bool = False,
     ) -> Agent:
         """Ask something of an agent's thread, see it through, and return the new state.
@@ -97,6 +132,7 @@ class Asking(Equipment, Reading):
             progress: told of the run while it goes on.
             forks: whether a state that is no longer the head of its thread forks there; else the
                 thread's head takes it on.
+            options: what is other for one turn alone, if there is a `Say` among the commands.
             detached: only write it down; workers go on with it.
 
         Returns:
@@ -131,6 +167,7 @@ class Asking(Equipment, Reading):
             changes=changes,
             progress=progress,
             forks=forks,
+            options=options.checked(),
             detached=detached,
             sender=named_sender(traceparent),
         )
@@ -172,7 +209,8 @@ class Asking(Equipment, Reading):
         if changes:
             check_strategy(changes.get("context_strategy"))
             recorded = agent.definition or defined({**DEFAULTS, "tools": self.tools.specs()})
-            definition = defined({**dict(recorded), **changes})
+            limits = lasting_limits(agent.view.conversation)
+            definition = defined({**dict(recorded), "limits": limits, **changes})
         differing = Branching(
             definition,
             tools=silent_mode(agent.view),

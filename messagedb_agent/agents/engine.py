@@ -1,7 +1,6 @@
 """The engine: threads on one store, and the agents that are their states."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from messagedb_agent import ids
@@ -25,7 +24,6 @@ from messagedb_agent.closing import Closing
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.events.values import Definition
-from messagedb_agent.tools.object_tool import AnyTool
 
 
 class Engine(Closing, Loading):
@@ -75,19 +73,6 @@ class Engine(Closing, Loading):
         """Drop what was folded; it is read again when it is needed. Any thread may call it."""
         self.turns.clear_cache()
         self.states.clear()
-
-    def with_tools(self, *tools: AnyTool) -> "Engine":
-        """Return an engine on the same connections that has further tools; closing one closes both.
-
-        Raises:
-            ValidationError: something is no tool, or a tool of that name is here already.
-            ConfigurationError: a tool is transactional, and the store has no transactions.
-        """
-        engine = replace(self, tools=self.tools.added(*tools))
-        # The threads that were read stay so: a run is told of what is new alone.
-        vars(engine)["turns"] = replace(self.turns, equipment=engine)
-        vars(engine)["states"] = self.states
-        return engine
 
     def define(
         self,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from messagedb_agent.agent.commands import Start
 from messagedb_agent.agents.recorded_tools import AskResult
+from messagedb_agent.agents.redefining import lasting_limits
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.engine.journal import Journal
 from messagedb_agent.errors import Refused
@@ -42,7 +43,8 @@ class Fork:
         thread_id: its id.
         parent: the state that it branches off from.
         branching: how it is to differ from that.
-        definition: its agent, but for the limits, which are those in force there.
+        definition: its agent; where it goes on with the recorded one, its limits are those in force
+            there.
     """
 
     thread_id: str
@@ -73,8 +75,10 @@ class Fork:
             recorded=self.branching.recorded,
             tools=self.branching.tools,
         )
-        in_force = self.definition.model_copy(update={"limits": shown.state.limits})
+        definition = self.definition
+        if self.branching.definition is None:
+            definition = definition.model_copy(update={"limits": lasting_limits(shown)})
         noted = self.branching.metadata
         if noted is None and (begun := self.parent.view.started):
             noted = begun.metadata
-        return (Start(self.thread_id, in_force, self.parent.user, noted, forked_from=at),)
+        return (Start(self.thread_id, definition, self.parent.user, noted, forked_from=at),)

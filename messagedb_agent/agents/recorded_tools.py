@@ -206,6 +206,10 @@ class ThreadTools:
         """Say whether a tool writes in the transaction that its result is appended in."""
         return not self._is_silent and self._tools.is_transactional(name)
 
+    def has(self, tool: AnyTool) -> bool:
+        """Say whether this very tool is here."""
+        return self._tools.has(tool)
+
     def added(self, *tools: AnyTool) -> "ThreadTools":
         """Return a set that has further tools behind these."""
         return ThreadTools(self._tools.added(*tools), self._answers, self._ask)

@@ -8,8 +8,9 @@ from messagedb_agent.agent.decider import accept
 from messagedb_agent.agent.state import State
 from messagedb_agent.agents.defining import DEFAULTS, check_there, chosen, defined, is_same, stated
 from messagedb_agent.agents.memory import Known
+from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
 from messagedb_agent.errors import Refused
-from messagedb_agent.events.values import Recalled, ToolSpec
+from messagedb_agent.events.values import Definition, Limits, Recalled, ToolSpec
 from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.summary import status
 
@@ -23,10 +24,14 @@ def redefinition(
     tools: tuple[ToolSpec, ...],
     changes: Mapping[str, Any],
     known: Known | None = None,
+    options: TurnOptions = NO_OPTIONS,
+    *,
+    speaks: bool = True,
 ) -> Sequence[Command]:
     """Return what brings the recorded agent to the one that is to go on.
 
-    Limits that were raised since stay raised, unless the changes name others.
+    Limits that were raised since stay raised, unless the changes name others. What holds for one
+    turn alone ends with the next message.
 
     Args:
         thread_id: the thread's id.
@@ -36,12 +41,15 @@ def redefinition(
         changes: fields of `Definition`, and what an author wrote as `definition`; None leaves a
             field as it is.
         known: what is known of the user who speaks; None leaves what was recalled as it is.
+        options: what is other for this turn alone.
+        speaks: whether a message begins the turn; else the turn that stopped goes on, with what
+            holds for it alone.
 
     Raises:
         ValidationError: a change is wrong.
     """
     fields = stated(changes)
-    recorded = shown.definition
+    recorded = shown.lasting or shown.definition
     tools = fields.pop("tools", tools)
     if changes.get("definition") is not None:
         check_there(tools, fields["tool_names"])
@@ -49,15 +57,63 @@ def redefinition(
     before = recorded.recalled if recorded else None
     has_memory = fields.get("memory", recorded.memory if recorded else False)
     recalled = recollection(before, known) if has_memory else None
-    if recorded is not None and not fields and recorded.tools == tools and recalled == before:
+    ends = (shown.lasting is not None and speaks) or options.are_given
+    as_recorded = recorded is not None and not fields and recorded.tools == tools
+    if as_recorded and recalled == before and not ends:
         return ()  # nearly always
     said = {"tools": tools, **fields, "recalled": recalled}
     if recorded is None:
-        return (Start(thread_id, defined({**DEFAULTS, **said})),)
-    wanted = defined({**dict(recorded), **said})
-    if is_same(wanted, recorded):
+        begun = defined({**DEFAULTS, **said})
+        turn = options.applied(begun)
+        start = Start(thread_id, begun)
+        return (start,) if turn == begun else (start, Redefine(turn, for_turn=True))
+    limits = lasting_limits(shown)
+    lasting = defined({**dict(recorded), "limits": limits, **said})
+    turn = options.applied(lasting)
+    in_force = _in_force(shown)
+    if in_force is not None and not speaks:
+        turn = defined({**dict(in_force), **said})
+    is_new = not is_same(lasting, recorded.model_copy(update={"limits": limits}))
+    if is_same(turn, lasting):
+        return (Redefine(lasting),) if is_new or in_force is not None else ()
+    if in_force is not None and not is_new and is_same(turn, in_force):
         return ()
-    return (Redefine(defined({**dict(wanted), "limits": shown.state.limits} | fields)),)
+    first = () if is_same(lasting, recorded) else (Redefine(lasting),)
+    return (*first, Redefine(turn, for_turn=True))
+
+
+def lasting_limits(shown: Conversation) -> Limits:
+    """Return the limits that are in force but for what holds for this turn alone.
+
+    Args:
+        shown: the fold of the thread.
+    """
+    raised = shown.state.limits
+    if shown.lasting is None or shown.definition is None:
+        return raised
+    of_turn, before = dict(shown.definition.limits), dict(shown.lasting.limits)
+    fields = {
+        name: before[name] if value == of_turn[name] else value
+        for name, value in dict(raised).items()
+    }
+    return Limits(**fields)
+
+
+def turn_goes_on(shown: Conversation) -> Sequence[Command]:
+    """Return what makes a fork go on with what holds for the turn alone in which it branches off.
+
+    Args:
+        shown: the fold up to where it does.
+    """
+    in_force = _in_force(shown)
+    return () if in_force is None else (Redefine(in_force, for_turn=True),)
+
+
+def _in_force(shown: Conversation) -> Definition | None:
+    """Return the agent of this turn alone; None where it is the recorded one."""
+    if shown.lasting is None or shown.definition is None:
+        return None
+    return shown.definition.model_copy(update={"limits": shown.state.limits})
 
 
 def recollection(before: Recalled | None, known: Known | None) -> Recalled | None:

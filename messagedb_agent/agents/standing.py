@@ -64,8 +64,11 @@ class Standing:
 
     @property
     def definition(self) -> Definition | None:
-        """The agent in force; None in a thread that a foreign writer began."""
-        return self.view.conversation.definition
+        """The agent as it is recorded; None in a thread that a foreign writer began.
+
+        What holds for one turn alone (`Agent.advance`) is not in it.
+        """
+        return self.view.conversation.lasting or self.view.conversation.definition
 
     @property
     def name(self) -> str:

@@ -24,11 +24,19 @@ from messagedb_agent.agents.recorded_tools import (
     ThreadTools,
     silent_mode,
 )
-from messagedb_agent.agents.redefining import WITH_WORK, moves, recollection, redefinition
+from messagedb_agent.agents.redefining import (
+    WITH_WORK,
+    moves,
+    recollection,
+    redefinition,
+    turn_goes_on,
+)
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
+from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
 from messagedb_agent.agents.view import View
+from messagedb_agent.changing import changed
 from messagedb_agent.engine.batch import NOTHING
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
@@ -186,6 +194,7 @@ class Turns:
         changes: Mapping[str, Any],
         progress: Progress,
         forks: bool,
+        options: TurnOptions = NO_OPTIONS,
         detached: bool = False,
         sender: TraceContext | None = None,
     ) -> Rest:
@@ -199,7 +208,10 @@ class Turns:
                 if isinstance(command, ApproveTool):
                     check_approval(command, run.view, self.equipment.tools)
             goes_on = any(moves(shown.state, command) for command in commands)
-            before = self._redefinition(run, shown, changes, known) if goes_on else ()
+            speaks = _speaks(commands)
+            before: Sequence[Command] = ()
+            if goes_on:
+                before = self._redefinition(run, shown, changes, known, options, speaks)
             return (*before, *commands)
 
         def asked_at_head(shown: Conversation) -> Sequence[Command]:
@@ -217,7 +229,14 @@ class Turns:
             self._kept.keep(run)
             said = tuple(replace(c, during="queue") if isinstance(c, Say) else c for c in commands)
             return await self.fork(
-                agent, said, message_id, changes, progress, detached=detached, sender=sender
+                agent,
+                said,
+                message_id,
+                changes,
+                progress,
+                options=options,
+                detached=detached,
+                sender=sender,
             )
 
     async def entitle(self, thread_id: str, by: str | None) -> tuple[Rest, Event]:
@@ -307,12 +326,14 @@ class Turns:
         run: Run,
         shown: Conversation,
         changes: Mapping[str, Any],
-        known: Known | None = None,
+        known: Known | None,
+        options: TurnOptions,
+        speaks: bool,
     ) -> Sequence[Command]:
         # Where no tool runs, the model is offered those that were recorded.
         recorded = shown.definition.tools if shown.definition and silent_mode(run.view) else None
         tools = self.equipment.tools.specs() if recorded is None else recorded
-        return redefinition(run.thread_id, shown, tools, changes, known)
+        return redefinition(run.thread_id, shown, tools, changes, known, options, speaks=speaks)
 
     async def _was_said(self, agent: Standing, message_id: str | None) -> bool:
         message = await self.equipment.store.by_id(message_id) if message_id else None
@@ -326,6 +347,7 @@ class Turns:
         changes: Mapping[str, Any],
         progress: Progress,
         *,
+        options: TurnOptions = NO_OPTIONS,
         detached: bool = False,
         branching: Branching | None = None,
         sender: TraceContext | None = None,
@@ -346,16 +368,38 @@ class Turns:
         run, parent = self._new_run(thread_id, agent), self.stream(agent.thread_id)
 
         def asked(shown: Conversation) -> Sequence[Command]:
-            works = not detached and status(shown.state) in (*WITH_WORK, "approval")
+            works = not detached and _is_in_turn(shown)
             goes_on = works or any(moves(shown.state, command) for command in commands)
-            as_it_is = branching.definition is not None or not goes_on
-            before = () if as_it_is else self._redefinition(run, shown, changes, known)
             start = fork.start(run.journal, parent, shown)
+            begun = _begun(shown, start)
+            before: Sequence[Command] = ()
+            speaks = _speaks(commands)
+            if branching.definition is None and goes_on:
+                before = self._redefinition(run, begun, changes, known, options, speaks)
+            if branching.definition is None and start and not speaks and _is_in_turn(shown):
+                before = (*before, *turn_goes_on(shown))
             return (*start, *before, *commands)
 
         await run.journal.branch_off(parent, agent.position)
         saying = Saying(asked, message_id, self._travelling(sender, commands))
         return await self._say(run, saying, progress, detached, branching.ask, agent.wanted)
+
+
+def _begun(shown: Conversation, start: Sequence[Start]) -> Conversation:
+    """Return the fold as far as it decides on the agent, after a fork's start if there is one."""
+    if not start:
+        return shown
+    definition = start[0].definition
+    state = changed(shown.state, limits=definition.limits)
+    return changed(shown, state=state, definition=definition, lasting=None)
+
+
+def _is_in_turn(shown: Conversation) -> bool:
+    return status(shown.state) in (*WITH_WORK, "approval")
+
+
+def _speaks(commands: Sequence[Command]) -> bool:
+    return any(isinstance(command, Say) for command in commands)
 
 
 class _MovedOn(Exception):

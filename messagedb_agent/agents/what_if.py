@@ -137,7 +137,7 @@ def _lacking(call: RecordedCall) -> Refused:
 
 
 def _definition(agent: Standing, here: tuple[ToolSpec, ...], supposing: Supposing) -> Definition:
-    recorded = agent.definition
+    recorded = agent.view.conversation.definition  # with what holds for this turn alone
     if recorded is None:
         raise ValidationError("the thread was never started", field="thread")
     if supposing.tools == "live":

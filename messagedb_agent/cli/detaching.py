@@ -64,6 +64,8 @@ def message(
     yes: bool,
 ) -> int:
     """Say something in a thread, and say how to see the answer."""
+    from messagedb_agent.agent.commands import Say
+
     _refuse(yes)
     text, fields = message_text(message), context_of(context)
     setup = set_up(common)
@@ -73,8 +75,8 @@ def message(
             agent = await engine.latest(thread)
             changes = await redefining(setup, engine, _changes(setup, engine, agent), described)
             with telling_how_to_wait(setup.common, thread, typed_again(message), "--detach"):
-                agent = await agent.advance(
-                    text, at_head=True, during=during, detached=True, **changes, **fields
+                agent = await engine.ask(
+                    agent, Say(text, during=during), changes={**changes, **fields}, detached=True
                 )
             await tell(setup, engine, agent, form)
         return ExitCode.OK

@@ -60,9 +60,13 @@ class SessionStarted(Fact):
 
 
 class AgentRedefined(Fact):
-    """From here on the agent is another one."""
+    """From here on the agent is another one.
+
+    Where it is so `for_turn` alone, the one that stood before comes back with the next message.
+    """
 
     definition: Definition
+    for_turn: StrictBool = False
 
 
 class UserMessageAdded(Fact):

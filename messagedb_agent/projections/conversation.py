@@ -116,6 +116,7 @@ class Conversation:
     Attributes:
         state: what decisions are made on.
         definition: the agent in force; None before the start.
+        lasting: the agent that comes back with the next message; None where the one in force stays.
         settings: digest of what that asks its model with, beside the conversation.
         entries: what is shown, oldest first.
         round: the open round.
@@ -126,6 +127,7 @@ class Conversation:
 
     state: State = field(default_factory=State)
     definition: Definition | None = None
+    lasting: Definition | None = None
     settings: bytes = b""
     entries: Grown[Entry] = field(default_factory=Grown)
     round: Round | None = None
@@ -154,9 +156,11 @@ def _evolve(before: Conversation, recorded: Recorded) -> Conversation:
         case SessionStarted(definition=definition) as started:
             after = _goes_on_with_output(after, recorded.position)
             closed = _close_round(after, recorded, given_results(started))
+            closed = changed(closed, lasting=None) if closed.lasting else closed
             return _release(_defined(closed, definition), recorded)
-        case AgentRedefined(definition=definition):
-            return _defined(after, definition)
+        case AgentRedefined(definition=definition, for_turn=for_turn):
+            lasting = (before.lasting or before.definition) if for_turn else None
+            return _defined(changed(after, lasting=lasting), definition)
         case ToolOutcomeResolved() as resolved:
             return _heard(after, _note(resolved), recorded)
         case LlmCallFailed(llm_call_id=claim) if claim not in side:

@@ -84,8 +84,8 @@ def _evolve(before: Transcript, recorded: Recorded) -> Transcript:
     match event:
         case SessionStarted():
             return _started(_dropped(after, before, recorded, event), event, recorded)
-        case AgentRedefined(definition=definition):
-            text = _changes(before.definition, definition)
+        case AgentRedefined(definition=definition, for_turn=for_turn):
+            text = _changes(before.definition, definition) + (", for this turn" if for_turn else "")
             after = changed(after, definition=definition)
             return _said(after, recorded, "redefined", text)
         case LlmResponseReceived(llm_call_id=claim) if claim not in before.state.side_calls:

@@ -222,6 +222,10 @@ class Tools(Protocol):
         """Say whether a tool writes in the transaction that its result is appended in."""
         ...
 
+    def has(self, tool: "AnyTool") -> bool:
+        """Say whether this very tool is among them."""
+        ...
+
     def added(self, *tools: "AnyTool") -> "Tools":
         """Return a set that has further tools behind these.
 

@@ -64,6 +64,10 @@ class Toolbox:
             origins[name] = tool
             self._by_name[name] = adapted
 
+    def has(self, tool: AnyTool) -> bool:
+        """Say whether this very tool is among them."""
+        return any(tool is one for one in self.tools)
+
     def added(self, *tools: AnyTool) -> "Toolbox":
         """Return a toolbox that has further tools behind these.
 

@@ -253,6 +253,7 @@ WITHOUT_TWIN = frozenset(
     {
         "define",
         "definitions",
+        "equipped",
         "fold",
         "folded",
         "listen",

@@ -239,6 +239,7 @@ _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are fo
     "AgentRedefined.revision": AgentRedefined(
         definition=_DEFINITION.model_copy(update={"revision": _REVISION})
     ),
+    "AgentRedefined.turn": AgentRedefined(definition=_DEFINITION, for_turn=True),
     "SessionStarted.answered": SessionStarted(
         thread_id="0f8fad5b-d9cb-469f-a165-70867728950e",
         definition=_DEFINITION,
