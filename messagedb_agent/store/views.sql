@@ -95,8 +95,13 @@ SELECT category, thread, stream_name, position, global_position, time,
        CASE type WHEN 'UserMessageAdded' THEN 'user' ELSE 'assistant' END AS role,
        data->>'text' AS text,
        CASE type WHEN 'UserMessageAdded' THEN data->>'user' ELSE data->>'model' END AS author
-FROM messagedb_agent.events
-WHERE type IN ('UserMessageAdded', 'LlmResponseReceived') AND data->>'text' <> '';
+FROM messagedb_agent.events AS e
+WHERE type IN ('UserMessageAdded', 'LlmResponseReceived') AND data->>'text' <> ''
+  AND NOT (type = 'LlmResponseReceived' AND EXISTS (  -- a title, say, stands beside the turn
+    SELECT FROM message_store.messages AS c
+    WHERE c.id = CASE WHEN e.data->>'llmCallId' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                      THEN (e.data->>'llmCallId')::uuid END
+      AND c.data->>'purpose' IN ('title', 'judge', 'repair')));
 
 CREATE OR REPLACE VIEW messagedb_agent.model_calls AS
 SELECT c.category, c.thread, c.stream_name, c.position, c.global_position, c.time,

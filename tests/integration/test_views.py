@@ -139,6 +139,19 @@ def test_the_views_say_what_the_threads_say(databases: tuple[str, str]) -> None:
     assert rows(url, f"SELECT sum(answers) FROM messagedb_agent.costs WHERE {ours}") == [(5,)]
 
 
+async def test_a_title_that_a_model_gave_is_no_message(databases: tuple[str, str]) -> None:
+    url, _ = databases
+    model = ScriptedModel("Hello!", "A title", repeat=True)
+    async with connect(url, models=model, category="titled") as engine:
+        await (await engine.start("Hi!")).generate_title()
+    ours = "category = 'titled:v0'"
+    assert rows(
+        url,
+        f"SELECT role, text FROM messagedb_agent.messages WHERE {ours} ORDER BY global_position",
+    ) == [("user", "Hi!"), ("assistant", "Hello!")]
+    assert rows(url, f"SELECT title FROM messagedb_agent.sessions WHERE {ours}") == [("A title",)]
+
+
 async def test_a_tool_that_ran_out_of_time_may_have_taken_effect_but_for_a_harmless_one(
     databases: tuple[str, str], category: str
 ) -> None:
