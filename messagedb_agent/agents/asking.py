@@ -10,6 +10,7 @@ from messagedb_agent.agent.commands import Command, Redefine, Start, Title
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.defining import DEFAULTS, check_strategy, check_there, defined
 from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.extracting import EngineMemory
 from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.outputs import Wanted
@@ -41,6 +42,11 @@ class Asking(Equipment, Reading):
 
     Agents hand on what they are asked to one of these.
     """
+
+    @cached_property
+    def memory(self) -> EngineMemory:
+        """What is known of users, across threads."""
+        return EngineMemory(self.store, self.category, self.writing, engine=self)
 
     @cached_property
     def turns(self) -> Turns:

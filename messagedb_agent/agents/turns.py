@@ -15,6 +15,7 @@ from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.forking import Branching, Fork
 from messagedb_agent.agents.glance import glance
 from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.learning import Unusable, learn
 from messagedb_agent.agents.memory import Known
 from messagedb_agent.agents.outputs import Wanted, judge
 from messagedb_agent.agents.progress import SILENT, Progress
@@ -42,9 +43,10 @@ from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.events.metadata import Travelling
-from messagedb_agent.events.schema import Event
+from messagedb_agent.events.schema import Event, LlmCallFailed
 from messagedb_agent.events.trace_context import TraceContext
 from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.memory import Fact
 from messagedb_agent.projections.summary import status
 from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.store.transactional import Transactional, is_transactional
@@ -245,6 +247,19 @@ class Turns:
         outcome = await entitle(run, self._effects(run, SILENT), by)
         self._kept.keep(run)
         return Rest(thread_id, run.view), outcome
+
+    async def learn(
+        self, thread_id: str, by: str | None
+    ) -> tuple[Rest, tuple[Fact, ...] | LlmCallFailed | Unusable]:
+        """Have a thread's model find facts; return the thread, and what came of it."""
+        run = self._run(thread_id)
+        found: tuple[Fact, ...] | LlmCallFailed | Unusable
+        try:
+            found = await learn(run, self._effects(run, SILENT), self.equipment.memory, by)
+        except Unusable as unusable:
+            found = unusable
+        self._kept.keep(run)
+        return Rest(thread_id, run.view), found
 
     def _run(self, thread_id: str) -> Run:
         """Return a thread as far as it was read; it is read on by whoever takes it on."""

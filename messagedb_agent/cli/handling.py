@@ -74,7 +74,10 @@ def handle(common: Common, given: Given) -> int:
 
     async def serve() -> int:
         async with opened(setup) as engine:
-            subscription = _subscription(engine, handler, given)
+            if getattr(handler, "takes_engine", False):
+                subscription = _subscription(engine, handler(engine), given)
+            else:
+                subscription = _subscription(engine, handler, given)
             ends = "once" if given.once else "Ctrl-C or SIGTERM ends it"
             note(
                 f"handing {subscription.category} to {given.handler} as {given.group!r},"

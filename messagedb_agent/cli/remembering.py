@@ -92,6 +92,30 @@ def memory(common: Common, asked: Remembering) -> int:
     return ExitCode.OK
 
 
+def extract(common: Common, thread: str, by: str | None, form: str) -> int:
+    """Have a thread's model find facts about its users, and print those that are new.
+
+    Raises:
+        NotFound: there is no such thread.
+        ModelError: the model gave no answer, or none that can be used.
+    """
+    setup = set_up(common)
+
+    async def work() -> None:
+        async with opened(setup) as engine:
+            thread_id = await engine.find_thread(thread)
+            facts = await engine.memory.extract(thread_id, by=by)
+        if form == "json":
+            out(text_of([{**_fact_json(fact), "streamName": fact.place.stream} for fact in facts]))
+        elif facts:
+            print_table(("key", "value", "under", "taught by"), [_fact_row(fact) for fact in facts])
+        else:
+            note("nothing new is known")
+
+    run(work())
+    return ExitCode.OK
+
+
 def _check(asked: Remembering) -> None:
     given = sum(word is not None for word in (asked.key, asked.value))
     if given != _WORDS[asked.action]:
@@ -182,13 +206,15 @@ def _place_text(place: "EventPlace | None") -> str:
 
 
 def _noted_row(noted: "Noted") -> tuple[str, ...]:
-    from messagedb_agent.events.memory import FactForgotten, FactRemembered
+    from messagedb_agent.events.memory import FactForgotten, FactRemembered, FactsExtracted
 
     match noted.event:
         case FactRemembered(key=key, value=value, taught_by=taught):
             what = f"{key} = {value}{f' from {_place_text(taught)}' if taught else ''}"
         case FactForgotten(key=key):
             what = f"{key} forgotten"
+        case FactsExtracted(stream_name=stream, position=position):
+            what = f"looked for facts through {stream}/{position}"
         case foreign:
             what = f"{foreign.type} ({foreign.reason})"
     return (str(noted.place.position), local_time(noted.time_ms), harmless(what))

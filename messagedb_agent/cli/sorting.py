@@ -7,6 +7,7 @@ import typer
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.shape import By, Form, Thread, command, position
 from messagedb_agent.cli.threads import group
+from messagedb_agent.errors import ValidationError
 
 __all__ = ["group"]
 
@@ -109,11 +110,22 @@ def _memory(
         Literal["facts", "prompt", "events"],
         typer.Option("--as", help="What is known, what a model is shown of it, or its history."),
     ] = "facts",
+    extract: Annotated[
+        str | None,
+        typer.Option(
+            metavar="THREAD",
+            help="Have this thread's model find what its users say of themselves, and note it.",
+        ),
+    ] = None,
     by: By = None,
     form: Form = "text",
 ) -> int:
     """Show, note or forget what is known of a user, across threads."""
     from messagedb_agent.cli import remembering
 
+    if extract is not None:
+        if user is not None:
+            raise ValidationError("--extract stands alone: the thread says who", field="extract")
+        return remembering.extract(common, extract, by, form)
     asked = remembering.Remembering(user, action, key, value, is_json, under, by, at, view, form)
     return remembering.memory(common, asked)

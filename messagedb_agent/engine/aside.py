@@ -78,6 +78,7 @@ def _claimed(batch: Batch, purpose: Purpose, folded: FoldedRequest) -> AskModel:
         projection_name=folded.projection,
         projection_version=folded.version,
         request_digest=folded.digest,
+        left_out=folded.left_out,
     )
     recorded = batch.claim(started, None)
     return AskModel(recorded.id, recorded.position, purpose, folded.request, None)

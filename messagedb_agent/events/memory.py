@@ -16,7 +16,7 @@ from messagedb_agent.events.canonical import MAX_DEPTH, depth
 from messagedb_agent.events.codec import TimedRow, happened_at_ms, understood
 from messagedb_agent.events.metadata import read_metadata
 from messagedb_agent.events.recorded import Place, UnknownEvent
-from messagedb_agent.events.values import EventPlace, JsonText, Value
+from messagedb_agent.events.values import Count, EventPlace, JsonText, Value
 
 MAX_NAME_CHARS = 200
 """Most characters of a fact's key, and of its category."""
@@ -137,7 +137,19 @@ class FactForgotten(Value):
     by: str | None = None
 
 
-MemoryEvent = FactRemembered | FactForgotten
+class FactsExtracted(Value):
+    """Messages of the user were looked through for facts, up to one of a stream, and with it.
+
+    `llm_call_id` is the id of the `LlmCallStarted`, in a thread, by which a model was asked.
+    """
+
+    user: str
+    stream_name: str
+    position: Count
+    llm_call_id: str
+
+
+MemoryEvent = FactRemembered | FactForgotten | FactsExtracted
 
 MEMORY_TYPES: dict[str, type[MemoryEvent]] = {cls.__name__: cls for cls in get_args(MemoryEvent)}
 """Every class of these events by its type."""

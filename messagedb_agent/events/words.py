@@ -11,7 +11,7 @@ target honours the idempotency key), ask the tool (`check`), or leave it unknown
 CallProblem = Literal["unknown_tool", "bad_arguments", "cut_off"]
 """Why a tool call of a reply cannot run."""
 
-Purpose = Literal["answer", "summary", "judge", "repair", "title"]
+Purpose = Literal["answer", "summary", "judge", "repair", "title", "facts"]
 """What a model call is for."""
 
 FailureKind = Literal[

@@ -2,7 +2,8 @@
 
 What it does is decided from the request alone, first rule that fits:
 
-0. A request for a title gets the first words of what the user said first.
+0. A request for a title gets the first words of what the user said first; one for facts what
+   follows on a few phrases, such as "my name is".
 1. `call NAME {json}` lines in the user's last message call those tools, whatever the names and
    arguments are; several lines are parallel calls, `then` on a line of its own begins the next
    round. After the last round it reports the results.
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from messagedb_agent.events.request import (
+    FACTS_INSTRUCTION,
     TITLE_INSTRUCTION,
     AskedCall,
     AssistantReply,
@@ -38,6 +40,7 @@ from messagedb_agent.events.request import (
 )
 from messagedb_agent.events.values import Attempt, JsonText, Usage
 from messagedb_agent.llm.model import OnDelta
+from messagedb_agent.llm.offline_facts import facts_in
 from messagedb_agent.llm.offline_value import plain_value
 from messagedb_agent.llm.questions import calculations, time_questions
 
@@ -71,6 +74,9 @@ class OfflineModel:
         turn = _turn(asked)
         if turn.said.startswith(TITLE_INSTRUCTION):
             return _replied(request, _title(turn.said), (), on_delta)
+        if turn.said.startswith(FACTS_INSTRUCTION):
+            found = facts_in(turn.said.removeprefix(FACTS_INSTRUCTION))
+            return _replied(request, found, (), on_delta)
         plan = _plan(turn.said, frozenset(tool.name for tool in request.tools))
         done = sum(1 for reply in turn.replies if reply.calls)
         calls = plan[done] if done < len(plan) else ()

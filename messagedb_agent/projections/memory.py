@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from messagedb_agent.events.memory import FactForgotten, FactRemembered, Noted
+from messagedb_agent.events.memory import FactForgotten, FactRemembered, FactsExtracted, Noted
 from messagedb_agent.events.recorded import Place, UnknownEvent
 from messagedb_agent.events.values import EventPlace, JsonText
 
@@ -56,6 +56,10 @@ def _nothing() -> Mapping[str, Fact]:
     return {}
 
 
+def _nowhere() -> Mapping[str, int]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The fold.
@@ -64,12 +68,14 @@ class Memory:
         facts: what is known, by key, what was learned first first.
         position: position of the last event; -1 where there is none.
         changed_at: position of the last event that changed a fact; -1 where none did.
+        extracted: position of the last message that was looked through for facts, by its stream.
         unreadable: how many rows are none of ours.
     """
 
     facts: Mapping[str, Fact] = field(default_factory=_nothing)
     position: int = -1
     changed_at: int = -1
+    extracted: Mapping[str, int] = field(default_factory=_nowhere)
     unreadable: int = 0
 
     def as_prompt(self) -> str:
@@ -100,6 +106,10 @@ def recalled(before: Memory, noted: Noted) -> Memory:
             facts = {**facts, said.key: _fact(said, noted)}
         case FactForgotten(key=key):
             facts = {known: fact for known, fact in facts.items() if known != key}
+        case FactsExtracted(stream_name=stream, position=through):
+            through = max(through, before.extracted.get(stream, -1))
+            extracted = {**before.extracted, stream: through}
+            return replace(before, position=position, extracted=extracted)
         case UnknownEvent():
             return replace(before, position=position, unreadable=before.unreadable + 1)
     return replace(before, position=position, facts=facts, changed_at=position)

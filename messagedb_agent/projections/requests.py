@@ -1,11 +1,13 @@
 """Requests to a model, folded from a conversation; each with its digest and a name for ever."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
 from messagedb_agent.events.chain import GENESIS
 from messagedb_agent.events.request import (
+    FACTS_INSTRUCTION,
     TITLE_INSTRUCTION,
     AssistantReply,
     Request,
@@ -33,6 +35,7 @@ SUMMARY_INSTRUCTION = (
 
 _TITLE_MESSAGES = 8  # of a conversation, that its title is made of
 _TITLE_CHARS = 1_000  # of each of them
+_FACTS_CHARS = 4_000  # of each message that facts are looked for in
 
 
 OUTPUT_INSTRUCTION = (
@@ -223,6 +226,37 @@ def title_request(shown: Conversation) -> FoldedRequest:
     return FoldedRequest(request, digest, "title", 1)
 
 
+def facts_request(shown: Conversation, left_out: tuple[MessageRange, ...] = ()) -> FoldedRequest:
+    """Return what the model is asked with for facts about users: `facts`, version 1.
+
+    It is shown a part of the conversation, in one message: a line for each text of a user, with its
+    number, and of a reply; no call and no result. Neither its prompt nor its tools are in it.
+
+    Args:
+        shown: a conversation that has a definition.
+        left_out: the messages of it that are not shown.
+    """
+    if shown.definition is None:
+        raise ValueError("a conversation without a definition cannot be asked")
+    lines = []
+    for part in kept(Messages(shown.entries), left_out):
+        for place in part:
+            match shown.entries[place].message:
+                case UserText(text=text):
+                    lines.append({"message": place, "user": text[:_FACTS_CHARS]})
+                case AssistantReply(text=text) if text.strip():
+                    lines.append({"assistant": text[:_FACTS_CHARS]})
+                case _:
+                    pass
+    told = (json.dumps(line, ensure_ascii=False) for line in lines)
+    messages = (UserText("\n".join((FACTS_INSTRUCTION, "", *told))),)
+    given = shown.definition.parameters
+    parameters = ModelParameters(timeout_ms=given.timeout_ms, max_retries=given.max_retries)
+    request = Request(shown.definition.model, "", messages, (), parameters)
+    digest = request_digest(settings_digest(request), messages_digest(messages))
+    return FoldedRequest(request, digest, "facts", 1, left_out=left_out)
+
+
 def _position(shown: Conversation, index: int) -> int:
     """Return where an entry was closed in the thread's own stream; a fork's prefix at its start."""
     stream, position = shown.entries[index].closed
@@ -244,6 +278,7 @@ def _request(shown: Conversation, messages: Sequence[RequestMessage]) -> Request
 REQUESTS: Mapping[tuple[str, int], Callable[[Conversation, LlmCallStarted], FoldedRequest]] = {
     ("conversation", 1): lambda shown, _: answer_request(shown),
     ("conversation", 2): lambda shown, started: answer_request(shown, started.left_out),
+    ("facts", 1): lambda shown, started: facts_request(shown, started.left_out),
     ("title", 1): lambda shown, _: title_request(shown),
     ("summary", 1): lambda shown, _: summary_request(shown),
     ("summary", 2): lambda shown, started: summary_without(shown, started.left_out),

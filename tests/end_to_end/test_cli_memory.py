@@ -1,9 +1,11 @@
 """`memory`: what is known of users is noted, shown and forgotten by command."""
 
+import asyncio
 import json
 
 import pytest
 
+from messagedb_agent import connect
 from messagedb_agent.cli.exits import ExitCode
 from tests.cli import CommandLine
 
@@ -63,6 +65,8 @@ def test_nobody_and_nothing_are_told_as_such(cli: CommandLine) -> None:
         (("ada", "get", "city", "--under", "home"), ExitCode.USAGE, "--under"),
         (("ada", "--json"), ExitCode.USAGE, "--json"),
         (("--as", "events"), ExitCode.USAGE, "USER is missing"),
+        (("ada", "--extract", "last"), ExitCode.USAGE, "stands alone"),
+        (("--extract", "last"), ExitCode.NOT_FOUND, "no threads yet"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_nothing_written(
@@ -70,6 +74,29 @@ def test_what_cannot_be_meant_is_refused_and_nothing_written(
 ) -> None:
     assert said in cli.refused("memory", *words, code=code)
     assert json.loads(cli("memory", "--format", "json").out) == {"users": []}
+
+
+async def _said(store_url: str, category: str) -> str:
+    async with connect(store_url, category=category) as engine:
+        return (await engine.start("My name is Ada.", user="ada")).thread_id
+
+
+def test_facts_are_found_by_command_and_by_a_consumer(
+    cli: CommandLine, store_url: str, category: str
+) -> None:
+    thread = asyncio.run(_said(store_url, category))
+    (fact,) = cli("memory", "--extract", thread, "--format", "json").json
+    assert (fact["key"], fact["value"]) == ("name", "Ada")
+    assert fact["streamName"] == f"{category}User-ada"
+    assert fact["taughtBy"] == {"streamName": f"{category}:v0-{thread}", "position": 1}
+    assert cli("memory", "--extract", "last", "--format", "json").json == []
+    assert cli("verify", thread, "--format", "json").json
+    asyncio.run(_said(store_url, category))
+    handler = "messagedb_agent.consumers.extracting:extract"
+    ended = cli("consume", handler, "--once")
+    assert ended.code == 0
+    events = cli("memory", "ada", "--as", "events", "--format", "json").json
+    assert [event["type"] for event in events] == ["FactRemembered", *["FactsExtracted"] * 2]
 
 
 def test_a_fact_has_nothing_in_it_that_a_terminal_would_obey(cli: CommandLine) -> None:

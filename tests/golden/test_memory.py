@@ -12,6 +12,7 @@ from messagedb_agent.engine.journal import Writing
 from messagedb_agent.events.memory import (
     FactForgotten,
     FactRemembered,
+    FactsExtracted,
     MemoryEvent,
     decode_noted,
 )
@@ -32,6 +33,12 @@ _EXAMPLES: tuple[MemoryEvent, ...] = (
         by="bob",
     ),
     FactForgotten(user="ada@example.org", key="children", by="ada"),
+    FactsExtracted(
+        user="ada@example.org",
+        stream_name="agent:v0-parent",
+        position=12,
+        llm_call_id="019b76da-a800-7000-8000-000000000001",
+    ),
 )
 
 
