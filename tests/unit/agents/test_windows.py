@@ -134,6 +134,43 @@ async def test_a_long_conversation_is_summarised_by_half_and_the_newer_half_stay
     await assert_sound(engine, agent.thread_id)
 
 
+async def test_a_request_for_a_summary_is_explained_with_what_stays_as_it_is() -> None:
+    overflow = CallFailure("context_overflow", "too long")
+    engine = engine_of(scripted(*"AB", overflow, "in short", "C"))
+    agent = await talked(await engine.create_agent(), *"abc")
+    (claim,) = [
+        claim
+        for claim in (await engine.fold(agent.thread_id, asking)).claims
+        if claim.event.purpose == "summary"
+    ]
+    at = claim.event.context_position
+    found = explained(claim, await engine.fold(agent.thread_id, asking, at=at))
+    assert found is not None
+    assert found.is_recorded
+    assert [part.place.position if part.place else None for part in found.parts] == [
+        1,
+        3,
+        4,
+        6,
+        None,
+    ]
+    (gap,) = found.gaps
+    assert (gap.before, gap.messages, gap.first.position) == (4, 1, 7)
+
+
+async def test_another_strategy_can_be_supposed() -> None:
+    model = scripted(*"ABCD")
+    engine = engine_of(model)
+    agent = await talked(await engine.create_agent(), *"abc")
+    before = await engine.load_agent((await events(engine, agent.thread_id))[7].id)
+    fork = await engine.what_if(before, context=last_n(3))
+    assert texts(model.requests[-1]) == ["c"]
+    assert fork.definition is not None
+    assert fork.definition.context_strategy == "last_n:3"
+    with pytest.raises(ValidationError):
+        await engine.what_if(before, context="newest:3")
+
+
 async def test_a_summary_for_length_that_fails_costs_no_answer() -> None:
     failure = CallFailure("unavailable", "not now")
     model = scripted(answer("A", 90), failure, answer("B", 95), "in short", "C")
