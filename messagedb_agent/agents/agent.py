@@ -63,7 +63,8 @@ class Agent(Valued[T], Forkable):
         """Say something and see the turn through.
 
         A state that is no longer the newest of its thread forks there: the new agent is of a
-        thread of its own. This agent stays as it is, whatever happens.
+        thread of its own. This agent stays as it is, whatever happens; where it fails on the way,
+        or is cancelled, `resume` goes on with what was written: of this agent, or of the error's.
 
         How the model is asked, and how many rounds it may have, is said for this turn alone: the
         next message finds the agent as it was. Whatever else is said of the agent stays so. None

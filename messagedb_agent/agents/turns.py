@@ -41,6 +41,7 @@ from messagedb_agent.changing import changed
 from messagedb_agent.engine.batch import NOTHING
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
+from messagedb_agent.engine.takeover import lacking
 from messagedb_agent.engine.transacting import Within
 from messagedb_agent.events.metadata import Travelling
 from messagedb_agent.events.schema import Event, LlmCallFailed
@@ -212,7 +213,7 @@ class Turns:
             goes_on = any(moves(shown.state, command) for command in commands)
             speaks = _speaks(commands)
             before: Sequence[Command] = ()
-            if goes_on:
+            if goes_on and not self._lacks_a_tool(run, shown):
                 before = self._redefinition(run, shown, changes, known, options, speaks)
             return (*before, *commands)
 
@@ -349,6 +350,14 @@ class Turns:
         recorded = shown.definition.tools if shown.definition and silent_mode(run.view) else None
         tools = self.equipment.tools.specs() if recorded is None else recorded
         return redefinition(run.thread_id, shown, tools, changes, known, options, speaks=speaks)
+
+    def _lacks_a_tool(self, run: Run, shown: Conversation) -> bool:
+        """Say whether a call is open whose tool is not here.
+
+        It is closed by the rules of the agent that made it, so that one stays until it is.
+        """
+        here = {spec.name for spec in self.equipment.tools.specs()}
+        return bool(lacking(shown.state, here.__contains__)) and not silent_mode(run.view)
 
     async def _was_said(self, agent: Standing, message_id: str | None) -> bool:
         message = await self.equipment.store.by_id(message_id) if message_id else None
