@@ -17,6 +17,7 @@ from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
+from messagedb_agent.cli.talking import NOBODY, Speaker
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.wording import message_text, typed_again
 from messagedb_agent.errors import ValidationError
@@ -32,12 +33,13 @@ def start(
     form: str,
     context: str | None = None,
     described: Described = NOT_DESCRIBED,
+    speaker: Speaker = NOBODY,
     *,
     yes: bool,
 ) -> int:
     """Begin a thread with a message, and say which it is."""
     _refuse(yes)
-    text, fields = message_text(message), context_of(context)
+    text, fields = message_text(message), {**context_of(context), **speaker.fields}
     setup = set_up(common)
     model = first_model(setup, described)
 
@@ -45,7 +47,9 @@ def start(
         async with opened(setup) as engine:
             # A mistake is told now, and not by a worker later.
             definition = await beginning(setup, engine, model, described, **fields)
-            agent = await engine.start(text, definition=definition, detached=True)
+            agent = await engine.start(
+                text, definition=definition, user=speaker.user, detached=True
+            )
             await tell(setup, engine, agent, form)
         return ExitCode.OK
 

@@ -1,7 +1,8 @@
 """`start`, `message`, `continue`, `end` and `cancel`: what moves a thread on."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.adapting import AT_REST, changes, context_of
@@ -21,6 +22,7 @@ from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Manner, OnThread, Turn, on_unknown, see_through
 from messagedb_agent.cli.wording import message_text, typed_again
+from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
@@ -29,18 +31,50 @@ if TYPE_CHECKING:
 _LONG_S = 5.0  # an effect has a second to stop, and is told within half of one
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who begins a thread.
+
+    Attributes:
+        user: whose thread it is; None where nobody says.
+        memory: whether the model is shown what is known of the user.
+
+    Raises:
+        ValidationError: a memory is asked for, and nobody named; or the name is empty.
+    """
+
+    user: str | None = None
+    memory: bool = False
+
+    def __post_init__(self) -> None:
+        if self.user is not None and not self.user.strip():
+            raise ValidationError("--user is empty", field="--user")
+        if self.memory and self.user is None:
+            raise ValidationError("--memory goes with --user: whose is it?", field="--memory")
+
+    @property
+    def fields(self) -> Mapping[str, bool]:
+        """The fields of a definition that this says."""
+        return {"memory": True} if self.memory else {}
+
+
+NOBODY = Speaker()
+
+
 def start(
     common: Common,
     message: str,
     manner: Manner,
     context: str | None = None,
     described: Described = NOT_DESCRIBED,
+    speaker: Speaker = NOBODY,
 ) -> int:
     """Begin a thread with a message."""
-    text, fields = message_text(message), context_of(context)
+    text, fields = message_text(message), {**context_of(context), **speaker.fields}
     setup = set_up(common)
     model = first_model(setup, described)
-    return see_through(setup, model, starting(setup, model, text, described, **fields), manner)
+    turn = starting(setup, model, text, described, speaker.user, **fields)
+    return see_through(setup, model, turn, manner)
 
 
 def starting(
@@ -48,13 +82,14 @@ def starting(
     model: str | None,
     text: str,
     described: Described = NOT_DESCRIBED,
+    user: str | None = None,
     **fields: Any,
 ) -> Turn:
     """Return the turn that begins a thread, with an agent of these further fields."""
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
         definition = await beginning(setup, engine, model, described, **fields)
-        return await engine.start(text, definition=definition, progress=live.progress)
+        return await engine.start(text, definition=definition, user=user, progress=live.progress)
 
     return turn
 

@@ -43,6 +43,12 @@ def _start(
     domain: Domain = None,
     values: Values = None,
     context: Context = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose thread it is, and who speaks.")
+    ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Show the model what is known of the user: `memory`.")
+    ] = False,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
@@ -50,9 +56,10 @@ def _start(
     from messagedb_agent.cli import describing, detaching, talking, turning
 
     described = describing.Described(definition, template, domain, values or ())
+    speaker = talking.Speaker(user, memory)
     if detach:
-        return detaching.start(common, message, form, context, described, yes=yes)
-    return talking.start(common, message, turning.Manner(form, yes), context, described)
+        return detaching.start(common, message, form, context, described, speaker, yes=yes)
+    return talking.start(common, message, turning.Manner(form, yes), context, described, speaker)
 
 
 @command(group, "message", "Talk")

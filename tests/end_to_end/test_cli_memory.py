@@ -99,6 +99,29 @@ def test_facts_are_found_by_command_and_by_a_consumer(
     assert [event["type"] for event in events] == ["FactRemembered", *["FactsExtracted"] * 2]
 
 
+@pytest.mark.parametrize("detached", [(), ("--detach",)], ids=["at once", "detached"])
+def test_a_thread_begins_with_what_is_known_of_its_user(
+    cli: CommandLine, detached: tuple[str, ...]
+) -> None:
+    cli("memory", "ada", "set", "city", "Paris")
+    known = cli("memory", "ada", "--as", "prompt").out.strip()
+    assert cli("start", "--user", "ada", "--memory", *detached, "Hello!").code == 0
+    started = cli("show", "last", "--as", "events", "--format", "json").json[0]["data"]
+    assert started["user"] == "ada"
+    assert started["definition"]["memory"] is True
+    assert started["definition"]["recalled"]["text"] == known
+    if not detached:
+        claim = cli("explain", "last", "2", "--format", "json").json
+        assert claim["systemPrompt"].endswith(known)
+        assert claim["recalled"]["position"] == 0
+        assert "what was known of the user at" in cli("explain", "last", "2").out
+
+
+def test_a_memory_of_nobody_is_refused(cli: CommandLine) -> None:
+    assert "--user" in cli.refused("start", "--memory", "Hello!", code=ExitCode.USAGE)
+    assert "--user is empty" in cli.refused("start", "--user", " ", "Hi", code=ExitCode.USAGE)
+
+
 def test_a_fact_has_nothing_in_it_that_a_terminal_would_obey(cli: CommandLine) -> None:
     cli("memory", "ada", "set", "city", "\x1b[2JParis\nRome")
     assert "\x1b" not in cli("memory", "ada").out + cli("memory", "ada", "--as", "events").out

@@ -55,7 +55,12 @@ def consumer(thread_id: str, url: str, category: str, *arguments: str) -> str:
 
 def test_every_example_is_tried_here() -> None:
     tried = {"chat", "immutable_agents", "custom_projection", "custom_tool", "additional_consumer"}
-    tried |= {"definitions", "notifier", "webhook"}  # the last two in test_example_consumers
+    tried |= {
+        "definitions",
+        "memory",
+        "notifier",
+        "webhook",
+    }  # the last two in test_example_consumers
     assert {path.stem for path in EXAMPLES.glob("*.py")} - {"__init__"} == tried
     assert {path.name for path in EXAMPLES.glob("*.sql")} == {"queries.sql"}
 
@@ -79,6 +84,15 @@ def test_a_thread_stays_with_the_revision_that_it_was_begun_with(
         "clerk, revision 0: A clerk in a shop for stamps.",
         "clerk, revision 1: An assistant who answers questions about old stamps from documents.",
     ]
+
+
+def test_facts_outlast_threads_and_know_what_taught_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = printed_by("memory", capsys)
+    assert re.search(r"learned name: Ada, from stream_name='agent:v0-.+' position=1", told)
+    assert '{"category": "person", "key": "home city", "value": "Rome"}' in told
+    assert told.endswith("at first: Paris\nknown at last: ['name']\n")
 
 
 def test_an_old_agent_advances_into_a_fork(capsys: pytest.CaptureFixture[str]) -> None:
