@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from messagedb_agent.agents.agent import Agent
+    from messagedb_agent.agents.chat import Chat
     from messagedb_agent.agents.connecting import connect
     from messagedb_agent.agents.database import Database
     from messagedb_agent.agents.engine import Engine
     from messagedb_agent.agents.family import Branch, Family
     from messagedb_agent.agents.finding import Listed
     from messagedb_agent.agents.progress import Progress
+    from messagedb_agent.agents.simple import SimpleAgent
     from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.consumers.subscription import Subscription
     from messagedb_agent.definitions.authoring import AgentDefinition
@@ -47,6 +49,7 @@ _HOMES = {
     "AgentDefinition": "definitions.authoring",
     "AgentError": "errors",
     "Branch": "agents.family",
+    "Chat": "agents.chat",
     "Database": "agents.database",
     "Engine": "agents.engine",
     "Family": "agents.family",
@@ -63,6 +66,7 @@ _HOMES = {
     "Provider": "llm.providers",
     "Reconciled": "tools.reconciling",
     "Recorded": "events.recorded",
+    "SimpleAgent": "agents.simple",
     "Subscription": "consumers.subscription",
     "Tool": "tools.tool",
     "ToolContext": "tools.tool",
@@ -83,6 +87,7 @@ __all__ = [
     "AgentDefinition",
     "AgentError",
     "Branch",
+    "Chat",
     "Database",
     "Engine",
     "Family",
@@ -99,6 +104,7 @@ __all__ = [
     "Provider",
     "Reconciled",
     "Recorded",
+    "SimpleAgent",
     "Subscription",
     "Tool",
     "ToolContext",
