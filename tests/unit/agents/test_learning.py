@@ -161,6 +161,21 @@ async def test_two_that_look_at_once_note_a_fact_once() -> None:
     await assert_sound(engine, agent.thread_id)
 
 
+async def test_who_is_slower_notes_nothing_of_what_the_other_has_looked_through() -> None:
+    store = MemoryStore()
+    other = engine_on(store, scripted(facts({"message": 0, "key": "city", "value": "Rome"})))
+
+    async def slowly(_: Request) -> str:
+        assert len(await other.memory.extract(agent.thread_id)) == 1
+        return facts({"message": 0, "key": "city", "value": "Paris"})
+
+    engine = engine_on(store, scripted("Hi", slowly))
+    agent = await engine.start("I live in Rome", user="ada")
+    assert await engine.memory.extract(agent) == ()
+    assert [fact.value for fact in await engine.memory.get_all("ada")] == ["Rome"]
+    await assert_sound(engine, agent.thread_id)
+
+
 async def test_a_thread_is_looked_through_while_its_turn_is_under_way() -> None:
     gate = Gate()
     model = scripted(gate.answer("done"), facts({"message": 0, "key": "city", "value": "Rome"}))

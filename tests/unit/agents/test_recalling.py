@@ -6,6 +6,7 @@ from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.definitions import AgentDefinition
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
+from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
 from messagedb_agent.projections.explanation import asking, explained
 from messagedb_agent.store.memory import MemoryStore
 from tests.unit.engine.world import assert_sound, engine_on, events, scripted, types
@@ -139,6 +140,17 @@ async def test_explain_names_the_event_up_to_which_it_was_known() -> None:
     assert explanation
     assert explanation.recalled == (engine.memory.stream("ada"), 0)
     assert explanation.is_recorded
+
+
+async def test_what_is_known_is_part_of_the_digest_of_the_request() -> None:
+    model = scripted("one")
+    engine = engine_on(MemoryStore(), model)
+    await engine.memory.set("ada", "city", "Paris")
+    agent = await begun(engine)
+    (claim,) = (await engine.fold(agent.thread_id, asking)).claims
+    (asked,) = model.requests
+    digest = request_digest(settings_digest(asked), messages_digest(asked.messages))
+    assert claim.event.request_digest == digest
 
 
 async def test_a_message_that_is_repeated_is_answered_as_it_was() -> None:
