@@ -303,7 +303,7 @@ class Session:
             Continue(),
             Cancel(),
             End(),
-            Redefine(_AGENTS[detail % len(_AGENTS)]),
+            Redefine(_AGENTS[detail % len(_AGENTS)], for_turn=bool(detail % 2)),
             None,
         )
         command = commands[number % len(commands)]

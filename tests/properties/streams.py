@@ -351,7 +351,7 @@ _MAKERS: tuple[tuple[int, Callable[[Log, int, int, int], Event | UnknownEvent]],
     (1, lambda _, a, b, c: SessionTerminationRequested()),
     (1, lambda _, a, b, c: SessionCompleted(ending="done")),
     (1, _begin),
-    (1, lambda _, a, b, c: AgentRedefined(definition=_pick(AGENTS, a))),
+    (1, lambda _, a, b, c: AgentRedefined(definition=_pick(AGENTS, a), for_turn=bool(b % 2))),
     (1, lambda _, a, b, c: _aside(a)),
 )
 
