@@ -156,6 +156,15 @@ class Works:
             raise
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Interrupts as a terminal's program has them; a shell's background job ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_the_call_that_waits_and_the_engine_goes_on(
     engine: SyncEngine,
 ) -> None:
