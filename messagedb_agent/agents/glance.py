@@ -25,6 +25,7 @@ from messagedb_agent.events.schema import (
     LlmResponseReceived,
     SessionStarted,
     SessionTitled,
+    ToolExecutionFailed,
     ToolOutcomeResolved,
     UserMessageAdded,
 )
@@ -116,6 +117,8 @@ async def glance(
         known = known or await _known(counts, parts)
         if not all(_is_complete(part, types) for part, types in known):
             break  # what was decided on may be gone
+        if size != sizes[-1] and _lacks_what_was_resolved(newest):
+            continue
         if (seen := await _from_claim(store, counts, known, newest)) is not None:
             return await _with_beginning(store, known, seen)
     last = newest[-1].recorded
@@ -163,7 +166,7 @@ async def _from_claim(
     if definition is None:
         return None
     begun = ready_for(claim, definition)
-    seen = fold(summary, (row.recorded for row in later), _resolving(begun, later))
+    seen = fold(summary, (row.recorded for row in later), _resolving(begun, later, newest))
     again = changed(begun, state=changed(begun.state, overflowed=True))
     other = fold(summary, (row.recorded for row in later), again)
     return seen if seen.status == other.status else None
@@ -196,14 +199,38 @@ def _is_ours(row: Decoded) -> bool:
     return told.hash is not None and not is_newer
 
 
-def _resolving(begun: Summary, later: Sequence[Decoded]) -> Summary:
-    """Let those resolutions count that this engine wrote: it knew what was unknown."""
+def _resolving(begun: Summary, later: Sequence[Decoded], newest: Sequence[Decoded]) -> Summary:
+    """Let those resolutions count that this engine wrote, or whose outcome is seen to be unknown.
+
+    An engine knew what was unknown; of what others wrote only what is in sight tells.
+    """
+    in_sight = _unknown_outcomes(newest)
     calls = frozenset(
         row.recorded.event.call_id
         for row in later
-        if _is_ours(row) and isinstance(row.recorded.event, ToolOutcomeResolved)
+        if isinstance(row.recorded.event, ToolOutcomeResolved)
+        and (_is_ours(row) or row.recorded.event.call_id in in_sight)
     )
     return changed(begun, state=changed(begun.state, unresolved=dict.fromkeys(calls, 1)))
+
+
+def _lacks_what_was_resolved(newest: Sequence[Decoded]) -> bool:
+    """Say whether others resolved an outcome that is out of sight, so that more rows are wanted."""
+    in_sight = _unknown_outcomes(newest)
+    return any(
+        row.recorded.event.call_id not in in_sight
+        for row in newest
+        if isinstance(row.recorded.event, ToolOutcomeResolved) and not _is_ours(row)
+    )
+
+
+def _unknown_outcomes(rows: Sequence[Decoded]) -> frozenset[str]:
+    events = (row.recorded.event for row in rows)
+    return frozenset(
+        event.call_id
+        for event in events
+        if isinstance(event, ToolExecutionFailed) and event.kind == "outcome_unknown"
+    )
 
 
 async def _definition(

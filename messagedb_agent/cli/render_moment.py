@@ -138,4 +138,6 @@ def moment_json(moment: "Moment") -> str:
 
 
 def _step_json(step: Step) -> Mapping[str, Any]:
-    return {"step": type(step).__name__, **plain(step)}
+    """What the step is, and what it names: a flag that is not set names nothing."""
+    named = {key: value for key, value in plain(step).items() if value is not False}
+    return {"step": type(step).__name__, **named}
