@@ -45,6 +45,7 @@ class _Thread:
 
     started: bool = False
     open_model_call: str = ""
+    is_cancelled: bool = False  # whether the open model call is: no round follows from its reply
     calls: dict[str, _Call] = field(default_factory=dict)
     stopped: bool = False
     rejected: int = 0  # answers of the turn that were not the output that was asked for
@@ -77,6 +78,7 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             thread.rejected = 0
         case TurnCancelled() | SessionCompleted():
             thread.stopped, thread.rejected = True, 0
+            thread.is_cancelled = bool(thread.open_model_call)
             for call in thread.calls.values():
                 if not call.attempts:
                     call.closed = call.closed or "the turn was stopped"
@@ -91,17 +93,17 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
                 yield "while a round is open"
             if thread.stopped:
                 yield "in a stopped turn"
-            thread.open_model_call = recorded.id
+            thread.open_model_call, thread.is_cancelled = recorded.id, False
         case LlmResponseReceived(llm_call_id=claim, tool_calls=calls, output=verdict):
             yield from _closed_model_call(thread, claim)
-            if verdict and verdict.problem and not thread.stopped:
+            if verdict and verdict.problem and not thread.is_cancelled:
                 thread.rejected += 1
             elif not calls:
                 thread.rejected = 0
             ids = [call_id(claim, i) for i in range(len(calls))]
             if [call.call_id for call in calls] != ids:
                 yield "calls with ids of their own"
-            thread.calls = {} if thread.stopped else {id: _Call() for id in ids}
+            thread.calls = {} if thread.is_cancelled else {id: _Call() for id in ids}
         case LlmCallFailed(llm_call_id=claim) | ContextCompacted(llm_call_id=claim):
             yield from _closed_model_call(thread, claim)
         case _:

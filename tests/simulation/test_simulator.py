@@ -27,6 +27,10 @@ FOUND = {
         "pause@30:0.99,raise@0:0.20,hang@1:0.90",
     ),
     "a fork began at position 1, behind a stranger's row": ("forks", "overtake@12:0.94"),
+    "a reply to a cancelled call, behind the next message, was taken for a round": (
+        "an-interruption",
+        "busy@8:0.46,fail@0:0.88,outage@134:0.67,outage@1:0.77",
+    ),
     "a pause near the end of a process upset who tells of news": ("denial", "drowse@35:0.03"),
 }
 """Schedules that once failed, by what was wrong."""
