@@ -16,13 +16,14 @@ During = Literal["queue", "interrupt", "reject"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begin the thread with this agent."""
+    """Begin the thread with this agent; a fork, `for_turn`, for what is said in the same breath."""
 
     thread_id: str
     definition: Definition
     user: str | None = None
     metadata: JsonText | None = None
     forked_from: ForkPoint | None = None
+    for_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

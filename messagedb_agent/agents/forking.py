@@ -52,13 +52,16 @@ class Fork:
     branching: Branching
     definition: Definition
 
-    def start(self, journal: Journal, parent_stream: str, shown: Conversation) -> Sequence[Start]:
+    def start(
+        self, journal: Journal, parent_stream: str, shown: Conversation, *, for_turn: bool
+    ) -> Sequence[Start]:
         """Return what begins it; nothing where it has begun.
 
         Args:
             journal: its log.
             parent_stream: full name of the stream that it branches off from.
             shown: the fold of it.
+            for_turn: whether something is said to it in the same append.
 
         Raises:
             Refused: others have written to its stream first.
@@ -81,4 +84,5 @@ class Fork:
         noted = self.branching.metadata
         if noted is None and (begun := self.parent.view.started):
             noted = begun.metadata
-        return (Start(self.thread_id, definition, self.parent.user, noted, forked_from=at),)
+        begun_by = self.parent.user
+        return (Start(self.thread_id, definition, begun_by, noted, at, for_turn),)

@@ -394,10 +394,10 @@ class Turns:
         def asked(shown: Conversation) -> Sequence[Command]:
             works = not detached and _is_in_turn(shown)
             goes_on = works or any(moves(shown.state, command) for command in commands)
-            start = fork.start(run.journal, parent, shown)
+            speaks = _speaks(commands)
+            start = fork.start(run.journal, parent, shown, for_turn=speaks)
             begun = _begun(shown, start)
             before: Sequence[Command] = ()
-            speaks = _speaks(commands)
             if branching.definition is None and goes_on:
                 before = self._redefinition(run, begun, changes, known, options, speaks)
             if branching.definition is None and start and not speaks and _is_in_turn(shown):

@@ -50,13 +50,18 @@ class Fact(Value):
 
 
 class SessionStarted(Fact):
-    """A thread began, anew or as a fork."""
+    """A thread began, anew or as a fork.
+
+    A fork that was begun `for_turn` is for what is said right behind its start, which is no state
+    of the agent then: who answers there came from the state that it branched off from.
+    """
 
     thread_id: str
     definition: Definition
     user: str | None = None
     metadata: JsonText | None = None
     forked_from: ForkPoint | None = None
+    for_turn: StrictBool = False
 
 
 class AgentRedefined(Fact):

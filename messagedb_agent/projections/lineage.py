@@ -3,7 +3,8 @@
 An agent is one state of a thread, named by the id of the last event it includes. States are the
 start and the end of each turn: the event after which the thread rests, because it waits for its
 user, for a retry or for a higher limit, or is done. A turn begins with the first event that moves
-a resting thread on; its state's parent is the state the thread rested in.
+a resting thread on; its state's parent is the state the thread rested in. A fork that was begun for
+a turn has no start of its own: that turn begins with it, and comes from where it branched off.
 
 Titles, tags and archiving, calls on the side and events that do not count move nothing on. An event
 that moves a resting thread on and leaves it at rest (another definition, a raised limit, a note)
@@ -102,13 +103,14 @@ def with_state(before: Lineage, recorded: Recorded, state: State) -> Lineage:
     """
     if isinstance(recorded.event, SessionStarted):
         start = _start(before, recorded, recorded.event)
-        return Lineage(state, before.states.plus(start), start, decide(state))
+        states = before.states if start.kind == "open" else before.states.plus(start)
+        return Lineage(state, states, start, decide(state))
     if before.current is None or not _moves_on(before.state, recorded):
         return Lineage(state, before.states, before.current, before.step)
     step = decide(state)
     ends = _ends_turn(before, state, step)
     kind = _kind(before.state, recorded, state, step) if ends else "open"
-    current = _moved(before.current, before.states[-1], recorded, kind)
+    current = _moved(before.current, before.states, recorded, kind)
     return Lineage(state, before.states.plus(current) if ends else before.states, current, step)
 
 
@@ -116,25 +118,28 @@ lineage: Projection[Lineage] = Projection(Lineage(), _evolve)
 
 
 def _start(before: Lineage, recorded: Recorded, started: SessionStarted) -> AgentState:
+    opens = started.for_turn and started.forked_from is not None
+    turn = before.current.turn if before.current else 0
     return AgentState(
         id=recorded.id,
         parent_id=started.forked_from.event_id if started.forked_from else None,
         stream=recorded.stream,
         position=recorded.position,
-        turn=before.current.turn if before.current else 0,
-        kind="start",
+        turn=turn + 1 if opens else turn,
+        kind="open" if opens else "start",
+        opened_by=recorded.id if opens else None,
         time_ms=recorded.time_ms,
     )
 
 
 def _moved(
-    current: AgentState, rested: AgentState, recorded: Recorded, kind: StateKind
+    current: AgentState, states: Grown[AgentState], recorded: Recorded, kind: StateKind
 ) -> AgentState:
     """Return the next state of the turn under way, or the first of a new one.
 
     Args:
         current: the state before the event.
-        rested: the newest state at rest.
+        states: those at rest, the newest of which a new turn comes from.
         recorded: the event.
         kind: what the state is after it.
     """
@@ -148,7 +153,7 @@ def _moved(
     )
     if current.kind == "open":
         return moved
-    return changed(moved, parent_id=rested.id, turn=current.turn + 1, opened_by=recorded.id)
+    return changed(moved, parent_id=states[-1].id, turn=current.turn + 1, opened_by=recorded.id)
 
 
 def _moves_on(state: State, recorded: Recorded) -> bool:

@@ -62,16 +62,14 @@ async def test_a_fork_names_where_it_came_from() -> None:
         old.position,
         old.id,
     )
-    begun = await engine.load_agent(start.id)
-    assert begun.parent_id == old.id
-    assert fork.parent_id == begun.id
+    assert fork.parent_id == old.id
     states = fork.view.lineage.states
     assert [s.id for s in states] == [
         (await events(engine, old.thread_id))[0].id,
         old.id,
-        begun.id,
         fork.id,
     ]
+    assert [agent.id for agent in await fork.lineage()] == [state.id for state in states]
 
 
 async def test_a_fork_of_a_fork_has_all_of_its_past() -> None:

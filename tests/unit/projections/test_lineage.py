@@ -1,5 +1,7 @@
 """The states of a thread, and where each came from."""
 
+from dataclasses import replace
+
 import pytest
 
 from messagedb_agent.events.recorded import UnknownEvent
@@ -7,6 +9,7 @@ from messagedb_agent.events.schema import (
     AgentRedefined,
     SessionArchived,
     SessionDeleted,
+    SessionStarted,
     SessionTagged,
     SessionTitled,
     SessionUnarchived,
@@ -188,6 +191,34 @@ def test_a_forks_start_has_the_event_it_branched_off_at_as_its_parent() -> None:
     )
     assert folded(after).states[-1] == expected
     assert [state.stream for state in folded(after).states] == [STREAM, STREAM, FORK, FORK]
+
+
+def forked_for_turn(history: Given) -> Given:
+    start = history.forked().records[-1]
+    assert isinstance(start.event, SessionStarted)
+    event = start.event.model_copy(update={"for_turn": True})
+    return replace(history, stream=FORK).and_(event)
+
+
+def test_what_a_fork_was_begun_for_comes_from_the_state_it_branched_off() -> None:
+    fork = forked_for_turn(TALK)
+    assert current(fork) == AgentState(
+        id_at(0, FORK), id_at(3), FORK, 0, 2, "open", opened_by=id_at(0, FORK)
+    )
+    assert folded(fork).states == folded(TALK).states
+    after = fork.and_(user("else"), claim(), replied(text="ho"))
+    expected = AgentState(
+        id_at(3, FORK), id_at(3), FORK, 3, 2, "answered", opened_by=id_at(0, FORK)
+    )
+    assert folded(after).states[-1] == expected
+    assert [state.stream for state in folded(after).states] == [STREAM, STREAM, FORK]
+    again = after.and_(user("more"), claim(), replied(text="hm"))
+    assert current(again).parent_id == id_at(3, FORK)
+
+
+def test_a_fork_of_a_thread_without_a_start_may_be_begun_for_a_turn() -> None:
+    after = forked_for_turn(given(user("hello"))).and_(user("else"), claim(), replied(text="ho"))
+    assert current(after).parent_id == id_at(0)
 
 
 def test_a_fork_in_the_middle_of_a_turn_goes_on_in_a_turn_of_its_own() -> None:
