@@ -20,6 +20,8 @@ class Failed:
             itself, None for as often as the request allows.
         retry_after_ms: how long the provider asked to wait, in milliseconds; None if it did not.
         usage: tokens that were used all the same, where the provider said.
+        refuses_schema: whether the schema of the answer is what was refused: the same is then
+            asked without it, once and at once.
     """
 
     kind: FailureKind
@@ -27,6 +29,7 @@ class Failed:
     retries: int | None = 0
     retry_after_ms: int | None = None
     usage: Usage | None = None
+    refuses_schema: bool = False
 
 
 class ModelAttempt(Protocol):

@@ -31,6 +31,11 @@ _REFUSED = re.compile(
     r"|responsible ?ai ?policy|violating our usage policy",
     re.IGNORECASE,
 )
+# What providers call the form of an answer, and the tool that litellm makes of it for some.
+_FORM = re.compile(
+    r"schema|response_?format|output_?(format|config)|structured output|grammar|json_tool_call",
+    re.IGNORECASE,
+)
 # Error codes and types without a status, as errors inside a stream have them.
 _PASSING = re.compile(r"overloaded|server_error|rate_limit|temporarily unavailable", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
@@ -71,6 +76,14 @@ def failed(error: Exception, *, secrets: tuple[str, ...] = (), streaming: bool =
         retries=retries,
         retry_after_ms=_retry_after_ms(causes) if retries is None else None,
     )
+
+
+def refuses_form(failure: Failed) -> bool:
+    """Say whether a request that gave the form of its answer seems to have failed for it.
+
+    Providers have no code for that. Where something else was meant, one request more is refused.
+    """
+    return failure.kind == "bad_request" and _FORM.search(failure.message) is not None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

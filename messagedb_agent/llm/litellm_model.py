@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.request import Delta, Reply, Request
 from messagedb_agent.llm.attempt import Failed
-from messagedb_agent.llm.litellm_errors import failed
+from messagedb_agent.llm.litellm_errors import failed, refuses_form
 from messagedb_agent.llm.litellm_library import load_in_thread
 from messagedb_agent.llm.litellm_money import cost_of, price_of
 from messagedb_agent.llm.litellm_reply import (
@@ -87,8 +87,11 @@ class LitellmModel:
             if not deadline.expired():
                 raise  # not ours but the listener's
             return Failed("timed_out", f"no answer within {timeout_s:g} seconds", retries=None)
-        if isinstance(piece, Failed) and piece.kind == "internal":
-            self._streams_only = True
+        if isinstance(piece, Failed):
+            if form and refuses_form(piece):
+                return replace(piece, refuses_schema=True)
+            if piece.kind == "internal":
+                self._streams_only = True
         return piece
 
 

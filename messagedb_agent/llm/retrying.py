@@ -2,7 +2,8 @@
 
 Waits grow by doubling, from `first_wait_ms` up to `most_wait_ms`, and each is drawn from the
 upper half of its range, so that many clients do not come back at the same moment. A provider
-that names a waiting time is obeyed, up to `most_retry_after_ms`.
+that names a waiting time is obeyed, up to `most_retry_after_ms`. One that refuses the schema of an
+answer is asked once more without it, whatever the retries allow.
 """
 
 import asyncio
@@ -98,7 +99,10 @@ class Retrying:
                     usage=outcome.usage,
                 )
             )
-            wait_s = self._wait_s(request, outcome, attempts)
+            if refused := outcome.refuses_schema and request.output_schema is not None:
+                # What the answer must be is said in the request's last message all the same.
+                request = replace(request, output_schema=None)
+            wait_s = 0.0 if refused else self._wait_s(request, outcome, attempts)
             if wait_s is None or self._clock() + wait_s >= ends:
                 return CallFailure(outcome.kind, outcome.message, tuple(attempts))
             before = self._clock()
