@@ -91,6 +91,11 @@ class Standing:
         return self.view.started.user if self.view.started else None
 
     @property
+    def title(self) -> str | None:
+        """The thread's title; None where nobody gave one. A fork has its parent's."""
+        return self.view.title
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """The thread's tags, in the order in which they were put on; a fork begins without."""
         return self.view.conversation.state.tags

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.events.schema import SessionStarted
+from messagedb_agent.events.schema import SessionStarted, SessionTitled
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.lineage import AgentState, Lineage, lineage
 from messagedb_agent.projections.lineage import with_state as lineage_with
@@ -22,6 +22,7 @@ class View:
         lineage: the states of the thread and their parents.
         outcome: how the newest turn stands.
         started: the newest `SessionStarted` that counts.
+        title: the title that was given last; None where none was.
         last: the newest event.
     """
 
@@ -29,6 +30,7 @@ class View:
     lineage: Lineage = lineage.initial
     outcome: Outcome = outcome.initial
     started: SessionStarted | None = None
+    title: str | None = None
     last: Recorded | None = None
 
     @property
@@ -57,8 +59,11 @@ def with_conversation(before: View, recorded: Recorded, talk: Conversation) -> V
         "outcome": outcome_with(before.outcome, recorded, talk.state),
         "last": recorded,
     }
-    if isinstance(recorded.event, SessionStarted):
-        folded["started"] = recorded.event
+    match recorded.event:
+        case SessionStarted() as started:
+            folded["started"] = started
+        case SessionTitled(title=title):
+            folded["title"] = title
     return changed(before, **folded)
 
 

@@ -59,10 +59,12 @@ async def test_a_thread_is_filed_while_its_turn_is_under_way() -> None:
     await assert_sound(engine, agent.thread_id)
 
 
-async def test_tags_and_archiving_can_be_read_of_an_agent() -> None:
+async def test_title_tags_and_archiving_can_be_read_of_an_agent() -> None:
     engine = engine_on(MemoryStore())
     agent = await engine.create_agent(user="ada")
     assert (agent.user, agent.tags, agent.is_archived) == ("ada", (), False)
+    assert agent.title is None
+    assert (await agent.set_title("Sums")).title == "Sums"
     filed = await (await agent.tag("a", "b")).archive()
     assert (filed.tags, filed.is_archived) == (("a", "b"), True)
     again = await (await filed.untag("a", "none")).unarchive()
@@ -80,6 +82,7 @@ async def test_a_fork_keeps_user_and_title_and_begins_without_tags_and_not_archi
     away = await (await agent.advance("And?")).archive()
     fork = await away.fork()
     assert (fork.user, fork.tags, fork.is_archived) == ("ada", (), False)
+    assert (fork.title, agent.title) == ("Greetings", None)
     (shown,) = await engine.threads()
     assert shown.summary.thread_id == fork.thread_id
     assert (shown.summary.title, shown.summary.user) == ("Greetings", "ada")
