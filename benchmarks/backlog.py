@@ -13,8 +13,8 @@ import psycopg
 
 from benchmarks.database import Bench, size_bytes
 from benchmarks.script import OneCall
-from messagedb_agent import Message, Subscription, connect
-from messagedb_agent.store.message import NewMessage
+from messagedb_agent import Subscription, connect
+from messagedb_agent.store.message import Message, NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
 
 CATEGORY = "agent:v0"

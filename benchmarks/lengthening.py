@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.database import Bench
-from messagedb_agent import Message
+from messagedb_agent.store.message import Message
 
 _COPY = """
 COPY message_store.messages (id, stream_name, type, position, data, metadata) FROM STDIN

@@ -9,7 +9,8 @@ nothing has to be set up before the events are written.
 import asyncio
 from collections.abc import Mapping
 
-from messagedb_agent import MemoryStore, Projection, Recorded, connect
+from messagedb_agent import MemoryStore, Projection, connect
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import ToolExecutionCompleted, ToolExecutionStarted
 
 

@@ -12,7 +12,7 @@ import os
 import urllib.error
 import urllib.request
 
-from messagedb_agent import Message
+from messagedb_agent.store.message import Message
 
 TIMEOUT_S = 10.0
 

@@ -22,8 +22,9 @@ import time
 import urllib.error
 import urllib.request
 
-from messagedb_agent import Message, Subscription, connect
+from messagedb_agent import Subscription, connect
 from messagedb_agent.consumers import Patience
+from messagedb_agent.store.message import Message
 
 TIMEOUT_S = 10.0
 PATIENCE = Patience(tries=10, soonest_s=1.0, latest_s=60.0)

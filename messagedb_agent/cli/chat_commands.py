@@ -10,8 +10,10 @@ from messagedb_agent.cli.viewing import print_transcript
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Progress, Recorded
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.agents.progress import Progress
     from messagedb_agent.cli.chatting import Chat
+    from messagedb_agent.events.recorded import Recorded
 
 HELP = (
     "/show, /fork [POSITION], /model [NAME], /continue, /help, /exit;"
@@ -89,7 +91,7 @@ async def _forking(chat: "Chat", value: str) -> Turn:
 
 def _telling(agent: "Agent", progress: "Progress") -> "Progress":
     """Return a progress that also says which thread a fork of an agent is, before it goes on."""
-    from messagedb_agent import Progress
+    from messagedb_agent.agents.progress import Progress
     from messagedb_agent.events.schema import SessionStarted
 
     def on_event(recorded: "Recorded") -> None:

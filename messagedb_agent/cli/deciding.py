@@ -23,8 +23,10 @@ from messagedb_agent.cli.turning import Manner, OnThread, see_through
 from messagedb_agent.errors import AmbiguousName, Refused, ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Progress, Recorded
+    from messagedb_agent import Agent, Engine
     from messagedb_agent.agent.commands import ApproveTool, DenyTool
+    from messagedb_agent.agents.progress import Progress
+    from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.events.schema import ToolApprovalRequested
 
 _SHOWN_CHARACTERS = 200
@@ -166,7 +168,7 @@ def _telling(
     decision: Decision, calls: Sequence["ToolApprovalRequested"], progress: "Progress"
 ) -> "Progress":
     """Return a progress that also tells what was decided, once it stands in the log."""
-    from messagedb_agent import Progress
+    from messagedb_agent.agents.progress import Progress
     from messagedb_agent.events.schema import ToolExecutionApproved, ToolExecutionDenied
 
     named = {call.call_id: call for call in calls}

@@ -14,7 +14,8 @@ from messagedb_agent.cli.terminal import out, write
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Engine, Recorded
+    from messagedb_agent import Engine
+    from messagedb_agent.events.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ async def _found(engine: "Engine", end: End) -> End:
 
 
 async def _events(engine: "Engine", end: End) -> Sequence["Recorded"]:
-    from messagedb_agent import Projection, Recorded
+    from messagedb_agent import Projection
+    from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.projections.grown import Grown
 
     nothing: Grown[Recorded] = Grown()

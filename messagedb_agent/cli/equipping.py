@@ -29,7 +29,7 @@ def equipped(engine: "Engine", agent: "Agent") -> tuple["Engine", "Agent"]:
     named = {tool.name for tool in _lacking(engine, agent) if _module(tool) == _SHIPPED}
     if not named:
         return engine, agent
-    from messagedb_agent import load_tools
+    from messagedb_agent.tools.loading import load_tools
 
     shipped = [tool for tool in load_tools(_SHIPPED) if tool.name in named]
     engine = engine.with_tools(*shipped)

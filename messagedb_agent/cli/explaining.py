@@ -63,7 +63,7 @@ async def _meant(engine: "Engine", thread_id: str, claims: Sequence["Claim"], ca
     Raises:
         NotFound: no model call fits, or more than one.
     """
-    from messagedb_agent import decode
+    from messagedb_agent.events.codec import decode
     from messagedb_agent.events.outcomes import answered
 
     if (position := position_named(call)) is not None:

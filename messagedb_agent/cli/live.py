@@ -8,7 +8,8 @@ from messagedb_agent.cli.terminal import harmless, is_terminal, note
 from messagedb_agent.observability.logging import EventLog
 
 if TYPE_CHECKING:
-    from messagedb_agent import Progress, Recorded
+    from messagedb_agent.agents.progress import Progress
+    from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.events.request import Delta
 
 _SHOWN_CHARACTERS = 200
@@ -36,7 +37,7 @@ class Live:
     @property
     def progress(self) -> "Progress":
         """What the engine tells of the run."""
-        from messagedb_agent import Progress
+        from messagedb_agent.agents.progress import Progress
 
         return Progress(self._on_delta if self._is_watched else None, self._on_event)
 

@@ -11,8 +11,10 @@ from messagedb_agent.cli.streams import keep_for_answers, notes
 from messagedb_agent.cli.terminal import note
 
 if TYPE_CHECKING:
-    from messagedb_agent import Database, Engine, ModelSettings
+    from messagedb_agent import Engine
+    from messagedb_agent.agents.database import Database
     from messagedb_agent.config import Loaded
+    from messagedb_agent.llm.resolve import ModelSettings
     from messagedb_agent.observability.tracing import Tracing, Untraced
 
 
@@ -31,7 +33,7 @@ class Setup:
     @property
     def database(self) -> "Database":
         """The database that the settings name."""
-        from messagedb_agent import Database
+        from messagedb_agent.agents.database import Database
 
         settings = self.loaded.settings
         database = Database(
@@ -45,7 +47,7 @@ class Setup:
     @property
     def model_settings(self) -> "ModelSettings":
         """How models are reached."""
-        from messagedb_agent import ModelSettings
+        from messagedb_agent.llm.resolve import ModelSettings
 
         settings = self.loaded.settings
         return ModelSettings(
@@ -69,9 +71,9 @@ def set_up(common: Common, *, log_level: Literal["INFO"] | None = None) -> Setup
         RefusedName: the category or the version.
         ConfigurationError: a setting.
     """
-    from messagedb_agent import normalised_category
     from messagedb_agent.config import load
     from messagedb_agent.observability.logging import configure
+    from messagedb_agent.store.stream_name import normalised_category
 
     keep_for_answers()
     arguments = {"MODEL_NAME": common.model} if common.model else {}
@@ -94,7 +96,9 @@ def _why(category: str) -> str:
 @asynccontextmanager
 async def opened(setup: Setup) -> AsyncIterator["Engine"]:
     """Connect, and close all connections at the end."""
-    from messagedb_agent import builtin_tools, connect, load_tools
+    from messagedb_agent import connect
+    from messagedb_agent.tools.builtin import builtin_tools
+    from messagedb_agent.tools.loading import load_tools
 
     own = (tool for name in setup.common.tools for tool in load_tools(name))
     async with (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.terminal import harmless, one_line
 
 if TYPE_CHECKING:
-    from messagedb_agent import Message
+    from messagedb_agent.store.message import Message
 
 _SHOWN_CHARACTERS = 100
 # The key whose value says most, by type; others show none.

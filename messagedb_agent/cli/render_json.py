@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from messagedb_agent import Agent, Engine, Family, Listed, Message, WaitingCall
+    from messagedb_agent import Agent, Engine
+    from messagedb_agent.agents.family import Family
+    from messagedb_agent.agents.finding import Listed
+    from messagedb_agent.agents.waiting import WaitingCall
     from messagedb_agent.consumers import Parked
     from messagedb_agent.projections.stats import ThreadStats
     from messagedb_agent.projections.usage import ThreadUsage
+    from messagedb_agent.store.message import Message
 
 
 def text_of(value: Any) -> str:

@@ -39,8 +39,8 @@ class Step:
 
 async def steps_of(engine: "Engine", agent: "Agent") -> Sequence[Step]:
     """Return the steps of a fork, in order."""
-    from messagedb_agent import decode
     from messagedb_agent.events import schema
+    from messagedb_agent.events.codec import decode
     from messagedb_agent.projections.record import record
 
     calls = (await engine.fold(agent.thread_id, record)).calls()

@@ -9,7 +9,7 @@ from messagedb_agent.cli.render_events import cut, here
 from messagedb_agent.cli.terminal import harmless, one_line, styled
 
 if TYPE_CHECKING:
-    from messagedb_agent import Branch, Family
+    from messagedb_agent.agents.family import Branch, Family
     from messagedb_agent.projections.items import Item, ShownCall
     from messagedb_agent.projections.lineage import Lineage
     from messagedb_agent.projections.usage import ThreadUsage

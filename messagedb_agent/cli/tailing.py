@@ -18,7 +18,8 @@ from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.errors import NotFound
 
 if TYPE_CHECKING:
-    from messagedb_agent import Engine, Message
+    from messagedb_agent import Engine
+    from messagedb_agent.store.message import Message
 
 POLL_S = 0.25
 """How often the store is asked for what nobody told of, in seconds."""

@@ -140,7 +140,8 @@ async def _read(
     engine: "Engine", thread_id: str, position: int | None
 ) -> tuple["Transcript", "Summary"]:
     """Fold both at once: a thread may be long."""
-    from messagedb_agent import Projection, Recorded
+    from messagedb_agent import Projection
+    from messagedb_agent.events.recorded import Recorded
     from messagedb_agent.projections.summary import Summary, summary
     from messagedb_agent.projections.transcript import Transcript, transcript
 

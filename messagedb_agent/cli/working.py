@@ -13,7 +13,7 @@ from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from messagedb_agent import Progress
+    from messagedb_agent.agents.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def work(common: Common, working: Working) -> int:
 
 
 def _progress() -> "Progress":
-    from messagedb_agent import Progress
+    from messagedb_agent.agents.progress import Progress
     from messagedb_agent.observability.logging import EventLog
 
     return Progress(on_event=EventLog())

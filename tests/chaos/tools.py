@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from messagedb_agent import Reconciled, ToolContext, tool
+from messagedb_agent import ToolContext, tool
+from messagedb_agent.tools.reconciling import Reconciled
 from tests.chaos.ledger import Ledger
 
 FOLDER = "CHAOS_FOLDER"

@@ -1,10 +1,14 @@
 """What is public says what it is."""
 
 import inspect
+from importlib import import_module
 
 import pytest
 
 import messagedb_agent
+from messagedb_agent import Agent, Engine, MemoryStore, Projection
+from messagedb_agent.agents.database import Database
+from tests.docs.public import modules
 
 
 @pytest.mark.parametrize("name", messagedb_agent.__all__)
@@ -12,10 +16,22 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
     assert _is_said(getattr(messagedb_agent, name), name)
 
 
-@pytest.mark.parametrize("name", ["Agent", "Database", "Engine", "MemoryStore", "Projection"])
-def test_what_a_public_class_offers_has_docstrings(name: str) -> None:
-    offered = _offered_by(getattr(messagedb_agent, name))
-    assert [key for key, value in offered.items() if not _is_said(value, name)] == []
+def test_public_classes_and_functions_of_modules_have_docstrings() -> None:
+    silent = [
+        f"{module}.{name}"
+        for module, names in modules().items()
+        for name in sorted(names)
+        if inspect.isclass(value := getattr(import_module(module), name))
+        or inspect.isfunction(value)
+        if not _is_said(value, name)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("cls", [Agent, Database, Engine, MemoryStore, Projection])
+def test_what_a_public_class_offers_has_docstrings(cls: type) -> None:
+    offered = _offered_by(cls)
+    assert [key for key, value in offered.items() if not _is_said(value, cls.__name__)] == []
 
 
 @pytest.mark.parametrize("name", ["Agent", "Engine"])

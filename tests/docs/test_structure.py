@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import messagedb_agent
 from messagedb_agent import Agent, Engine
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
+from tests.docs.public import modules as listed_modules
+from tests.docs.public import names as listed_names
 
 PACKAGE = Path(messagedb_agent.__file__).parent
 NAME = "messagedb_agent"
@@ -157,7 +160,7 @@ def test_the_engine_knows_models_tools_and_stores_by_their_ports() -> None:
 
 
 def test_the_command_line_stands_on_public_names_and_a_few_named_modules() -> None:
-    # Beside what spec.md names: the entry point's own, and rules that must stand once.
+    # Beside what spec.md lists: the entry point's own, and rules that must stand once.
     own = {
         "config",
         "observability.exporting",
@@ -165,15 +168,18 @@ def test_the_command_line_stands_on_public_names_and_a_few_named_modules() -> No
         "observability.tracing",
     }
     rules = {"containing", "store.address", "store.encoding"}
-    asked = {"errors", "agent.commands", "agent.steps", "audit", "consumers", "definitions"}
-    public = {NAME, *(f"{NAME}.{module}" for module in own | rules | asked)}
-    rooms = (f"{NAME}.cli", f"{NAME}.events", f"{NAME}.projections")
+    free = {f"{NAME}.{module}" for module in own | rules}
+    listed = {NAME: {*listed_names(), "__version__"}, **listed_modules()}
     wrong = [
-        f"{module} imports {name}"
+        f"{module} imports {name} of {node.module}"
         for module, tree in modules()
         if room(module) == "cli"
-        for name in imported(tree)
-        if name.startswith(NAME) and name not in public and not name.startswith(rooms)
+        for node in nodes(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        if node.module.startswith(NAME) and not node.module.startswith(f"{NAME}.cli")
+        if node.module not in free
+        for name in (alias.name for alias in node.names)
+        if name not in listed.get(node.module, ()) and f"{node.module}.{name}" not in listed
     ]
     assert wrong == []
 
@@ -239,13 +245,35 @@ def importers(module: str, name: str) -> set[str]:
 
 
 def test_the_public_names_are_those_the_specification_lists() -> None:
-    section = (PACKAGE.parent / "spec.md").read_text().split("## 8. Public names")[1]
-    listed = section.split("\n\n")[1].partition(":")[2]
-    names = [name.strip(" `.\n") for name in listed.split(",")]
-    assert names == sorted(names)
-    assert messagedb_agent.__all__ == names
-    for name in names:
-        assert getattr(messagedb_agent, name).__name__ == name or name == "connect"
+    assert listed_names() == sorted(listed_names())
+    assert messagedb_agent.__all__ == listed_names()
+    for name in listed_names():
+        assert getattr(messagedb_agent, name).__name__ == name
+
+
+def test_type_checkers_see_the_names_that_are_loaded_when_they_are_used() -> None:
+    (block,) = filter(_is_for_types, dict(modules())[""].body)
+    assert isinstance(block, ast.If)
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name == alias.asname
+    }
+    homes = messagedb_agent._HOMES
+    assert seen == {name: f"{NAME}.{home}" for name, home in homes.items()}
+
+
+def test_what_the_specification_says_of_modules_is_there() -> None:
+    assert list(listed_modules()) == sorted(listed_modules())
+    missing = [
+        f"{module}.{name}"
+        for module, names in listed_modules().items()
+        for name in names
+        if not hasattr(import_module(module), name)
+    ]
+    assert missing == []
 
 
 # What of an engine waits for nothing, or has methods of its own, which `SyncEngine.run` runs.

@@ -18,9 +18,10 @@ import pytest
 
 from examples.notifier import tell
 from examples.webhook import Webhook, signature
-from messagedb_agent import Engine, builtin_tools, connect, tool
+from messagedb_agent import Engine, connect, tool
 from messagedb_agent.consumers import Patience
 from messagedb_agent.llm.scripted import ScriptedModel, call
+from messagedb_agent.tools.builtin import builtin_tools
 from tests.unit.consumers.subscribing import consumed, parking
 from tests.waiting import PATIENCE_S
 

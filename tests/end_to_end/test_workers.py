@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from messagedb_agent import Agent, Engine, builtin_tools, connect, load_tools
+from messagedb_agent import Agent, Engine, connect
+from messagedb_agent.tools.builtin import builtin_tools
+from messagedb_agent.tools.loading import load_tools
 from tests.cli import CommandLine, finished
 from tests.end_to_end.workers import WorkerProcess, worker_processes
 from tests.unit.consumers.working import position, rests, working

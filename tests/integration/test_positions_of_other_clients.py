@@ -8,7 +8,7 @@ import pytest
 from message_db.client import MessageDB
 from psycopg.conninfo import make_conninfo
 
-from messagedb_agent import Message
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.message_db_py import MessageDbPyReader
 from tests.integration.ledger import Ledger

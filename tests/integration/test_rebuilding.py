@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from messagedb_agent import Database, connect, tool
+from messagedb_agent import connect, tool
+from messagedb_agent.agents.database import Database
 from messagedb_agent.agents.view import view
 from messagedb_agent.audit import thread_ids
 from messagedb_agent.errors import ConfigurationError

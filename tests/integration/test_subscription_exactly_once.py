@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from messagedb_agent import Message
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.store.memory import MemoryStore
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.message_db import MessageDbStore
 from tests.contract.messages import many
 from tests.integration.cutting_proxy import cutting_proxy

@@ -6,8 +6,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from messagedb_agent import Message
 from messagedb_agent.errors import ConfigurationError
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.message_db import MessageDbStore
 from tests.integration.ledger import Ledger
 from tests.unit.consumers.subscribing import consumed, parking, written

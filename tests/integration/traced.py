@@ -2,7 +2,8 @@
 
 import asyncio
 
-from messagedb_agent import Engine, LanguageModel, MemoryStore, tool
+from messagedb_agent import Engine, MemoryStore, tool
+from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.observability.exporting import Exporting, sending_to, spans_of
 from messagedb_agent.observability.tracing import Tracing
 from messagedb_agent.tools.object_tool import AnyTool

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from messagedb_agent import MemoryStore, Progress, connect, testing, tool
+from messagedb_agent import MemoryStore, connect, testing, tool
+from messagedb_agent.agents.progress import Progress
 from messagedb_agent.errors import ModelError
 from messagedb_agent.testing import (
     CallFailure,

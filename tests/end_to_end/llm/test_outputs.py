@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from messagedb_agent import MemoryStore, Provider, connect, decode
+from messagedb_agent import MemoryStore, Provider, connect
+from messagedb_agent.events.codec import decode
 from messagedb_agent.events.request import Request
 from messagedb_agent.events.schema import LlmResponseReceived
 from messagedb_agent.events.values import ToolSpec

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from messagedb_agent import Agent, Engine, MemoryStore, Progress, Recorded, connect, tool
+from messagedb_agent import Agent, Engine, MemoryStore, connect, tool
 from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.progress import Progress
 from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import view
 from messagedb_agent.engine.journal import Writing
+from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.store.message import Message
 
 

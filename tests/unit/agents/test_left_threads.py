@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from messagedb_agent import Listed
+from messagedb_agent.agents.finding import Listed
 from tests.unit.engine.world import Gate, WatchedStore, engine_on, scripted, under_way
 
 

@@ -5,13 +5,14 @@ from threading import Event
 
 import pytest
 
-from messagedb_agent import LanguageModel, MemoryStore, ModelSettings, connect
+from messagedb_agent import MemoryStore, connect
 from messagedb_agent.agents.models import finder
 from messagedb_agent.errors import ConfigurationError, ModelError, ValidationError
 from messagedb_agent.events.request import Reply, Request
 from messagedb_agent.llm import resolve
-from messagedb_agent.llm.model import OnDelta
+from messagedb_agent.llm.model import LanguageModel, OnDelta
 from messagedb_agent.llm.offline import OfflineModel
+from messagedb_agent.llm.resolve import ModelSettings
 
 
 class Parrot:

@@ -6,11 +6,12 @@ from threading import Thread
 
 import pytest
 
-from messagedb_agent import Agent, Engine, Recorded, connect
+from messagedb_agent import Agent, Engine, connect
 from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.view import View, view
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.errors import NotFound
+from messagedb_agent.events.recorded import Recorded
 from tests.unit.agents.snapshots import ChangedStore, begun, engine_on, stream_of, turns
 
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messagedb_agent import Listed, Message, WaitingCall
+from messagedb_agent.agents.finding import Listed
+from messagedb_agent.agents.waiting import WaitingCall
 from messagedb_agent.cli.render_json import listed_json, message_json, waiting_json
 from messagedb_agent.projections.summary import Summary
+from messagedb_agent.store.message import Message
 
 WHOLE = datetime(2026, 11, 22, 7, 8, 9, tzinfo=UTC)
 

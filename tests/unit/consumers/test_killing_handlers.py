@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from messagedb_agent import MemoryStore, Message
+from messagedb_agent import MemoryStore
 from messagedb_agent.errors import StoreUnavailable
-from messagedb_agent.store.message import Appended, NewMessage
+from messagedb_agent.store.message import Appended, Message, NewMessage
 from tests.contract.messages import all_of, many, new
 from tests.unit.consumers.subscribing import QUICK, Seen, parking, subscribed, written
 from tests.waiting import PATIENCE_S

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from messagedb_agent import MemoryStore, Message
+from messagedb_agent import MemoryStore
 from messagedb_agent.consumers import consumption
+from messagedb_agent.store.message import Message
 from tests.unit.consumers.subscribing import consumed, consuming, written
 from tests.waiting import until
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from messagedb_agent import MemoryStore, Message, Subscription
+from messagedb_agent import MemoryStore, Subscription
 from messagedb_agent.consumers import Patience
 from messagedb_agent.errors import (
     ConfigurationError,
@@ -17,6 +17,7 @@ from messagedb_agent.errors import (
     StoreUnavailable,
     ValidationError,
 )
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Reader
 from tests.contract.messages import many, new
 from tests.unit.consumers.subscribing import (

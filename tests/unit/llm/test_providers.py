@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from messagedb_agent import Database, MemoryStore, ModelSettings, Provider, connect
+from messagedb_agent import MemoryStore, Provider, connect
+from messagedb_agent.agents.database import Database
 from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.llm.litellm_model import Target
-from messagedb_agent.llm.resolve import _target, check
+from messagedb_agent.llm.resolve import ModelSettings, _target, check
 
 KEY = "letmein-0123456789abcdef"
 BASE = f"http://me:{KEY}@127.0.0.1:1/v1"
