@@ -22,7 +22,7 @@ from messagedb_agent.agents.meant import unresolved_call
 from messagedb_agent.agents.outputs import OutputType, wanted
 from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.streaming import StreamItem, streamed
-from messagedb_agent.agents.turn_options import TurnOptions
+from messagedb_agent.agents.turn_options import TurnOptions, recorded_first
 from messagedb_agent.agents.valued import Kind, T, Valued
 from messagedb_agent.events.values import Limits
 from messagedb_agent.tools.object_tool import AnyTool
@@ -39,6 +39,7 @@ class Agent(Valued[T], Forkable):
     checkers; it need not be named.
     """
 
+    @recorded_first("max_retries", "timeout", "max_tool_rounds")
     async def advance(
         self,
         text: str,
@@ -47,9 +48,9 @@ class Agent(Valued[T], Forkable):
         temperature: float | Decimal | None = None,
         max_tokens: int | None = None,
         top_p: float | Decimal | None = None,
-        max_retries: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  # of each attempt, and recorded
-        max_tool_rounds: int | None = None,
+        max_retries: int | None = 3,
+        timeout: float | None = 120,  # noqa: ASYNC109  # of each attempt, and recorded
+        max_tool_rounds: int | None = 10,
         tools: Sequence[AnyTool | str] | None = None,
         message_id: str | None = None,
         at_head: bool = False,
@@ -68,7 +69,8 @@ class Agent(Valued[T], Forkable):
 
         How the model is asked, and how many rounds it may have, is said for this turn alone: the
         next message finds the agent as it was. Whatever else is said of the agent stays so. None
-        leaves all as it is recorded.
+        leaves all as it is recorded, and so does an option that is left out: the defaults of
+        `max_retries`, `timeout` and `max_tool_rounds` are in force where nothing else is recorded.
 
         Args:
             text: what the user says.
@@ -76,12 +78,12 @@ class Agent(Valued[T], Forkable):
             temperature: for this turn: a decimal number, usually 0 to 2.
             max_tokens: for this turn: most tokens of one answer.
             top_p: for this turn: a decimal number, 0 to 1.
-            max_retries: for this turn: most attempts of a model call after the first; 3 where
-                nothing is recorded.
-            timeout: for this turn: most seconds that one attempt may take; 600 where nothing is
-                recorded.
+            max_retries: for this turn: most attempts of a model call after the first.
+            timeout: for this turn: most seconds that one attempt may take.
             max_tool_rounds: for this turn: most rounds of tool calls; where another model call
-                would follow, the turn stops with `LimitReached`, each of its calls answered.
+                would follow, the turn stops with `LimitReached`, each of its calls answered, and
+                `resume` gives it as many again. An agent whose `Limits` bound the calls of a turn,
+                and not its rounds, has no such default.
             tools: the tools that the agent has from here on, these and no others: tools, or names
                 of the engine's. The new agent holds them; another process needs them named again,
                 or in its engine.

@@ -9,17 +9,21 @@ from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.errors import ConfigurationError, ValidationError
 from messagedb_agent.events.strategy import parsed
-from messagedb_agent.events.values import Definition, ToolSpec
+from messagedb_agent.events.values import Definition, Limits, ToolSpec
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.transactional import Transactional
 from messagedb_agent.tools.tool import Tools, unknown_tool
 
 DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."
 
+MOST_ROUNDS = 10
+"""Most rounds of tool calls in a turn, where limits bound neither these nor its model calls."""
+
 DEFAULTS: Mapping[str, Any] = {
     "name": "assistant",
     "system_prompt": DEFAULT_PROMPT,
     "model": "offline",
+    "limits": Limits(rounds_per_turn=MOST_ROUNDS),
 }
 """What an agent is where nothing else is said."""
 
@@ -71,6 +75,8 @@ def stated(changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     definition = changes.get("definition")
     fields = {n: v for n, v in changes.items() if v is not None and n != "definition"}
+    if (limits := fields.get("limits")) is not None:
+        fields["limits"] = _bounded(defined({**DEFAULTS, "limits": limits}).limits)
     if definition is None:
         if "system_prompt" in fields:  # it is not what was saved any more
             fields["revision"] = None
@@ -94,7 +100,7 @@ def _authored(written: AgentDefinition | SavedDefinition) -> dict[str, Any]:
     said = {
         "name": name,
         "model": definition.model,
-        "limits": definition.limits,
+        "limits": definition.limits and _bounded(definition.limits),
         "context_strategy": definition.context,
         "memory": definition.memory,
     }
@@ -105,6 +111,13 @@ def _authored(written: AgentDefinition | SavedDefinition) -> dict[str, Any]:
         "revision": saved and saved.place,
         **{name: value for name, value in said.items() if value is not None},
     }
+
+
+def _bounded(limits: Limits) -> Limits:
+    """Return limits with a bound on the length of a turn, where they have none."""
+    if limits.rounds_per_turn is not None or limits.calls_per_turn is not None:
+        return limits
+    return limits.model_copy(update={"rounds_per_turn": MOST_ROUNDS})
 
 
 def chosen(tools: tuple[ToolSpec, ...], names: Sequence[str] | None) -> tuple[ToolSpec, ...]:

@@ -89,7 +89,8 @@ class Engine(Closing, Loading):
             fields: fields of `Definition`, which stand before what `definition` says; `model` is
                 `offline` by default, and there is a short prompt for a helpful assistant.
                 `context` is a strategy of `messagedb_agent.context`, or its text: what of the
-                conversation the model is shown.
+                conversation the model is shown. A turn has 10 rounds of tool calls, where `limits`
+                bound neither these nor its model calls.
 
         Raises:
             ValidationError: a field is unknown or wrong, a tool that `definition` names is not

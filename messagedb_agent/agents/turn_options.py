@@ -1,9 +1,10 @@
 """What may be other for one turn alone: how its model is asked, and how many rounds it may have."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import pydantic
 
@@ -11,6 +12,7 @@ from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.values import Definition, Limits, ModelParameters
 
 V = TypeVar("V", ModelParameters, Limits)
+Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 _OPTIONS = {"timeout_ms": "timeout", "rounds_per_turn": "max_tool_rounds"}
 """What callers call a recorded field that has another name."""
@@ -84,6 +86,26 @@ class TurnOptions:
 
 NO_OPTIONS = TurnOptions()
 """All as it is recorded."""
+
+
+def recorded_first(*names: str) -> Callable[[Method], Method]:
+    """Have options of a method that its caller leaves out be None: as recorded.
+
+    Their defaults in its signature are what is in force where nothing else is recorded, and so
+    override nothing; one that is given does, also where it equals its default.
+
+    Args:
+        names: the options, all by keyword alone.
+    """
+
+    def made(method: Method) -> Method:
+        @wraps(method)
+        async def called(*args: Any, **given: Any) -> Any:
+            return await method(*args, **{**dict.fromkeys(names), **given})
+
+        return cast("Method", called)  # what it takes and gives is the method's
+
+    return made
 
 
 def _with(value: V, given: Mapping[str, Any]) -> V:

@@ -1,6 +1,6 @@
 """What an agent knows of its thread: the conversation, the states, and how the turn stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from messagedb_agent.changing import changed
 from messagedb_agent.events.recorded import Recorded
@@ -26,8 +26,8 @@ class View:
         last: the newest event.
     """
 
-    conversation: Conversation = conversation.initial
-    lineage: Lineage = lineage.initial
+    conversation: Conversation = field(default=conversation.initial, repr=False)
+    lineage: Lineage = field(default=lineage.initial, repr=False)
     outcome: Outcome = outcome.initial
     started: SessionStarted | None = None
     title: str | None = None

@@ -78,7 +78,8 @@ class AgentDefinition(Value):
         model: a model's name, such as `anthropic/claude-haiku-4-5`; None as for the name.
         parameters: settings of its model calls.
         tools: names of the tools it has, out of those that are there; None for all of these.
-        limits: bounds of its turns and of the session; None as for the name.
+        limits: bounds of its turns and of the session; None as for the name. Where they bound
+            neither the rounds nor the model calls of a turn, it has 10 rounds.
         context: what of a conversation the model is shown, a strategy of `messagedb_agent.context`
             or its text, which is kept; None as for the name.
         memory: whether the model is shown what is known of the user who speaks (`Engine.memory`);

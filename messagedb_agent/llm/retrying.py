@@ -34,7 +34,7 @@ class RetryPolicy:
     """
 
     max_retries: int = 3
-    timeout_ms: int = 600_000
+    timeout_ms: int = 120_000
     deadline_ms: int = 1_800_000
     first_wait_ms: int = 1_000
     most_wait_ms: int = 30_000

@@ -125,7 +125,7 @@ class Conversation:
         output: what the next answer must be; None where it is free.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     definition: Definition | None = None
     lasting: Definition | None = None
     settings: bytes = b""

@@ -81,7 +81,7 @@ class Lineage:
         step: what `decide` said then.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     states: Grown[AgentState] = field(default_factory=Grown)
     current: AgentState | None = None
     step: Step = Wait("start")  # noqa: RUF009  # a frozen value without any content

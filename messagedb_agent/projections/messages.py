@@ -6,7 +6,7 @@ model is not shown yet: a round that is open, and what was said meanwhile.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -32,11 +32,13 @@ class ChatMessage:
         tool_calls: the calls that a reply asked for.
         call_id: the call that a tool's message answers; None for others.
         user: who said it, where that is recorded.
-        usage: tokens of the model call by kind; None where none were counted, as for whatever no
-            model has said.
-        cost_usd: US dollars of the model call; None where the price is not known.
+        input_tokens: input tokens of the model call, cached ones included; None where none were
+            counted, as for whatever no model has said.
+        output_tokens: its output tokens, reasoning included; likewise.
+        cost_usd: US dollars of the model call; None where the price is not known, and likewise.
         event_id: id of the event that said it.
         created_at: when, UTC, with a zone.
+        usage: tokens of the model call by kind; None where none were counted.
     """
 
     role: Role
@@ -44,20 +46,12 @@ class ChatMessage:
     tool_calls: tuple[AskedCall, ...] = ()
     call_id: str | None = None
     user: str | None = None
-    usage: Usage | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: Decimal | None = None
     event_id: str = ""
     created_at: datetime | None = None
-
-    @property
-    def input_tokens(self) -> int:
-        """Input tokens of the model call, cached ones included; 0 where none were counted."""
-        return self.usage.input_tokens if self.usage else 0
-
-    @property
-    def output_tokens(self) -> int:
-        """Output tokens of the model call, reasoning included; 0 where none were counted."""
-        return self.usage.output_tokens if self.usage else 0
+    usage: Usage | None = field(default=None, repr=False)
 
 
 def messages(history: Iterable[Recorded]) -> tuple[ChatMessage, ...]:
@@ -105,10 +99,12 @@ def _message(message: RequestMessage, source: Recorded) -> ChatMessage:
             "assistant",
             message.text,
             tool_calls=message.calls,
-            usage=event.usage,
+            input_tokens=event.usage.input_tokens if event.usage else None,
+            output_tokens=event.usage.output_tokens if event.usage else None,
             cost_usd=event.cost_usd,
             event_id=source.id,
             created_at=at,
+            usage=event.usage,
         )
     said = event if isinstance(event, UserMessageAdded) else None
     role: Role = "user" if said else "note"

@@ -41,7 +41,7 @@ class Outcome:
         cancelled: what stopped the run since the user spoke last; None where nothing did.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     answer: str | None = None
     output: str | None = None
     failure: tuple[TurnFailureKind, str] | None = None

@@ -21,7 +21,7 @@ class Rounds(Generic[T]):
         open_calls: the calls of the open round, by call id.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     settled: Grown[T] = field(default_factory=Grown)
     open_calls: Mapping[str, T] = field(default_factory=dict)
 

@@ -85,7 +85,7 @@ class Summary:
             is then `unknown`. It is false of what a list tells from them, though not all is known.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     stream: str = ""
     given_title: str = ""
     user: str | None = None

@@ -61,7 +61,7 @@ class Transcript:
         later: what came after them.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     definition: Definition | None = None
     settled: Grown[Item] = field(default_factory=Grown)
     open_calls: Mapping[str, Item] = field(default_factory=dict)

@@ -96,12 +96,12 @@ class ThreadUsage:
         asked: the model asked by each call without an outcome, by the id of its claim.
     """
 
-    state: State = field(default_factory=State)
+    state: State = field(default_factory=State, repr=False)
     models: ModelUse = ModelUse()
     tools: ToolUse = ToolUse()
     by_model: Mapping[str, ModelUse] = field(default_factory=dict)
     by_tool: Mapping[str, ToolUse] = field(default_factory=dict)
-    asked: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def input_tokens(self) -> int:

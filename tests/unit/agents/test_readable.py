@@ -47,9 +47,24 @@ async def test_messages_are_what_was_said_each_with_what_it_cost() -> None:
     assert (seen.role, seen.text) == ("tool", "seen stars")
     assert "there is nothing" in failed.text
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("stars", 7, 3)
-    assert (answer.cost_usd, asked.cost_usd, asked.input_tokens) == (Decimal("0.25"), None, 0)
+    assert answer.cost_usd == Decimal("0.25")
+    for free in (asked, seen, failed):
+        assert (free.input_tokens, free.output_tokens, free.cost_usd) == (None, None, None)
+    assert "input_tokens=7, output_tokens=3, cost_usd=Decimal('0.25')" in repr(answer)
     assert answer.event_id == agent.id
     assert answer.created_at == agent.created_at
+
+
+async def test_numbers_of_a_thread_are_shown_without_the_fold_that_they_were_counted_by() -> None:
+    engine = engine_on(MemoryStore(), scripted(paid("stars", "0.25")))
+    agent = await engine.start("first")
+    (listed,) = await engine.threads()
+    used, stats = await agent.usage(), await engine.stats(agent.thread_id)
+    for shown in (repr(used), repr(stats), repr(listed)):
+        assert "State" not in shown
+        assert len(shown) < 1500
+    assert "input_tokens=7" in repr(used)
+    assert "input_tokens=7" in repr(stats)
 
 
 async def test_a_message_cannot_be_changed() -> None:

@@ -1,5 +1,6 @@
 """What is other for one turn alone, and tools that an agent has from there on."""
 
+import inspect
 from decimal import Decimal
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.progress import SILENT
+from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.errors import LimitReached, ModelError, ValidationError
 from messagedb_agent.events.request import CallFailure
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
 from messagedb_agent.events.values import Limits, ModelParameters
+from messagedb_agent.llm.retrying import RetryPolicy
 from messagedb_agent.llm.scripted import ScriptedModel, call
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.tools.function_tool import tool
@@ -218,6 +222,85 @@ async def test_an_option_that_cannot_be_meant_is_refused_by_name(name: str, valu
     assert refused.value.field == name
     assert name in str(refused.value)
     assert await types(engine, agent.thread_id) == ("SessionStarted",)
+
+
+def test_the_defaults_that_are_shown_are_those_in_force_where_nothing_is_recorded() -> None:
+    shown = {name: p.default for name, p in inspect.signature(Agent.advance).parameters.items()}
+    policy = RetryPolicy()
+    assert shown["max_retries"] == policy.max_retries == 3
+    assert shown["timeout"] == policy.timeout_ms / 1000 == 120
+    begun = Engine.define(engine_on(MemoryStore()))
+    assert shown["max_tool_rounds"] == begun.limits.rounds_per_turn == 10
+    assert begun.parameters == ModelParameters()
+    assert inspect.iscoroutinefunction(Agent.advance)
+
+
+async def test_a_turn_stops_after_ten_rounds_and_resume_gives_it_ten_more() -> None:
+    model = scripted(*[call("look")] * 15, "found")
+    engine = engine_on(MemoryStore(), model, look)
+    agent = await engine.create_agent()
+    with pytest.raises(LimitReached) as stopped:
+        await agent.advance("look")
+    assert stopped.value.limits == ("roundsPerTurn",)
+    assert (await types(engine, agent.thread_id))[-1] == "LimitReached"
+    said = await stopped.value.agent.messages()
+    assert [m.role for m in said] == ["user", *["assistant", "tool"] * 10]
+    assert len(model.requests) == 10
+    assert (await stopped.value.agent.resume()).answer == "found"
+    await assert_sound(engine, agent.thread_id)
+
+
+@pytest.mark.parametrize("limits", [Limits(rounds_per_turn=13), Limits(calls_per_turn=13)])
+async def test_what_is_recorded_stands_before_a_default_and_behind_what_is_said(
+    limits: Limits,
+) -> None:
+    model = scripted(*[call("look")] * 12, "found", *[call("look")] * 10)
+    own = ModelParameters(max_retries=5, timeout_ms=7000)
+    engine = engine_on(MemoryStore(), model, look)
+    agent = await engine.create_agent(limits=limits, parameters=own)
+    found = await agent.advance("look")
+    assert found.answer == "found"
+    assert {request.parameters for request in model.requests} == {own}
+    assert await redefinitions(engine, agent) == []
+    with pytest.raises(LimitReached) as stopped:
+        await found.advance("once more", max_retries=3, timeout=120, max_tool_rounds=10)
+    assert stopped.value.limits == ("roundsPerTurn",)
+    of_turn = ModelParameters(max_retries=3, timeout_ms=120_000)
+    assert {request.parameters for request in model.requests[13:]} == {of_turn}
+
+
+async def test_a_worker_and_a_fork_have_the_bound_on_rounds_that_was_recorded() -> None:
+    model = scripted(*[call("look")] * 20)
+    engine = engine_on(MemoryStore(), model, look)
+    agent = await engine.create_agent()
+    await agent.advance("look", detached=True)
+    worker = engine_on(engine.store, model, look)
+    await worker.turns.attend(agent.thread_id, SILENT)
+    assert (await engine.latest(agent.thread_id)).status == "limit"
+    assert len(model.requests) == 10
+    with pytest.raises(LimitReached):
+        await agent.advance("look there")
+    assert len(model.requests) == 20
+
+
+async def test_a_turn_is_bounded_whichever_way_its_limits_are_given() -> None:
+    engine = engine_on(MemoryStore(), scripted("one", "two", "three"))
+    cheap = Limits(cost_usd_per_thread=Decimal(1))
+    bounded = cheap.model_copy(update={"rounds_per_turn": 10})
+    clerk = AgentDefinition(role="A clerk.", limits=cheap)
+    for fields in ({"limits": cheap}, {"limits": dict(cheap)}, {"definition": clerk}):
+        agent = await engine.create_agent(**fields)
+        assert agent.view.conversation.state.limits == bounded
+        again = await agent.advance("hi", **fields)
+        assert again.view.conversation.state.limits == bounded
+        assert await redefinitions(engine, agent) == []
+
+
+async def test_a_thread_that_was_begun_without_a_bound_keeps_it_so() -> None:
+    model = scripted(*[call("look")] * 11, "found")
+    engine = engine_on(MemoryStore(), model, look)
+    older = engine.define().model_copy(update={"limits": Limits()})
+    assert (await engine.start("look", definition=older)).answer == "found"
 
 
 @tool(effect="retry")
