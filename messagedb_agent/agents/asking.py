@@ -18,14 +18,16 @@ from messagedb_agent.agents.progress import SILENT, Progress
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
 from messagedb_agent.agents.redefining import lasting_limits
+from messagedb_agent.agents.runs import Rest, Runs
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
-from messagedb_agent.agents.turns import Rest, Turns
+from messagedb_agent.agents.turns import Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.agents.what_if import Supposing, branching
+from messagedb_agent.agents.wish import Wish
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.named import Definitions
 from messagedb_agent.definitions.saved import SavedDefinition
@@ -50,8 +52,13 @@ class Asking(Equipment, Reading):
 
     @cached_property
     def turns(self) -> Turns:
-        """What takes threads on; workers use it."""
-        return Turns(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
+        """What takes threads on."""
+        return Turns(self.runs)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The threads, as far as they were read; workers use it."""
+        return Runs(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
 
     @cached_property
     def definitions(self) -> Definitions:
@@ -79,7 +86,7 @@ class Asking(Equipment, Reading):
             StoreUnavailable: the store was not reached.
         """
         stream = self._stream(thread_id)
-        return await state_at(self.store, stream, position, self.states, self.turns.snapshots)
+        return await state_at(self.store, stream, position, self.states, self.runs.snapshots)
 
     def with_tools(self, *tools: AnyTool) -> Self:
         """Return an engine on the same connections that has further tools; closing one closes both.
@@ -90,7 +97,7 @@ class Asking(Equipment, Reading):
         """
         engine = replace(self, tools=self.tools.added(*tools))
         # The threads that were read stay so: a run is told of what is new alone.
-        vars(engine)["turns"] = replace(self.turns, equipment=engine)
+        vars(engine)["runs"] = replace(self.runs, equipment=engine)
         vars(engine)["states"] = self.states
         return engine
 
@@ -166,17 +173,16 @@ class Asking(Equipment, Reading):
         for command in commands:
             if isinstance(command, Start | Redefine):
                 await self._check_written(command.definition)
-        rest = await self.turns.ask(
-            agent,
+        wish = Wish(
             commands,
             message_id=ids.normalised_id(message_id) if message_id else None,
             changes=changes,
-            progress=progress,
-            forks=forks,
             options=options.checked(),
+            progress=progress,
             detached=detached,
             sender=named_sender(traceparent),
         )
+        rest = await self.turns.ask(agent, wish, forks=forks)
         if detached:
             return self._agent(rest.thread_id, rest.view, agent.wanted)
         return self._settled(rest, agent.wanted)
@@ -222,9 +228,8 @@ class Asking(Equipment, Reading):
             tools=silent_mode(agent.view),
             metadata=None if metadata is None else json_text(metadata, "metadata"),
         )
-        rest = await self.turns.fork(
-            agent, said, None, {}, progress, detached=detached, branching=differing
-        )
+        wish = Wish(said, progress=progress, detached=detached)
+        rest = await self.turns.fork(agent, wish, differing)
         if detached:
             return self._agent(rest.thread_id, rest.view, agent.wanted)
         return self._settled(rest, agent.wanted)
@@ -290,7 +295,7 @@ class Asking(Equipment, Reading):
         written = await self._with_written(changes)
         supposing = Supposing(results or {}, tools, ask, written)
         begins, differing = await branching(self, agent, self.tools.specs(), supposing)
-        rest = await self.turns.fork(begins, (), None, {}, progress, branching=differing)
+        rest = await self.turns.fork(begins, Wish(progress=progress), differing)
         return self._settled(rest)
 
     async def _with_written(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -39,8 +39,8 @@ class Engine(Closing, Loading):
         Afterwards whatever reads or writes raises `StoreUnavailable`.
         """
         try:
-            if "turns" in vars(self):
-                await self.turns.close()
+            if "runs" in vars(self):
+                await self.runs.close()
         finally:
             await self._let_go()
 
@@ -71,7 +71,7 @@ class Engine(Closing, Loading):
 
     def clear_cache(self) -> None:
         """Drop what was folded; it is read again when it is needed. Any thread may call it."""
-        self.turns.clear_cache()
+        self.runs.clear()
         self.states.clear()
 
     def define(

@@ -7,11 +7,14 @@ from messagedb_agent.agent.commands import Start
 from messagedb_agent.agents.recorded_tools import AskResult
 from messagedb_agent.agents.redefining import lasting_limits
 from messagedb_agent.agents.standing import Standing
+from messagedb_agent.agents.wish import WITH_WORK
+from messagedb_agent.changing import changed
 from messagedb_agent.engine.journal import Journal
 from messagedb_agent.errors import Refused
 from messagedb_agent.events.values import Definition, ForkPoint, JsonText
 from messagedb_agent.events.words import Answering
 from messagedb_agent.projections.conversation import Conversation
+from messagedb_agent.projections.summary import status
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,17 @@ class Fork:
             noted = begun.metadata
         begun_by = self.parent.user
         return (Start(self.thread_id, definition, begun_by, noted, at, for_turn),)
+
+
+def begun_by(start: Sequence[Start], shown: Conversation) -> Conversation:
+    """Return the fold as far as it decides on the agent, after a fork's start if there is one."""
+    if not start:
+        return shown
+    definition = start[0].definition
+    state = changed(shown.state, limits=definition.limits)
+    return changed(shown, state=state, definition=definition, lasting=None)
+
+
+def is_in_turn(shown: Conversation) -> bool:
+    """Say whether a thread stands in the middle of a turn."""
+    return status(shown.state) in (*WITH_WORK, "approval")

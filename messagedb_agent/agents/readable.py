@@ -94,4 +94,4 @@ class Readable(Filable):
 
     @property
     def _stream(self) -> str:
-        return self.engine.turns.stream(self.thread_id)
+        return self.engine.runs.stream(self.thread_id)

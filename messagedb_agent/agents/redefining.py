@@ -1,53 +1,40 @@
 """The agent that is to go on in a thread, and when it takes the place of the recorded one."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from messagedb_agent.agent.commands import Command, Continue, Redefine, Say, Start
-from messagedb_agent.agent.decider import accept
-from messagedb_agent.agent.state import State
+from messagedb_agent.agent.commands import Command, Redefine, Start
 from messagedb_agent.agents.defining import DEFAULTS, check_there, chosen, defined, is_same, stated
 from messagedb_agent.agents.memory import Known
-from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
-from messagedb_agent.errors import Refused
+from messagedb_agent.agents.wish import Wish
 from messagedb_agent.events.values import Definition, Limits, Recalled, ToolSpec
 from messagedb_agent.projections.conversation import Conversation
-from messagedb_agent.projections.summary import status
-
-WITH_WORK = ("ready", "running", "foreign")
-"""How a thread stands that can be taken on without a word from outside, as after a crash."""
 
 
 def redefinition(
     thread_id: str,
     shown: Conversation,
     tools: tuple[ToolSpec, ...],
-    changes: Mapping[str, Any],
-    known: Known | None = None,
-    options: TurnOptions = NO_OPTIONS,
-    *,
-    speaks: bool = True,
+    wish: Wish,
+    known: Known | None,
 ) -> Sequence[Command]:
     """Return what brings the recorded agent to the one that is to go on.
 
     Limits that were raised since stay raised, unless the changes name others. What holds for one
-    turn alone ends with the next message.
+    turn alone ends with the next message; without one the turn that stopped goes on, with what
+    holds for it.
 
     Args:
         thread_id: the thread's id.
         shown: the fold of it.
         tools: what there is, where the changes name no others; an agent that was begun with some of
             them by name has those.
-        changes: fields of `Definition`, and what an author wrote as `definition`; None leaves a
-            field as it is.
+        wish: what is asked of the thread, with what is to change.
         known: what is known of the user who speaks; None leaves what was recalled as it is.
-        options: what is other for this turn alone.
-        speaks: whether a message begins the turn; else the turn that stopped goes on, with what
-            holds for it alone.
 
     Raises:
         ValidationError: a change is wrong.
     """
+    changes, options, speaks = wish.changes, wish.options, wish.said is not None
     fields = stated(changes)
     recorded = shown.lasting or shown.definition
     tools = fields.pop("tools", tools)
@@ -131,21 +118,3 @@ def recollection(before: Recalled | None, known: Known | None) -> Recalled | Non
     if not text:
         return None
     return Recalled(text=text, stream_name=known.stream, position=known.memory.changed_at)
-
-
-def moves(state: State, command: Command) -> bool:
-    """Say whether a thread goes on after a command; one that stays as it is keeps its agent."""
-    match command:
-        case Say():
-            return True
-        case Continue():
-            return status(state) in WITH_WORK or _is_taken(state, command)
-        case _:
-            return False
-
-
-def _is_taken(state: State, command: Command) -> bool:
-    try:
-        return bool(accept(state, command))
-    except Refused:  # perhaps not of the agent to come; it is asked again, and refused, then
-        return True

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from messagedb_agent.agents.turns import Attended
+from messagedb_agent.agents.attending import Attended
 from messagedb_agent.consumers.attendance import ENDS_S, Attendance
 from messagedb_agent.consumers.backlog import Backlog
 from messagedb_agent.consumers.delivery import Consuming

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from messagedb_agent.agents.turns import Attended
+from messagedb_agent.agents.attending import Attended
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.containing import error_text
 from messagedb_agent.errors import ConfigurationError, StoreError

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from messagedb_agent.agents.attending import Attended, attend
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.progress import SILENT, Progress
-from messagedb_agent.agents.turns import Attended
 from messagedb_agent.consumers.attendance import Attendance
 from messagedb_agent.consumers.away import pause_s
 from messagedb_agent.consumers.caution import Caution
@@ -257,7 +257,7 @@ class Worker:
         try:
             told = replace(progress, on_event=on_event)
             newest = max((share.newest_of(stream) for share in self._shares.values()), default=-1)
-            attended = await self.engine.turns.attend(id_of(stream) or "", told, newest)
+            attended = await attend(self.engine.runs, id_of(stream) or "", told, newest)
         finally:
             self._caution.passed(stream)
         if attended.rests and not attended.is_blocked:

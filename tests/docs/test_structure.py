@@ -286,6 +286,7 @@ WITHOUT_TWIN = frozenset(
         "folded",
         "listen",
         "memory",
+        "runs",
         "state",
         "states",
         "turns",

@@ -110,7 +110,7 @@ async def test_behind_a_snapshot_in_the_middle_of_a_turn_its_trace_goes_on(
         agent = await engine.start("go")
         agent = await agent.advance("again", traceparent=TRACEPARENT)
         assert agent.status == "approval"
-        await engine.turns.close()  # waits for the snapshot
+        await engine.runs.close()  # waits for the snapshot
     async with Tracing() as two:
         engine = replace(engine_on(store, two, ScriptedModel("done")), snapshots=often)
         await (await engine.latest(agent.thread_id)).approve()

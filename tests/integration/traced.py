@@ -38,9 +38,7 @@ async def sent_afterwards(engine: Engine, thread_id: str) -> list[Arrived]:
     """Return the spans of a thread, exported from its log to a receiver of their own."""
     with receiving() as receiver:
         out = Exporting(sending_to(receiver.url))
-        async for span in spans_of(
-            engine.store, engine.turns.stream(thread_id), with_content=False
-        ):
+        async for span in spans_of(engine.store, engine.runs.stream(thread_id), with_content=False):
             out.add(span)
         assert await asyncio.to_thread(out.flush)
         return receiver.spans

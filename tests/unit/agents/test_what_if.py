@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from messagedb_agent import Agent, Engine, tool
+from messagedb_agent.agents.attending import attend
 from messagedb_agent.agents.progress import SILENT
 from messagedb_agent.agents.what_if import Supposing, branching
+from messagedb_agent.agents.wish import Wish
 from messagedb_agent.errors import NotFound, Refused
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
@@ -277,10 +279,10 @@ async def test_a_worker_that_takes_such_a_thread_up_runs_no_tool_and_needs_none(
     asked = await engine.load_agent(rows[1].id)
     supposing = Supposing({}, "recorded", None, {})
     begins, differing = await branching(engine, asked, engine.tools.specs(), supposing)
-    left = await engine.turns.fork(begins, (), None, {}, SILENT, detached=True, branching=differing)
+    left = await engine.turns.fork(begins, Wish(detached=True), differing)
     weighs = ScriptedModel(call("weigh", what="tea"), call("weigh", what="iron"))
     worker = engine_on(engine.store, weighs)  # without the tool
-    attended = await worker.turns.attend(left.thread_id, SILENT)
+    attended = await attend(worker.runs, left.thread_id, SILENT)
     assert attended.rests
     assert given(weighs)[-1] == "tea: 1"
     fork = await engine.latest(left.thread_id)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from messagedb_agent.agents.turns import Attended
+from messagedb_agent.agents.attending import Attended
 from messagedb_agent.consumers.attendance import Attendance, See
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.errors import ConfigurationError, StoreUnavailable

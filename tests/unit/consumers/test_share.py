@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from messagedb_agent.agents.turns import Attended
+from messagedb_agent.agents.attending import Attended
 from messagedb_agent.consumers.attendance import Attendance
 from messagedb_agent.consumers.caution import Caution
 from messagedb_agent.consumers.names import Group
