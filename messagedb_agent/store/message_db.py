@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Self, TypeVar
-
-import psycopg
-from psycopg.rows import args_row
+from typing import Self
 
 from messagedb_agent.closing import Closing
-from messagedb_agent.errors import RefusedPayload, StoreUnavailable
+from messagedb_agent.errors import RefusedPayload
 from messagedb_agent.store import directory, search_index
 from messagedb_agent.store.append import Append
 from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES, check_message, uuid_text
@@ -21,17 +18,12 @@ from messagedb_agent.store.message import Appended, Message, NewMessage
 from messagedb_agent.store.notifications import Notifications
 from messagedb_agent.store.ownership import OWNED, Ownership, lock_keys
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
-from messagedb_agent.store.pooler import require_sessions
-from messagedb_agent.store.report import check
 from messagedb_agent.store.rows import SELECT, SELECT_OF_TABLE, TIME
 from messagedb_agent.store.searchable import Match
 from messagedb_agent.store.server_errors import (
     Where,
-    is_transient,
-    is_transient_refusal,
-    refused_connection,
-    translated,
 )
+from messagedb_agent.store.statements import Statements
 from messagedb_agent.store.store import BATCH_SIZE, Beginning, News, Question, StreamHead, TypeRows
 from messagedb_agent.store.stream_name import (
     category_of,
@@ -40,10 +32,7 @@ from messagedb_agent.store.stream_name import (
     check_stream,
 )
 from messagedb_agent.store.transaction import OpenTransaction, Transactions
-from messagedb_agent.store.tries import Tries
 from messagedb_agent.store.words import Query
-
-T = TypeVar("T")
 
 DEFAULT_LIMITS = PoolLimits()
 
@@ -69,9 +58,8 @@ class MessageDbStore(Closing):
         self, pool: Pool, where: Where, *, max_message_bytes: int, retry_for_s: float
     ) -> None:
         self._pool = pool
-        self._where = where
         self._max_message_bytes = max_message_bytes
-        self._retry_for_s = retry_for_s
+        self._statements = Statements(pool, where, retry_for_s=retry_for_s)
         self._ownership = Ownership(pool, where, retry_for_s=retry_for_s)
         self._notifications = Notifications(pool)
         self._groups: dict[str, Group] = {}  # of categories that are written to at this moment
@@ -119,8 +107,7 @@ class MessageDbStore(Closing):
             pool, address.where, max_message_bytes=max_message_bytes, retry_for_s=retry_for_s
         )
         try:
-            await store._retrying(partial(_check_database, pool), first_contact=True)
-            await store._warm()
+            await store._statements.first_contact()
         except BaseException:
             await pool.close()
             raise
@@ -172,7 +159,7 @@ class MessageDbStore(Closing):
         while until is None or position <= until:
             if until is not None:
                 size = min(BATCH_SIZE, until - position + 1)
-            page = await self._messages(_STREAM, (stream, position, size))
+            page = await self._statements.messages(_STREAM, (stream, position, size))
             for message in page:
                 if until is not None and message.position > until:
                     return  # positions have gaps only where rows were forged
@@ -198,7 +185,7 @@ class MessageDbStore(Closing):
         query, most = (_CATEGORY, ()) if longest is None else (_CUT_CATEGORY, (longest, longest))
         while True:
             place = (category, global_position, BATCH_SIZE, correlation, *group)
-            page = await self._messages(query, (*most, *place))
+            page = await self._statements.messages(query, (*most, *place))
             for message in page:
                 yield message
             if len(page) < BATCH_SIZE:
@@ -208,19 +195,19 @@ class MessageDbStore(Closing):
     async def last(self, stream: str, *, type: str | None = None) -> Message | None:
         """Return the last message of a stream; see `Reader.last`."""
         check_stream(stream)
-        found = await self._messages(_LAST, (stream, type))
+        found = await self._statements.messages(_LAST, (stream, type))
         return found[0] if found else None
 
     async def by_id(self, id: str) -> Message | None:
         """Return the message with this id wherever it stands, or None."""
         uuid = uuid_text(id)
-        found = await self._messages(_BY_ID, (uuid,)) if uuid else []
+        found = await self._statements.messages(_BY_ID, (uuid,)) if uuid else []
         return found[0] if found else None
 
     async def stream_version(self, stream: str) -> int:
         """Return the position of the last message of a stream; -1 where there is none."""
         check_stream(stream)
-        [(version,)] = await self._rows(_VERSION, (stream,))
+        [(version,)] = await self._statements.rows(_VERSION, (stream,))
         return -1 if version is None else int(version)
 
     def own(self, stream: str) -> AbstractAsyncContextManager[Hold | None]:
@@ -232,7 +219,7 @@ class MessageDbStore(Closing):
         """Return those of some streams that somebody owns at this moment; see `Owner.owned`."""
         by_keys = {lock_keys(stream): stream for stream in streams}
         keys = {"first": [one for one, _ in by_keys], "second": [two for _, two in by_keys]}
-        found = await self._rows(OWNED, keys)
+        found = await self._statements.rows(OWNED, keys)
         return frozenset(by_keys[one, two] for one, two in found)
 
     def listen(self, category: str) -> AbstractAsyncContextManager[News]:
@@ -249,24 +236,24 @@ class MessageDbStore(Closing):
     ) -> Sequence[StreamHead]:
         """Return the streams of a category by their last message, newest first."""
         check_category(category)
-        return await directory.newest_streams(self._rows, category, limit, before, as_of)
+        return await directory.newest_streams(self._statements.rows, category, limit, before, as_of)
 
     async def streams_with_prefix(self, prefix: str, *, limit: int) -> Sequence[str]:
         """Return the names of streams that begin with `prefix`, in order, at most `limit`."""
         check_prefix(prefix)
-        return await directory.streams_with_prefix(self._rows, prefix, limit)
+        return await directory.streams_with_prefix(self._statements.rows, prefix, limit)
 
     async def neighbours(self, stream: str) -> tuple[str | None, str | None]:
         """Return the names of the streams just before and just after in name order."""
         check_stream(stream)
-        return await directory.neighbours(self._rows, stream)
+        return await directory.neighbours(self._statements.rows, stream)
 
     async def types(
         self, stream: str, *, until: int | None = None, texts_of: str | None = None
     ) -> Mapping[str, TypeRows]:
         """Return what stands in a stream, by type; see `Directory.types`."""
         check_stream(stream)
-        return await directory.types(self._rows, stream, until, texts_of)
+        return await directory.types(self._statements.rows, stream, until, texts_of)
 
     async def heads_of(
         self, streams: Collection[str], *, as_of: int | None = None
@@ -274,7 +261,7 @@ class MessageDbStore(Closing):
         """Return those of some streams that have messages, by their last one, newest first."""
         for stream in streams:
             check_stream(stream)
-        return await directory.heads_of(self._rows, streams, as_of)
+        return await directory.heads_of(self._statements.rows, streams, as_of)
 
     async def unanswered(
         self,
@@ -289,19 +276,21 @@ class MessageDbStore(Closing):
         check_category(category)
         for stream in streams or ():
             check_stream(stream)
-        return await directory.unanswered(self._rows, category, question, limit, before, streams)
+        return await directory.unanswered(
+            self._statements.rows, category, question, limit, before, streams
+        )
 
     async def begun_with(self, category: str, beginning: Beginning, *, limit: int) -> Sequence[str]:
         """Return the names of the streams that begin so; see `Directory.begun_with`."""
         check_category(category)
-        return await directory.begun_with(self._rows, category, beginning, limit)
+        return await directory.begun_with(self._statements.rows, category, beginning, limit)
 
     async def search(
         self, category: str, query: Query, *, user: str | None = None, limit: int
     ) -> Sequence[Match]:
         """Return the messages that fit best; see `Searchable.search`. The index is taken on."""
         await self.index(category)
-        return await self._retrying(
+        return await self._statements.do(
             partial(search_index.find, category=category, query=query, user=user, limit=limit)
         )
 
@@ -311,7 +300,7 @@ class MessageDbStore(Closing):
         count, has_more = 0, True
         while has_more:
             take_in = partial(search_index.take_in, category=category, anew=anew)
-            taken, has_more = await self._retrying(take_in)
+            taken, has_more = await self._statements.do(take_in)
             count, anew = count + taken, False
         return count
 
@@ -319,66 +308,6 @@ class MessageDbStore(Closing):
         self, category: str, work: Callable[[Connection], Awaitable[list[Appended]]]
     ) -> list[Appended]:
         """Write by one statement, and let who listens hear of it."""
-        appended = await self._retrying(work)
+        appended = await self._statements.do(work)
         self._notifications.written(category)
         return appended
-
-    async def _messages(self, query: str, parameters: tuple[Any, ...]) -> list[Message]:
-        async def fetch(connection: Connection) -> list[Message]:
-            cursor = connection.cursor(row_factory=args_row(Message))
-            return await (await cursor.execute(query, parameters)).fetchall()
-
-        return await self._retrying(fetch)
-
-    async def _rows(
-        self, query: str, parameters: tuple[Any, ...] | dict[str, Any]
-    ) -> list[tuple[Any, ...]]:
-        # Never prepared: a plan for any limit would sort the whole category.
-        async def fetch(connection: Connection) -> list[tuple[Any, ...]]:
-            cursor = await connection.execute(query, parameters, prepare=False)
-            return await cursor.fetchall()
-
-        return await self._retrying(fetch)
-
-    async def _warm(self) -> None:
-        """Open the connections that are kept in any case, so that a lack of them shows at once."""
-        try:
-            await self._pool.warm()
-        except psycopg.Error as error:
-            raise refused_connection(error, self._where) from error
-
-    async def _retrying(
-        self, work: Callable[[Connection], Awaitable[T]], *, first_contact: bool = False
-    ) -> T:
-        """Do `work`, again on a fresh connection where its own was lost: all of it is repeatable.
-
-        A refused connection is an answer at first contact; later it may be a server that
-        restarts, and is asked again.
-        """
-        tries = Tries(self._retry_for_s)
-        while True:
-            try:
-                async with self._pool.connection() as connection:
-                    try:
-                        return await work(connection)
-                    except psycopg.Error as error:
-                        failure, again = translated(error, self._where), is_transient(error)
-                        cause = error
-            except psycopg.Error as error:  # no connection
-                failure, cause = refused_connection(error, self._where), error
-                again = isinstance(failure, StoreUnavailable) and (
-                    not first_contact or is_transient_refusal(error)
-                )
-            if again:
-                await self._pool.drop_idle()
-            if not again or not await tries.again():
-                raise failure from cause
-
-
-async def _check_database(pool: Pool, connection: Connection) -> None:
-    report = await check(connection)
-    if report.is_pooled:  # first, as one that keeps no sessions makes the rest of it a chance
-        await require_sessions(
-            connection, pool.open_connection, wait_s=pool.limits.connect_timeout_s
-        )
-    report.require_usable()

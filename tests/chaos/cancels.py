@@ -128,7 +128,9 @@ async def _look(report: Report, store: MessageDbStore, server: Server) -> None:
     report.require(open_now <= _CONNECTIONS + len(_BESIDE), f"{open_now} sessions are open")
     async with await psycopg.AsyncConnection.connect(server.admin_url) as gate:
         await gate.execute("SELECT pg_advisory_xact_lock(%s)", (_MAY_GO_ON,))
-        waiting = [asyncio.ensure_future(store._rows(_WAIT, ())) for _ in range(_CONNECTIONS)]
+        waiting = [
+            asyncio.ensure_future(store._statements.rows(_WAIT, ())) for _ in range(_CONNECTIONS)
+        ]
         await until(lambda: store.connections_in_use == _CONNECTIONS)
     await asyncio.gather(*waiting)
     for number in range(_STREAMS):

@@ -182,7 +182,7 @@ async def test_text_is_read_as_it_was_written_whatever_encoding_a_client_is_set_
 async def test_the_url_may_name_the_application_and_further_options(store_url: str) -> None:
     url = make_conninfo(store_url, application_name="mine", options="-cwork_mem=7MB")
     async with await MessageDbStore.connect(url) as store:
-        [row] = await store._rows(
+        [row] = await store._statements.rows(
             "SELECT current_setting('application_name'), current_setting('work_mem'),"
             " current_setting('transaction_isolation'), current_setting('statement_timeout')",
             (),

@@ -192,7 +192,7 @@ async def test_connections_unused_or_old_are_closed(
         seen: set[object] = set()
         for _ in range(3):
             query = "SELECT pg_backend_pid()"
-            [(pid,)] = await store._rows(query, ())
+            [(pid,)] = await store._statements.rows(query, ())
             seen.add(pid)
         assert len(seen) == 3
 

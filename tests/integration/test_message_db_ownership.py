@@ -149,7 +149,7 @@ async def test_a_session_notices_that_the_machine_of_its_client_is_gone(store_ur
         query = (
             "SELECT name FROM pg_settings WHERE starts_with(name, 'tcp_') AND source = 'session'"
         )
-        rows = await store._rows(query, ())
+        rows = await store._statements.rows(query, ())
     names = {"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"}
     assert {name for (name,) in rows} == names | {"tcp_user_timeout"}
 

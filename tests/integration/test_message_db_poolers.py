@@ -76,5 +76,5 @@ async def test_without_a_pooler_one_connection_is_enough(store_url: str) -> None
     name = f"direct-{uuid4().hex}"
     async with await MessageDbStore.connect(store_url, application_name=name) as store:
         query = "SELECT count(*), max(pid) = pg_backend_pid() FROM pg_stat_activity"
-        [row] = await store._rows(f"{query} WHERE application_name = %s", (name,))
+        [row] = await store._statements.rows(f"{query} WHERE application_name = %s", (name,))
     assert row == (1, True)

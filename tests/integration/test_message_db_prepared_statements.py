@@ -34,7 +34,7 @@ async def store(proxy: CuttingProxy) -> AsyncIterator[MessageDbStore]:
 
 
 async def is_prepared(store: MessageDbStore, words: bytes) -> bool:
-    [(count,)] = await store._rows(PREPARED, (f"%{words.decode()}%",))
+    [(count,)] = await store._statements.rows(PREPARED, (f"%{words.decode()}%",))
     return bool(count)
 
 

@@ -180,7 +180,7 @@ async def test_what_trying_again_cannot_mend_has_its_own_error(
 async def test_a_name_that_the_server_refuses_is_told_as_a_name(store_url: str) -> None:
     async with await MessageDbStore.connect(store_url) as store:
         with pytest.raises(RefusedName, match="Must be a stream name") as error:
-            await store._rows("SELECT * FROM get_stream_messages('category')", ())
+            await store._statements.rows("SELECT * FROM get_stream_messages('category')", ())
     assert error.value.field == "stream"
 
 
