@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isinf
 from types import UnionType
 from typing import Any, Generic, TypeVar
 
@@ -179,4 +180,11 @@ def _refuse_constant(name: str) -> None:
     raise Unfit(f"it is not JSON: {name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise Unfit("it holds a number that is too large")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)

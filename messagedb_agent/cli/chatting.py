@@ -3,10 +3,12 @@
 import signal
 import sys
 from asyncio import CancelledError
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.adapting import changes
+from messagedb_agent.cli.adapting import changes, context_of
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.chat_commands import HELP, Leave, commanded
 from messagedb_agent.cli.common import Common
@@ -32,22 +34,37 @@ if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
 
 
-def chat(common: Common, thread: str | None, described: Described, *, yes: bool) -> int:
+def chat(
+    common: Common,
+    thread: str | None,
+    described: Described,
+    context: str | None = None,
+    *,
+    yes: bool,
+) -> int:
     """Talk until the end of input."""
     if thread and described.is_given:
         raise ValidationError(
             "--definition and --template begin a thread; message gives them to one that is there",
             field="THREAD",
         )
-    return run(_chat(set_up(common), thread, described, yes=yes))
+    fields = context_of(context)
+    return run(_chat(set_up(common), thread, described, fields, yes=yes))
 
 
-async def _chat(setup: Setup, thread: str | None, described: Described, *, yes: bool) -> int:
+async def _chat(
+    setup: Setup,
+    thread: str | None,
+    described: Described,
+    fields: Mapping[str, Any],
+    *,
+    yes: bool,
+) -> int:
     async with opened(setup) as engine:
         agent = None
         if thread:
             engine, agent = equipped(engine, await engine.latest(thread))
-        talk = Chat(setup, engine, agent, described, yes=yes)
+        talk = Chat(setup, engine, agent, described, fields, yes=yes)
         try:
             return await (talk.at_terminal() if can_ask() else talk.in_pipe())
         finally:
@@ -62,6 +79,7 @@ class Chat:
         engine: what answers.
         agent: the thread's head; None begins a thread with the first message.
         described: who a new thread's agent is.
+        fields: what of the agent is to be otherwise from here on.
         yes: calls that wait are approved.
 
     Attributes:
@@ -75,10 +93,12 @@ class Chat:
         engine: "Engine",
         agent: "Agent | None",
         described: Described = NOT_DESCRIBED,
+        fields: Mapping[str, Any] = MappingProxyType({}),
         *,
         yes: bool,
     ) -> None:
         self._described = described
+        self._fields = fields
         self.setup = setup
         self.engine = engine
         self.agent = agent
@@ -141,8 +161,8 @@ class Chat:
             model = self.model or first_model(self.setup, self._described)
             if model is not None:
                 self.setup.model_settings.check(model)  # before anything is written
-            return starting(self.setup, model, text, self._described)
-        told = self._changes(agent)
+            return starting(self.setup, model, text, self._described, **self._fields)
+        told = {**self._changes(agent), **self._fields}
 
         async def turn(engine: "Engine", live: Live) -> "Agent":
             return await agent.advance(text, at_head=True, progress=live.progress, **told)

@@ -1,5 +1,6 @@
 """`start --detach` and `message --detach`: say it, and leave the answer to workers."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.adapting import context_of, told_by_settings
@@ -34,11 +35,8 @@ def start(
     context: str | None = None,
     described: Described = NOT_DESCRIBED,
     speaker: Speaker = NOBODY,
-    *,
-    yes: bool,
 ) -> int:
     """Begin a thread with a message, and say which it is."""
-    _refuse(yes)
     text, fields = message_text(message), {**context_of(context), **speaker.fields}
     setup = set_up(common)
     model = first_model(setup, described)
@@ -64,13 +62,10 @@ def message(
     during: "During",
     context: str | None = None,
     described: Described = NOT_DESCRIBED,
-    *,
-    yes: bool,
 ) -> int:
     """Say something in a thread, and say how to see the answer."""
     from messagedb_agent.agent.commands import Say
 
-    _refuse(yes)
     text, fields = message_text(message), context_of(context)
     setup = set_up(common)
 
@@ -104,7 +99,17 @@ def _changes(setup: Setup, engine: "Engine", agent: "Agent") -> dict[str, Any]:
     return told
 
 
-def _refuse(yes: bool) -> None:
+def refuse(*, yes: bool, output: Path | None) -> None:
+    """Refuse what is for who waits for the answer.
+
+    Raises:
+        ValidationError: calls are to be approved, or the answer's value is to be printed.
+    """
+    if output is not None:
+        raise ValidationError(
+            "--output does not go with --detach: nobody is here then to be given the value",
+            field="--output",
+        )
     if yes:
         raise ValidationError(
             "--yes does not go with --detach: nobody is here then to approve; approve does it",

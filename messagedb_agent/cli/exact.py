@@ -19,9 +19,10 @@ def exactly(arguments: str) -> str:
     reads what runs, and it is the same value.
     """
     shown = _SPACES.sub(r"\\u0020", compact(arguments))
-    return "".join(char if char.isprintable() else _escaped(char) for char in shown)
+    return "".join(char if char.isprintable() else escaped(char) for char in shown)
 
 
-def _escaped(char: str) -> str:
+def escaped(char: str) -> str:
+    """Return a character as JSON's own escape."""
     units = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

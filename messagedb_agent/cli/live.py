@@ -20,6 +20,7 @@ class Live:
 
     Args:
         is_quiet: nothing is shown while it runs; for output that a program reads.
+        is_value: answers are values, of which no piece is shown.
 
     Attributes:
         thread_id: the thread, once an event of this run stands in it.
@@ -27,8 +28,9 @@ class Live:
         has_moved: whether the thread has moved on, by more than its start or another definition.
     """
 
-    def __init__(self, *, is_quiet: bool = False) -> None:
+    def __init__(self, *, is_quiet: bool = False, is_value: bool = False) -> None:
         self._is_watched = is_terminal(answers()) and not is_quiet
+        self._shows_pieces = self._is_watched and not is_value
         self._log = EventLog()
         self.thread_id: str | None = None
         self.shown = ""
@@ -39,7 +41,7 @@ class Live:
         """What the engine tells of the run."""
         from messagedb_agent.agents.progress import Progress
 
-        return Progress(self._on_delta if self._is_watched else None, self._on_event)
+        return Progress(self._on_delta if self._shows_pieces else None, self._on_event)
 
     def finish(self, answer: str | None) -> None:
         """Write the answer, or what is missing of it on the terminal."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from messagedb_agent.cli.valuing import Output, value_line
+
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
     from messagedb_agent.agents.family import Family
@@ -22,12 +24,23 @@ def text_of(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-async def turn_json(engine: "Engine", agent: "Agent") -> str:
-    """Return how a turn ended, and what waits for a person; usage is the whole thread's."""
-    return text_of(await turn_values(engine, agent))
+async def turn_json(engine: "Engine", agent: "Agent", output: Output | None = None) -> str:
+    """Return how a turn ended, and what waits for a person; usage is the whole thread's.
+
+    Args:
+        engine: what reads the thread.
+        agent: the state.
+        output: what the answer was asked to be, where that is known.
+
+    Raises:
+        ModelError: the answer is recorded as an output, and is none.
+    """
+    return text_of(await turn_values(engine, agent, output))
 
 
-async def turn_values(engine: "Engine", agent: "Agent") -> Mapping[str, Any]:
+async def turn_values(
+    engine: "Engine", agent: "Agent", output: Output | None = None
+) -> Mapping[str, Any]:
     """Return the same as a value."""
     from messagedb_agent.projections.usage import usage
 
@@ -35,6 +48,7 @@ async def turn_values(engine: "Engine", agent: "Agent") -> Mapping[str, Any]:
         "threadId": agent.thread_id,
         "status": agent.status,
         "answer": agent.answer,
+        "output": _verbatim(value_line(agent, output)),
         "usage": usage_totals(await engine.fold(agent.thread_id, usage)),
         "position": agent.position,
         "approvals": [

@@ -1,6 +1,7 @@
 """What commands are made of: groups, the global options, and arguments that several take."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -33,6 +34,15 @@ Context = Annotated[
         metavar="STRATEGY",
         help="What of the conversation the model is shown, from now on: all, last_n:20,"
         " first_last:2,18, token_window:8000, summarize:8000; joined by `|`.",
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="File with the JSON Schema of the one JSON value that the answer must be; the value"
+        " is checked, and printed.",
     ),
 ]
 Definition = Annotated[

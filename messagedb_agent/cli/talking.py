@@ -21,6 +21,7 @@ from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Manner, OnThread, Turn, on_unknown, see_through
+from messagedb_agent.cli.valuing import Output
 from messagedb_agent.cli.wording import message_text, typed_again
 from messagedb_agent.errors import ValidationError
 
@@ -73,7 +74,7 @@ def start(
     text, fields = message_text(message), {**context_of(context), **speaker.fields}
     setup = set_up(common)
     model = first_model(setup, described)
-    turn = starting(setup, model, text, described, speaker.user, **fields)
+    turn = starting(setup, model, text, described, speaker.user, manner.output, **fields)
     return see_through(setup, model, turn, manner)
 
 
@@ -83,13 +84,17 @@ def starting(
     text: str,
     described: Described = NOT_DESCRIBED,
     user: str | None = None,
+    output: Output | None = None,
     **fields: Any,
 ) -> Turn:
     """Return the turn that begins a thread, with an agent of these further fields."""
 
     async def turn(engine: "Engine", live: Live) -> "Agent":
         definition = await beginning(setup, engine, model, described, **fields)
-        return await engine.start(text, definition=definition, user=user, progress=live.progress)
+        schema = output.schema if output else None
+        return await engine.start(
+            text, definition=definition, user=user, progress=live.progress, output=schema
+        )
 
     return turn
 
@@ -112,12 +117,18 @@ def message(
         shows = (*described.typed, *(() if context is None else ("--context", context)))
         where = (*shows, *(() if during == "queue" else ("--during", during)), thread, again)
         typed = ("message", *manner.typed, *where)
-        to_workers = ("message", "--detach", *form, *where)
+        to_workers = () if manner.output else ("message", "--detach", *form, *where)
         by_settings = changes(setup, engine, agent, *typed, to_workers=to_workers)
         told = await redefining(setup, engine, by_settings, described)
         with telling_how_to_wait(setup.common, thread, again):
             return await agent.advance(
-                text, at_head=True, during=during, progress=live.progress, **told, **fields
+                text,
+                at_head=True,
+                during=during,
+                progress=live.progress,
+                output=manner.output.schema if manner.output else None,
+                **told,
+                **fields,
             )
 
     model = setup.loaded.settings.model_name

@@ -17,6 +17,7 @@ from messagedb_agent.cli.shape import (
     Domain,
     Form,
     Message,
+    OutputFile,
     Template,
     Thread,
     Values,
@@ -43,6 +44,7 @@ def _start(
     domain: Domain = None,
     values: Values = None,
     context: Context = None,
+    output: OutputFile = None,
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose thread it is, and who speaks.")
     ] = None,
@@ -53,13 +55,15 @@ def _start(
     detach: Detach = False,
 ) -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import describing, detaching, talking, turning
+    from messagedb_agent.cli import describing, detaching, talking, turning, valuing
 
     described = describing.Described(definition, template, domain, values or ())
     speaker = talking.Speaker(user, memory)
     if detach:
-        return detaching.start(common, message, form, context, described, speaker, yes=yes)
-    return talking.start(common, message, turning.Manner(form, yes), context, described, speaker)
+        detaching.refuse(yes=yes, output=output)
+        return detaching.start(common, message, form, context, described, speaker)
+    manner = turning.Manner(form, yes, output=valuing.Output(output) if output else None)
+    return talking.start(common, message, manner, context, described, speaker)
 
 
 @command(group, "message", "Talk")
@@ -77,17 +81,18 @@ def _message(
     domain: Domain = None,
     values: Values = None,
     context: Context = None,
+    output: OutputFile = None,
     yes: Yes = False,
     detach: Detach = False,
 ) -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import describing, detaching, talking, turning
+    from messagedb_agent.cli import describing, detaching, talking, turning, valuing
 
     described = describing.Described(definition, template, domain, values or ())
     if detach:
-        given = (common, thread, message, form, during, context, described)
-        return detaching.message(*given, yes=yes)
-    manner = turning.Manner(form, yes)
+        detaching.refuse(yes=yes, output=output)
+        return detaching.message(common, thread, message, form, during, context, described)
+    manner = turning.Manner(form, yes, output=valuing.Output(output) if output else None)
     return talking.message(common, thread, message, manner, during, context, described)
 
 
@@ -109,13 +114,14 @@ def _chat(
     template: Template = None,
     domain: Domain = None,
     values: Values = None,
+    context: Context = None,
     yes: Yes = False,
 ) -> int:
     """Talk, message by message; in a pipe, a line is a message."""
     from messagedb_agent.cli import chatting, describing
 
     described = describing.Described(definition, template, domain, values or ())
-    return chatting.chat(common, thread, described, yes=yes)
+    return chatting.chat(common, thread, described, context, yes=yes)
 
 
 @command(group, "approve", "Talk")

@@ -17,6 +17,7 @@ from messagedb_agent.cli.prompting import can_ask
 from messagedb_agent.cli.render_json import turn_json
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
+from messagedb_agent.cli.valuing import Output, value_line
 from messagedb_agent.errors import LimitReached, ModelError
 
 if TYPE_CHECKING:
@@ -51,17 +52,20 @@ class Manner:
         form: `text` or `json`.
         yes: calls that wait are approved.
         asks: a person is asked about them, where one is there.
+        output: what the answer must be; its value is shown in its place.
     """
 
     form: str = "text"
     yes: bool = False
     asks: bool = True
+    output: Output | None = None
 
     @property
     def typed(self) -> Sequence[str]:
         """The options that say this."""
         form = () if self.form == "text" else ("--format", self.form)
-        return (*form, *(["--yes"] if self.yes else []))
+        output = ("--output", str(self.output.file)) if self.output else ()
+        return (*form, *(["--yes"] if self.yes else []), *output)
 
     @property
     def approving(self) -> Approving:
@@ -78,7 +82,7 @@ def see_through(setup: Setup, model: str | None, turn: Turn | OnThread, manner: 
         turn: what is done.
         manner: how it is shown.
     """
-    live = Live(is_quiet=manner.form == "json")
+    live = Live(is_quiet=manner.form == "json", is_value=manner.output is not None)
     if model is not None:
         setup.model_settings.check(model)  # before anything is written, or even started
     return run_turns(setup, live, _run(setup, live, turn, manner))
@@ -111,9 +115,9 @@ async def _run(setup: Setup, live: Live, turn: Turn | OnThread, manner: Manner) 
         has_moved = live.has_moved or code != ExitCode.OK
         try:
             if manner.form == "json":
-                out(await turn_json(engine, agent))
+                out(await turn_json(engine, agent, manner.output))
             elif has_moved:
-                live.finish(agent.answer)
+                live.finish(value_line(agent, manner.output) if manner.output else agent.answer)
         finally:  # who cannot be given the answer finds it in the thread
             if not has_moved:
                 note(f"nothing to continue: {at_rest(agent)}")

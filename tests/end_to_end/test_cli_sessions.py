@@ -58,8 +58,11 @@ def test_start_says_which_thread_it_was_and_what_to_type_next(cli: CommandLine) 
 
 def test_json_of_a_turn_is_one_object(cli: CommandLine) -> None:
     turn = cli("start", "What is 42 * 7?", "--format", "json").json
-    assert set(turn) == {"threadId", "status", "answer", "usage", "position", "approvals"}
+    assert set(turn) == {
+        *("threadId", "status", "answer", "output", "usage", "position", "approvals")
+    }
     assert (turn["status"], turn["answer"], turn["position"]) == ("waiting", "42 * 7 = 294.", 7)
+    assert turn["output"] is None
     assert turn["usage"]["inputTokens"] > 0
     assert turn["usage"]["toolCalls"] == 1
     again = cli("message", "last", "Thanks!", "--format", "json").json

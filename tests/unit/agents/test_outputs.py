@@ -155,6 +155,7 @@ def cut(text: str) -> Callable[[Any], Reply]:
         ('{"euro": NaN, "whom": "Ada"}', "it is not JSON: NaN is no JSON number"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"euro": ' + "7" * 5000 + ', "whom": "Ada"}', "it holds a number that is too long"),
+        ('{"euro": 1e400, "whom": "Ada"}', "it holds a number that is too large"),
         ("[1]", "Input should be an object"),
         ("I cannot help with that.", "it is not JSON: Expecting value at character 1"),
         (cut('{"euro": 7, "wh'), "it was cut off before its end"),
