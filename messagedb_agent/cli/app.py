@@ -6,6 +6,7 @@ Nothing that takes long to import is imported before the command that needs it r
 import gc
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import typer
@@ -55,9 +56,8 @@ def _run(arguments: list[str]) -> int:
     if _asks_for_version(arguments):
         typer.echo(f"{PROGRAM} {__version__} (to name a version of streams: --version v0)")
         return ExitCode.OK
-    program: Any = typer.main.get_command(work.group)
     try:
-        code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        code = _program().main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         what = error.format_message().replace("Value error, ", "").rstrip(".")
         note(f"error: {what} ({_hint(error)})")
@@ -71,6 +71,12 @@ def _run(arguments: list[str]) -> int:
         )
         return ExitCode.OUTPUT
     return int(code or ExitCode.OK)
+
+
+@cache
+def _program() -> Any:  # what typer gives back is not typed as what runs
+    """Return all commands as one; to put them together takes longer than most of them run."""
+    return typer.main.get_command(work.group)
 
 
 def _asks_for_version(arguments: Sequence[str]) -> bool:
