@@ -79,7 +79,8 @@ from messagedb_agent.events.words import FailureKind
 from messagedb_agent.ids import call_id
 from messagedb_agent.projections.requests import next_request, next_summary
 from tests.given import definition, tool
-from tests.properties.streams import ARGUMENTS, SCHEMAS, Log, claim
+from tests.properties.log import Log
+from tests.properties.streams import ARGUMENTS, SCHEMAS, claim
 
 _TOOLS = (
     tool("look", effect="retry"),

@@ -1,52 +1,39 @@
 """Each error of the tree comes where the docstrings of agents and engines say that it does."""
 
-import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from messagedb_agent import errors
-from messagedb_agent.agent.commands import Delete, Say
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.errors import (
     AgentError,
-    ConfigurationError,
     Conflict,
     IntegrityError,
     LimitReached,
     ModelError,
     NotFound,
-    StoreUnavailable,
     ValidationError,
 )
-from messagedb_agent.events.request import CallFailure, Request, ToolAnswer, UserText
 from messagedb_agent.events.values import Limits
-from messagedb_agent.llm.scripted import Said, ScriptedModel, call
 from messagedb_agent.projections.conversation import conversation
 from messagedb_agent.store.memory import MemoryStore
-from messagedb_agent.store.message import Appended, NewMessage
 from messagedb_agent.tools.function_tool import tool
 from messagedb_agent.tools.tool import ToolContext
-from tests.properties.conversation_rules import broken_request
+from tests.unit.agents.troubles import ID, World, engine_with
 from tests.unit.engine.world import (
     Gate,
-    WatchedStore,
-    assert_sound,
     engine_on,
     look,
     scripted,
-    stream_of,
-    types,
     under_way,
 )
 
-ID = "0190b0a0-0000-7000-8000-000000000001"
 HUGE = "x" * 2_000_000
 
 
@@ -54,104 +41,10 @@ class Bill(BaseModel):
     euro: int
 
 
-@tool(needs_approval=True)
-def pay() -> str:
-    """Pay."""
-    return "paid"
-
-
 @tool(transactional=True)
 async def book(context: ToolContext) -> str:
     """Book."""
     return "booked"
-
-
-def _answer(request: Request) -> Said:
-    """Do what the user has said last."""
-    last = request.messages[-2 if request.output_schema else -1]
-    text = next(m.text for m in reversed(request.messages[:]) if isinstance(m, UserText))
-    if isinstance(last, ToolAnswer):
-        return call("look") if "for ever" in text else "seen"
-    match text.split()[0]:
-        case "fail":
-            return CallFailure("refused", "no")
-        case "look":
-            return call("look")
-        case "pay":
-            return call("pay")
-        case _:
-            return "hello"
-
-
-def engine_with(store: MemoryStore, *tools: Any) -> Engine:
-    model = ScriptedModel(_answer, repeat=True)
-    return engine_on(store, model, *(tools or (look, pay)))
-
-
-@dataclass
-class World:
-    """An engine, and agents of threads of its own, each in another state."""
-
-    engine: Engine
-    agent: Agent
-
-    async def deleted(self) -> Agent:
-        return await self.engine.ask(self.agent, Delete())
-
-    async def failed(self) -> Agent:
-        return await held(self.agent.advance("fail"), ModelError)
-
-    async def limited(self, limits: Limits) -> Agent:
-        return await held(self.agent.advance("look for ever", limits=limits), LimitReached)
-
-    async def asked(self) -> Agent:
-        return await self.agent.advance("pay")
-
-    async def orphan(self) -> Agent:
-        """Return an agent, not read yet, of a fork whose parent is gone."""
-        fork = await self.agent.fork()
-        store = self.engine.store
-        assert isinstance(store, MemoryStore)
-        orphaned = MemoryStore()
-        stream = stream_of(self.engine, fork.thread_id)
-        rows = [m async for m in store.read(stream)]
-        messages = [NewMessage(m.id, m.type, m.data or "", m.metadata) for m in rows]
-        await orphaned.append(stream, *messages)
-        return Agent(fork.id, fork.thread_id, fork.view, engine_with(orphaned))
-
-    async def away(self) -> Agent:
-        await self.engine.close()
-        return self.agent
-
-    async def left_open(self) -> Agent:
-        """Return an agent of a thread whose tool is not here, though a call of it is open."""
-        store, gate = WatchedStore(), Gate()
-
-        @tool(effect="retry")
-        async def work() -> str:
-            """Work."""
-            await gate.pass_through()
-            return "worked"
-
-        engine = engine_on(store, scripted(call("work")), work)
-        begun = await engine.create_agent()
-        async with under_way(begun.advance("go")):
-            await gate.entered.wait()
-            store.disown(stream_of(engine, begun.thread_id))
-            there = engine_with(copied := MemoryStore())
-            stream = stream_of(engine, begun.thread_id)
-            rows = [m async for m in store.read(stream)]
-            await copied.append(
-                stream, *(NewMessage(m.id, m.type, m.data or "", m.metadata) for m in rows)
-            )
-        return await there.latest(begun.thread_id)
-
-
-async def held(asked: Awaitable[Agent], error: type[ModelError] | type[LimitReached]) -> Agent:
-    with pytest.raises(error) as caught:
-        await asked
-    assert isinstance(caught.value, ModelError | LimitReached)
-    return caught.value.agent
 
 
 Deed = Callable[[World], Awaitable[object]]
@@ -318,110 +211,3 @@ def test_every_error_is_one_of_the_tree_that_is_drawn() -> None:
     assert sorted(drawn) == sorted(c.__name__ for c in classes if issubclass(c, AgentError))
     top = [NotFound, ValidationError, Conflict, ModelError, errors.ToolError, LimitReached]
     assert all(c.__bases__ == (AgentError,) for c in [*top, IntegrityError])
-
-
-class Unreliable(WatchedStore):
-    """A store that goes away behind some appends."""
-
-    def __init__(self, appends: int) -> None:
-        super().__init__()
-        self.left = appends
-
-    async def append(
-        self, stream: str, *messages: NewMessage, expected_version: int | None = None
-    ) -> Appended:
-        if self.left == 0:
-            raise StoreUnavailable("it is away")
-        self.left -= 1
-        return await super().append(stream, *messages, expected_version=expected_version)
-
-
-@pytest.mark.parametrize("appends", [1, 2, 3, 4])
-async def test_a_store_that_goes_away_leaves_the_agent_as_it_was_and_resume_goes_on(
-    appends: int,
-) -> None:
-    store = Unreliable(appends)
-    engine = engine_with(store)
-    agent = await engine.create_agent()
-    before = (agent.id, agent.view, agent.status)
-    with pytest.raises(StoreUnavailable):
-        await agent.advance("look", message_id=ID)
-    assert (agent.id, agent.view, agent.status) == before
-    store.left = -1
-    if appends > 1:  # what was said stands, and the same agent goes on with it
-        assert (await agent.resume()).answer == "seen"
-    again = await agent.advance("look", message_id=ID)
-    assert again.answer == "seen"
-    assert (await types(engine, agent.thread_id)).count("UserMessageAdded") == 1
-    await assert_sound(engine, agent.thread_id)
-
-
-async def test_a_task_that_is_cancelled_leaves_the_agent_as_it_was_and_resume_goes_on() -> None:
-    gate = Gate()
-    model = scripted(gate.answer("late"), "hello")
-    engine = engine_on(MemoryStore(), model)
-    agent = await engine.create_agent()
-    before = agent.view
-    task = asyncio.ensure_future(agent.advance("hi"))
-    await gate.entered.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert agent.view is before
-    resumed = await agent.resume()
-    assert resumed.answer == "hello"
-    await assert_sound(engine, agent.thread_id)
-
-
-@pytest.mark.parametrize("how", ["resume", "message", "fork"])
-async def test_at_the_limit_of_rounds_no_call_is_unanswered_and_the_thread_goes_on(
-    how: str,
-) -> None:
-    engine = engine_with(MemoryStore())
-    agent = await engine.create_agent()
-    limits = Limits(rounds_per_turn=2)
-    stopped = await held(agent.advance("look for ever", limits=limits), LimitReached)
-    assert (stopped.status, stopped.parent_id) == ("limit", agent.id)
-    assert agent.status == "waiting"
-    assert (await types(engine, agent.thread_id))[-1] == "LimitReached"
-    shown = stopped.view.conversation
-    messages = [entry.message for entry in shown.entries]
-    asked = [c.call_id for m in messages for c in getattr(m, "calls", ())]
-    answered = [m.call_id for m in messages if isinstance(m, ToolAnswer)]
-    assert answered == asked
-    assert len(asked) == 2
-    assert broken_request(shown) is None
-
-    match how:
-        case "resume":
-            more = await held(stopped.resume(), LimitReached)
-            assert more.thread_id == agent.thread_id
-        case "message":
-            assert (await stopped.advance("and now?")).answer == "hello"
-        case _:
-            fork = await (await engine.load_agent(stopped.id)).fork(detached=True)
-            assert (await engine.ask(fork, Say("and now?"))).answer == "hello"
-    await assert_sound(engine, agent.thread_id)
-
-
-async def test_an_error_of_configuration_leaves_what_was_said_for_who_has_the_tool() -> None:
-    engine = engine_with(MemoryStore())
-    agent = await World(engine, await engine.create_agent()).left_open()
-    before = agent.view
-    with pytest.raises(ConfigurationError):
-        await agent.advance("hi", at_head=True)
-    assert agent.view is before
-    there = await types(engine_on(agent.engine.store), agent.thread_id)
-    assert there[-2:] == ("ToolExecutionStarted", "UserMessageAdded")
-
-    @tool(effect="retry")
-    async def work() -> str:
-        """Work."""
-        return "worked after all"
-
-    store = agent.engine.store
-    other = engine_on(store, scripted("done"), work)
-    resumed = await (await other.latest(agent.thread_id)).resume()
-    assert resumed.answer == "done"
-    assert "ToolExecutionCompleted" in await types(other, agent.thread_id)
-    await assert_sound(other, agent.thread_id)

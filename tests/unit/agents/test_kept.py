@@ -1,7 +1,6 @@
 """A thread that was worked on lately is not read again from its beginning, and never wrongly."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,22 +12,7 @@ from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import view
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.events.recorded import Recorded
-from messagedb_agent.store.message import Message
-
-
-class CountingStore(MemoryStore):
-    """Counts the messages it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.given = 0
-
-    async def read(
-        self, stream: str, *, position: int = 0, until: int | None = None
-    ) -> AsyncIterator[Message]:
-        async for message in super().read(stream, position=position, until=until):
-            self.given += 1
-            yield message
+from tests.counting_store import CountingStore
 
 
 async def verified(engine: Engine, agent: Agent) -> None:
