@@ -63,9 +63,8 @@ _HOMES = {
     "tool": "tools.function_tool",
 }
 
-__all__ = [*_HOMES]
-
-if not TYPE_CHECKING:  # seen by them, it would make every name one that is here
+if not TYPE_CHECKING:  # seen by type checkers, these would hide names, and make up others
+    __all__ = list(_HOMES)
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
@@ -76,4 +75,4 @@ if not TYPE_CHECKING:  # seen by them, it would make every name one that is here
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_HOMES, "__version__"]

@@ -29,7 +29,7 @@ from messagedb_agent.projections.messages import ChatMessage
 from messagedb_agent.projections.stats import ThreadStats
 from messagedb_agent.projections.usage import ThreadUsage
 from tests.docs.blocks import ROOT
-from tests.docs.public import modules
+from tests.docs.public import modules, names
 
 # What pages call a value of each kind.
 VALUES: Mapping[str, type] = {
@@ -122,7 +122,7 @@ def _found(node: ast.expr) -> Any:
 
 
 def _root(name: str) -> Any:
-    if name in messagedb_agent.__all__:
+    if name in names():
         return getattr(messagedb_agent, name)
     known = {**vars(schema), **VALUES, messagedb_agent.__name__: messagedb_agent}
     if name == "asyncio":

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from inspect import getsource
 from pkgutil import iter_modules
@@ -12,6 +13,7 @@ from tests.docs.blocks import ROOT
 SECTION = (ROOT / "spec.md").read_text().split("\n## 8. Public names\n")[1].split("\n### ")[0]
 
 
+@cache
 def names() -> list[str]:
     """Return the names of the package, in the order in which they are listed."""
     return re.findall(r"^\| `(\w+)` \| .+ \|$", SECTION, re.MULTILINE)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 import messagedb_agent
 from messagedb_agent import Agent, Engine, ToolContext
+from tests.docs.public import names
 
 GIVEN = frozenset({Agent, Engine, ToolContext})
 """Callers are given these, so they read what a constructor elsewhere is called with."""
@@ -45,7 +46,7 @@ def _is_ours(cls: type) -> bool:
 
 
 def _public() -> frozenset[type]:
-    values = (getattr(messagedb_agent, name) for name in messagedb_agent.__all__)
+    values = (getattr(messagedb_agent, name) for name in names())
     return frozenset(filter(inspect.isclass, values))
 
 

@@ -8,10 +8,10 @@ import pytest
 import messagedb_agent
 from messagedb_agent import Agent, Engine, MemoryStore, Projection
 from messagedb_agent.agents.database import Database
-from tests.docs.public import modules
+from tests.docs.public import modules, names
 
 
-@pytest.mark.parametrize("name", messagedb_agent.__all__)
+@pytest.mark.parametrize("name", names())
 def test_a_public_name_has_a_docstring(name: str) -> None:
     assert _is_said(getattr(messagedb_agent, name), name)
 
@@ -19,8 +19,8 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
 def test_public_classes_and_functions_of_modules_have_docstrings() -> None:
     silent = [
         f"{module}.{name}"
-        for module, names in modules().items()
-        for name in sorted(names)
+        for module, public in modules().items()
+        for name in sorted(public)
         if inspect.isclass(value := getattr(import_module(module), name))
         or inspect.isfunction(value)
         if not _is_said(value, name)

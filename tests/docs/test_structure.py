@@ -246,7 +246,7 @@ def importers(module: str, name: str) -> set[str]:
 
 def test_the_public_names_are_those_the_specification_lists() -> None:
     assert listed_names() == sorted(listed_names())
-    assert messagedb_agent.__all__ == listed_names()
+    assert vars(messagedb_agent)["__all__"] == listed_names()
     for name in listed_names():
         assert getattr(messagedb_agent, name).__name__ == name
 
@@ -263,6 +263,11 @@ def test_type_checkers_see_the_names_that_are_loaded_when_they_are_used() -> Non
     }
     homes = messagedb_agent._HOMES
     assert seen == {name: f"{NAME}.{home}" for name, home in homes.items()}
+
+
+def test_importing_the_package_loads_nothing_but_it() -> None:
+    at_once = [node for node in dict(modules())[""].body if not _is_for_types(node)]
+    assert {*imported(ast.Module(at_once, []))} == {"importlib", "typing"}
 
 
 def test_what_the_specification_says_of_modules_is_there() -> None:
