@@ -55,7 +55,7 @@ def consumer(thread_id: str, url: str, category: str, *arguments: str) -> str:
 
 def test_every_example_is_tried_here() -> None:
     tried = {"chat", "immutable_agents", "custom_projection", "custom_tool", "additional_consumer"}
-    tried |= {"definitions", "memory"}
+    tried |= {"definitions", "fork_and_compare", "memory", "structured_output"}
     tried |= {"notifier", "webhook"}  # in test_example_consumers
     assert {path.stem for path in EXAMPLES.glob("*.py")} - {"__init__"} == tried
     assert {path.name for path in EXAMPLES.glob("*.sql")} == {"queries.sql"}
@@ -91,6 +91,30 @@ def test_facts_outlast_threads_and_know_what_taught_them(
     assert told.endswith("at first: Paris\nknown at last: ['name']\n")
 
 
+def test_two_models_are_compared_from_the_same_state(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed_by("fork_and_compare", capsys).splitlines() == [
+        "they share 4 events",
+        "same    Hello! | Hello!",
+        "same    Good day! | Good day!",
+        "same    What is 42 * 7? | What is 42 * 7?",
+        'differs About 300. | calculate({"expression": "42 * 7"})',
+        "differs - | 294",
+        "differs - | It is 294.",
+        "2 model calls, 0 tool calls",
+        "3 model calls, 1 tool calls",
+    ]
+
+
+def test_an_answer_is_a_value_of_ones_own_type(capsys: pytest.CaptureFixture[str]) -> None:
+    booked, asked, wrong, note, right, tables = printed_by("structured_output", capsys).splitlines()
+    assert booked == "2 seats for Ada on 14 March 2027"
+    assert asked.startswith("user: Two seats")
+    assert wrong.endswith('"seats": 0}')
+    assert "seats: Input should be greater than 0" in note
+    assert right.endswith('"seats": 2}')
+    assert tables == "3 tables: [3, 5, 7]"
+
+
 def test_an_old_agent_advances_into_a_fork(capsys: pytest.CaptureFixture[str]) -> None:
     printed = printed_by("immutable_agents", capsys)
     ids = dict(re.findall(r"^(\w+) +(\w{6}) (?:the|after)", printed, re.MULTILINE))
@@ -102,11 +126,10 @@ def test_an_old_agent_advances_into_a_fork(capsys: pytest.CaptureFixture[str]) -
     assert [(turn, kind) for turn, kind, _, _ in turns] == [
         ("0", "start"),
         ("1", "answered"),
-        ("1", "start"),
         ("2", "answered"),
     ]
     assert turns[1][2:] == (ids["second"], threads["second"])
-    assert turns[3][2:] == (ids["other"], threads["other"])
+    assert turns[2][2:] == (ids["other"], threads["other"])
 
 
 def test_a_projection_of_ones_own_folds_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
