@@ -110,7 +110,7 @@ async def test_a_state_that_stands_there_no_more_is_not_gone_on_from() -> None:
         kept = FoldedStates()
         kept.keep(before.view)
         seen = await state_at(store, stream_of(agent), agent.position, kept, None)
-        assert "9 + 9" in repr(seen)
+        assert "9 + 9" in repr([*seen.conversation.entries])
         assert seen == await folded(engine, stream_of(agent), agent.position)
 
 
