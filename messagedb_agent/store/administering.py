@@ -1,13 +1,15 @@
 """Working on a database as its owner: connecting to it, and what its server says against it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 from psycopg import AsyncConnection, errors
 
 from messagedb_agent.errors import ConfigurationError, StoreError, StoreUnavailable
 from messagedb_agent.store.report import first_line
+
+_INSTALL_LOCK = (0x6D646261, 1)  # "mdba"; Message DB's own locks use the one-number key space
 
 
 async def connect_to(dsn: str) -> AsyncConnection[object]:
@@ -53,3 +55,24 @@ def told_as_owner(doing: str, *, work: str, why: str = "") -> Iterator[None]:
         raise StoreUnavailable(first_line(error)) from error
     except psycopg.Error as error:
         raise StoreError(f"{doing} failed: {first_line(error)}") from error
+
+
+@asynccontextmanager
+async def installing(dsn: str, what: str) -> AsyncIterator[AsyncConnection[object]]:
+    """Give the owner's connection, in a transaction in which no other installation is under way.
+
+    Args:
+        dsn: libpq URI or connection string of the database's owner.
+        what: what is installed, such as `the views`.
+
+    Raises:
+        ConfigurationError: the URL is none, or the role may not install it.
+        StoreUnavailable: the database was not reached, or the connection was lost.
+        StoreError: something else is in the way.
+    """
+    async with await connect_to(dsn) as connection:
+        with told_as_owner(f"installing {what}", work=f"install {what}"):
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _INSTALL_LOCK)
+                await connection.execute("SET LOCAL client_min_messages = warning")
+                yield connection

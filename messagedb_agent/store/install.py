@@ -7,7 +7,7 @@ store of another version is refused. Nothing here runs unless it is asked for by
 from psycopg import AsyncConnection, errors
 
 from messagedb_agent.errors import NotMessageDb, UnsupportedMessageDb
-from messagedb_agent.store.administering import connect_to, told_as_owner
+from messagedb_agent.store.administering import installing
 from messagedb_agent.store.report import (
     NEEDED_VERSION,
     REMEDY,
@@ -20,8 +20,6 @@ from messagedb_agent.store.report import (
 from messagedb_agent.store.sql import SqlFile, sql_files
 
 __all__ = ["REMEDY", "StoreReport", "check", "install"]
-
-INSTALL_LOCK = (0x6D646261, 1)  # "mdba"; Message DB's own locks use the one-number key space
 
 
 async def install(dsn: str) -> None:
@@ -39,15 +37,11 @@ async def install(dsn: str) -> None:
         UnsupportedMessageDb: another version is installed.
         NotMessageDb: a table of that name is there, and is not Message DB's.
     """
-    async with await connect_to(dsn) as connection:
-        with told_as_owner("installing Message DB", work="install Message DB"):
-            async with connection.transaction():
-                await _install(connection)
+    async with installing(dsn, "Message DB") as connection:
+        await _install(connection)
 
 
 async def _install(connection: AsyncConnection[object]) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
-    await connection.execute("SET LOCAL client_min_messages = warning")
     found = await look(connection)
     if found.has_another_table():
         raise NotMessageDb(found.database, found.missing(), "choose another database")

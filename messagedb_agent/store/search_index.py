@@ -12,8 +12,7 @@ from typing import Any
 from psycopg import errors
 
 from messagedb_agent.errors import ConfigurationError
-from messagedb_agent.store.administering import connect_to, told_as_owner
-from messagedb_agent.store.install import INSTALL_LOCK
+from messagedb_agent.store.administering import installing
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.pool import Connection
 from messagedb_agent.store.report import first_line
@@ -129,12 +128,8 @@ async def install_search(dsn: str) -> None:
         StoreError: something else is in the way.
     """
     text = (files("messagedb_agent.store") / "search.sql").read_text(encoding="utf-8")
-    async with await connect_to(dsn) as connection:
-        with told_as_owner("installing the search", work="install the search"):
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
-                await connection.execute("SET LOCAL client_min_messages = warning")
-                await connection.execute(text.encode())
+    async with installing(dsn, "the search") as connection:
+        await connection.execute(text.encode())
 
 
 async def take_in(connection: Connection, category: str, *, anew: bool) -> tuple[int, bool]:

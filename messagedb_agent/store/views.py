@@ -2,8 +2,7 @@
 
 from importlib.resources import files
 
-from messagedb_agent.store.administering import connect_to, told_as_owner
-from messagedb_agent.store.install import INSTALL_LOCK
+from messagedb_agent.store.administering import installing
 
 
 async def install_views(dsn: str) -> None:
@@ -18,9 +17,5 @@ async def install_views(dsn: str) -> None:
         StoreError: something else is in the way, such as a view of other columns.
     """
     text = (files("messagedb_agent.store") / "views.sql").read_text(encoding="utf-8")
-    async with await connect_to(dsn) as connection:
-        with told_as_owner("installing the views", work="install the views"):
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALL_LOCK)
-                await connection.execute("SET LOCAL client_min_messages = warning")
-                await connection.execute(text.encode())
+    async with installing(dsn, "the views") as connection:
+        await connection.execute(text.encode())
