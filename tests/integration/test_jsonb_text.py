@@ -6,13 +6,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from messagedb_agent.errors import RefusedPayload
 from messagedb_agent.store import jsonb
 from messagedb_agent.store.encoding import check_message
 from messagedb_agent.store.message import NewMessage
+from tests.properties.effort import examples
 
 texts = st.text(st.characters(codec=None), max_size=12)  # surrogates and U+0000 too
 numbers = st.from_regex(
@@ -41,7 +42,7 @@ def connection(store_url: str) -> Iterator[psycopg.Connection[tuple[str]]]:
         yield connection
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(30)
 @given(st.lists(documents, min_size=1, max_size=15))
 def test_what_is_accepted_comes_back_as_the_model_says(
     connection: psycopg.Connection[tuple[str]], documents: list[str]

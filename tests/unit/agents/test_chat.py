@@ -105,7 +105,7 @@ async def test_a_chat_whose_stream_is_closed_goes_on_in_its_thread() -> None:
     await stream.aclose()
     assert await chat.send("again") == "two"
     assert chat.agent is not None
-    assert "TurnCancelled" in await types(agent.engine, agent.thread_id)  # type: ignore[arg-type]
+    assert "TurnCancelled" in await types(agent.engine, agent.thread_id)
 
 
 async def test_a_chat_goes_on_from_a_turn_that_failed() -> None:

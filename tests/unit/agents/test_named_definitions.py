@@ -3,6 +3,7 @@
 import pytest
 
 from messagedb_agent import AgentDefinition
+from messagedb_agent.agents.reading import Reading
 from messagedb_agent.errors import NotFound, ValidationError
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
 from messagedb_agent.events.values import Definition, Limits
@@ -14,9 +15,9 @@ CLERK = AgentDefinition(role="A clerk.", model="m-1")
 THIEF = AgentDefinition(role="A thief.", name="Bill")
 
 
-async def definitions_of(engine: object, thread_id: str) -> list[Definition]:
+async def definitions_of(engine: Reading, thread_id: str) -> list[Definition]:
     """Return the definitions that a thread has recorded, in order."""
-    found = [one.event for one in await events(engine, thread_id)]  # type: ignore[arg-type]
+    found = [one.event for one in await events(engine, thread_id)]
     return [e.definition for e in found if isinstance(e, SessionStarted | AgentRedefined)]
 
 

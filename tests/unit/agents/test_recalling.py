@@ -6,6 +6,7 @@ from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.definitions import AgentDefinition
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
+from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.projections.digest import messages_digest, request_digest, settings_digest
 from messagedb_agent.projections.explanation import asking, explained
 from messagedb_agent.store.memory import MemoryStore
@@ -17,7 +18,8 @@ PROMPT = "Be kind."
 def told(engine: Engine) -> list[str]:
     """Return the prompts that the model was given."""
     model = engine.models("any")
-    return [request.system_prompt for request in model.requests]  # type: ignore[attr-defined]
+    assert isinstance(model, ScriptedModel)
+    return [request.system_prompt for request in model.requests]
 
 
 def world(*answers: str) -> Engine:

@@ -32,7 +32,7 @@ async def test_a_simple_agent_does_what_every_agent_does() -> None:
     assert (clone.metadata, other.metadata) == ({"topic": "sums"}, {"topic": "times"})
     assert await other.lineage() == (agent, later, clone, other)
     assert (await agent.advance("What is 2 + 2?")).thread_id != later.thread_id, "it forks"
-    await assert_sound(agent.engine, later.thread_id)  # type: ignore[arg-type]  # it is an engine
+    await assert_sound(agent.engine, later.thread_id)
 
 
 async def test_a_simple_agent_is_an_agent_by_its_id() -> None:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from messagedb_agent.agents.agent import Agent
+from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.view import view
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.engine.journal import Journal, Writing
@@ -180,41 +182,41 @@ def stubborn(gate: Gate, *, effect: EffectPolicy = "never") -> AnyTool:
     return work
 
 
-async def types(engine: Engine, thread_id: str) -> tuple[str, ...]:
+async def types(engine: Reading, thread_id: str) -> tuple[str, ...]:
     """Return the types of a thread's own messages."""
     return tuple([m.type async for m in engine.messages(thread_id)])
 
 
-async def decoded(engine: Engine, thread_id: str) -> Sequence[Decoded]:
+async def decoded(engine: Reading, thread_id: str) -> Sequence[Decoded]:
     return [decode(message) async for message in engine.messages(thread_id)]
 
 
-async def events(engine: Engine, thread_id: str) -> Sequence[Recorded]:
+async def events(engine: Reading, thread_id: str) -> Sequence[Recorded]:
     """Return a thread's whole history, a fork's ancestors first."""
     return [one async for one in read_events(engine.store, stream_of(engine, thread_id))]
 
 
-def stream_of(engine: Engine, thread_id: str) -> str:
+def stream_of(engine: Reading, thread_id: str) -> str:
     return f"{engine.category}:{engine.version}-{thread_id}"
 
 
-async def journal_of(engine: Engine, thread_id: str) -> Journal:
+async def journal_of(engine: Reading, thread_id: str) -> Journal:
     """Return a thread's journal, read to its end, as another writer holds it."""
     journal = Journal(engine.store, stream_of(engine, thread_id), Writing())
     await journal.catch_up()
     return journal
 
 
-async def assert_sound(engine: Engine, thread_id: str) -> None:
+async def assert_sound(engine: Asking, thread_id: str) -> None:
     """Check that the log is what was written and nothing is left open in it.
 
     And that it says, read anew, what the engine that wrote it has folded on the way.
     """
     verified = await engine.verify(thread_id)
     assert verified.finding is None
-    agent = await engine.latest(thread_id)
-    assert not agent.view.conversation.state.has_open_claims
-    assert await engine.fold(thread_id, view) == agent.view
+    seen = await engine.turns.latest(thread_id)
+    assert not seen.conversation.state.has_open_claims
+    assert await engine.fold(thread_id, view) == seen
 
 
 def model_answers(agent: Agent) -> list[str]:
