@@ -1,45 +1,34 @@
 """Asking something of agents: the turns that follow are seen through, and give the next state."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Command, Redefine, Start, Title
 from messagedb_agent.agents.agent import Agent
-from messagedb_agent.agents.defining import DEFAULTS, check_strategy, check_there, defined
-from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.defining import DEFAULTS, check_strategy, defined
 from messagedb_agent.agents.extracting import EngineMemory
 from messagedb_agent.agents.forking import Branching
 from messagedb_agent.agents.json_text import json_text
 from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.progress import SILENT, Progress
-from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.recorded_tools import AskResult, silent_mode
 from messagedb_agent.agents.redefining import lasting_limits
-from messagedb_agent.agents.runs import Rest, Runs
-from messagedb_agent.agents.snapshotting import Snapshotting
+from messagedb_agent.agents.runs import Rest
 from messagedb_agent.agents.standing import Standing
-from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
-from messagedb_agent.agents.turns import Turns
 from messagedb_agent.agents.view import View
 from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.agents.what_if import Supposing, branching
 from messagedb_agent.agents.wish import Wish
-from messagedb_agent.definitions.authoring import AgentDefinition
-from messagedb_agent.definitions.named import Definitions
-from messagedb_agent.definitions.saved import SavedDefinition
-from messagedb_agent.engine.revisions import NotAsSaved, saved_prompt
-from messagedb_agent.errors import LimitReached, ModelError, NotFound, ValidationError
+from messagedb_agent.agents.workshop import Workshop
+from messagedb_agent.errors import LimitReached, ModelError, NotFound
 from messagedb_agent.events.schema import LlmCallFailed
-from messagedb_agent.events.values import Definition
 from messagedb_agent.events.words import Answering
-from messagedb_agent.tools.object_tool import AnyTool
 
 
-class Asking(Equipment, Reading):
+class Asking(Workshop):
     """What can be asked of the threads of one category, beside what can be read of them.
 
     Agents hand on what they are asked to one of these.
@@ -49,74 +38,6 @@ class Asking(Equipment, Reading):
     def memory(self) -> EngineMemory:
         """What is known of users, across threads."""
         return EngineMemory(self.store, self.category, self.writing, engine=self)
-
-    @cached_property
-    def turns(self) -> Turns:
-        """What takes threads on."""
-        return Turns(self.runs)
-
-    @cached_property
-    def runs(self) -> Runs:
-        """The threads, as far as they were read; workers use it."""
-        return Runs(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
-
-    @cached_property
-    def definitions(self) -> Definitions:
-        """The named definitions beside these threads, and templates."""
-        writing = self.writing
-        return Definitions(
-            self.store, self.category, writing.clock, writing.ids, writing.writer, self.shelf
-        )
-
-    @cached_property
-    def states(self) -> FoldedStates:
-        """States that were folded lately."""
-        return FoldedStates()
-
-    async def folded(self, thread_id: str, position: int) -> View:
-        """Return the fold of a thread up to an event, from the nearest one that is kept.
-
-        Args:
-            thread_id: its id, in full.
-            position: position of the event in the thread's own stream, from 0.
-
-        Raises:
-            RefusedName: no thread can have this id.
-            IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
-            StoreUnavailable: the store was not reached.
-        """
-        stream = self._stream(thread_id)
-        return await state_at(self.store, stream, position, self.states, self.runs.snapshots)
-
-    def with_tools(self, *tools: AnyTool) -> Self:
-        """Return an engine on the same connections that has further tools; closing one closes both.
-
-        Raises:
-            ValidationError: something is no tool, or a tool of that name is here already.
-            ConfigurationError: a tool is transactional, and the store has no transactions.
-        """
-        engine = replace(self, tools=self.tools.added(*tools))
-        # The threads that were read stay so: a run is told of what is new alone.
-        vars(engine)["runs"] = replace(self.runs, equipment=engine)
-        vars(engine)["states"] = self.states
-        return engine
-
-    def equipped(self, tools: Sequence[AnyTool | str]) -> tuple[Self, tuple[str, ...]]:
-        """Return an engine that has some tools, and their names.
-
-        Args:
-            tools: tools, or names of those that are here.
-
-        Raises:
-            ValidationError: something is no tool, another tool of its name is here already, or
-                there is none of a name.
-            ConfigurationError: a tool is transactional, and the store has no transactions.
-        """
-        new = [t for t in tools if not isinstance(t, str) and not self.tools.has(t)]
-        engine = self.with_tools(*new) if new else self
-        names = tuple(tool if isinstance(tool, str) else tool.name for tool in tools)
-        check_there(engine.tools.specs(), names)
-        return engine, names
 
     async def ask(
         self,
@@ -298,18 +219,6 @@ class Asking(Equipment, Reading):
         rest = await self.turns.fork(begins, Wish(progress=progress), differing)
         return self._settled(rest)
 
-    async def _with_written(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        written = await self._written(changes.get("definition"))
-        return changes if written is None else {**changes, "definition": written}
-
-    async def _written(
-        self, definition: AgentDefinition | SavedDefinition | str | None
-    ) -> AgentDefinition | SavedDefinition | None:
-        """Return a definition as its author wrote it, or the newest one of a name."""
-        if isinstance(definition, str):
-            return await self.definitions.get(definition)
-        return definition
-
     def state(self, thread_id: str, seen: View) -> Agent:
         """Return a state of a thread, of what was folded up to there.
 
@@ -321,24 +230,6 @@ class Asking(Equipment, Reading):
             NotFound: it has no event.
         """
         return self._agent(thread_id, seen)
-
-    async def _check_written(self, definition: Definition) -> None:
-        """Refuse what a thread could not stand by later.
-
-        Raises:
-            ValidationError: its strategy is not known, or it is not what was saved as the revision
-                that it names.
-            StoreUnavailable: the store was not reached.
-        """
-        check_strategy(definition.context_strategy)
-        if definition.revision is None:
-            return
-        try:
-            prompt = await saved_prompt(self.store, definition.revision)
-        except NotAsSaved as error:
-            raise ValidationError(f"revision: {error}", field="revision") from error
-        if prompt not in (None, definition.system_prompt):
-            raise ValidationError("revision: its prompt is another", field="revision")
 
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         if seen.named_by is None:

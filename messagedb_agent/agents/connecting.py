@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -156,29 +156,18 @@ def _settings(
     return replace(settings, providers=dict(providers))
 
 
+@dataclass
 class _Connecting:
-    def __init__(
-        self,
-        where: Database | Store,
-        settings: ModelSettings,
-        tools: Toolbox,
-        models: Models,
-        category: str,
-        version: str,
-        snapshots: SnapshotPolicy,
-        watching: Watching | None,
-        shelf: Shelf,
-    ) -> None:
-        self._shelf = shelf
-        self._watching = watching
-        self._where = where
-        self._settings = settings
-        self._tools = tools
-        self._models = models
-        self._category = category
-        self._version = version
-        self._snapshots = snapshots
-        self._engine: Engine | None = None
+    where: Database | Store
+    settings: ModelSettings
+    tools: Toolbox
+    models: Models
+    category: str
+    version: str
+    snapshots: SnapshotPolicy
+    watching: Watching | None
+    shelf: Shelf
+    _engine: Engine | None = None
 
     def __await__(self) -> Generator[Any, None, Engine]:
         return self._connect().__await__()
@@ -197,20 +186,20 @@ class _Connecting:
             await self._engine.close()
 
     async def _connect(self) -> Engine:
-        await check_providers(self._settings)
-        where = self._where
+        await check_providers(self.settings)
+        where = self.where
         database = where if isinstance(where, Database) else None
         return Engine(
             await where.connect() if isinstance(where, Database) else where,
-            self._models,
-            self._tools,
-            self._category,
-            self._version,
+            self.models,
+            self.tools,
+            self.category,
+            self.version,
             Writing(tokens=tokens),
-            self._snapshots,
-            self._watching,
+            self.snapshots,
+            self.watching,
             database,
-            self._shelf,
+            self.shelf,
         )
 
     def sync(self) -> "SyncEngine":
@@ -219,5 +208,5 @@ class _Connecting:
         return SyncEngine(self._connect())
 
     async def init_schema(self) -> bool:
-        where = self._where
+        where = self.where
         return await where.install() if isinstance(where, Database) else False
