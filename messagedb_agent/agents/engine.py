@@ -73,6 +73,7 @@ class Engine(Closing, Loading):
         """Drop what was folded; it is read again when it is needed. Any thread may call it."""
         self.runs.clear()
         self.states.clear()
+        self.memory.clear_cache()
 
     def define(
         self,

@@ -1,6 +1,6 @@
 """Agents by their ids and names: states of threads, found and read."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -9,6 +9,7 @@ from messagedb_agent.agent.commands import Delete
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.finding import is_thread
+from messagedb_agent.agents.many import newest
 from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.paging import (
     AgentPage,
@@ -99,8 +100,8 @@ class Loading(Asking):
         pages is on one of them all the same, and once; what was begun since the first is on none.
 
         Args:
-            limit: how many at most, up to 1,000. Each is folded, from a snapshot where there is
-                one; `threads` lists many in less time.
+            limit: how many at most, up to 1,000. Each is folded, from where it was left, or from a
+                snapshot where there is one.
             after: what the page before says is `after`; None begins anew.
 
         Returns:
@@ -195,19 +196,18 @@ class Loading(Asking):
         agents, unreadable = list[Agent](), dict[str, IntegrityError]()
         after: str | None = None
         async with aclosing(heads):
-            async for head in heads:
+            while some := await _next(heads, limit - len(agents) or 1):
                 if len(agents) == limit:
                     return AgentPage(tuple(agents), after, unreadable)
-                after, thread_id = place.at(head), id_of(head.stream_name) or ""
-                try:
-                    agent = self._agent(thread_id, await self.turns.latest(thread_id))
-                except NotFound:  # it is gone meanwhile
-                    continue
-                except IntegrityError as error:
-                    unreadable[thread_id] = error
-                    continue
-                if agent.status != "deleted" and name in (None, agent.name):
-                    agents.append(agent)
+                after = place.at(some[-1])
+                async for head, seen in newest(self.runs, some):
+                    thread_id = id_of(head.stream_name) or ""
+                    if isinstance(seen, IntegrityError):
+                        unreadable[thread_id] = seen
+                        continue
+                    agent = self._agent(thread_id, seen)
+                    if agent.status != "deleted" and name in (None, agent.name):
+                        agents.append(agent)
         return AgentPage(tuple(agents), None, unreadable)
 
     def _is_here(self, message: Message) -> bool:
@@ -221,3 +221,11 @@ class Loading(Asking):
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
         self.states.keep(seen)
         return super()._agent(thread_id, seen, wanted)
+
+
+async def _next(heads: AsyncIterator[StreamHead], count: int) -> list[StreamHead]:
+    """Return the next heads, as many as there are, and at most `count`."""
+    some = list[StreamHead]()
+    while len(some) < count and (head := await anext(heads, None)):
+        some.append(head)
+    return some

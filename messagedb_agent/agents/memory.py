@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from messagedb_agent.engine.journal import Writing
@@ -74,6 +75,7 @@ class UserMemory:
     category: str
     writing: Writing
     _kept: dict[str, _Known] = field(default_factory=dict, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     async def set(
         self,
@@ -254,6 +256,11 @@ class UserMemory:
         found = [await self._named(stream) for stream in streams]
         return tuple(sorted(user for user in found if user is not None))
 
+    def clear_cache(self) -> None:
+        """Drop what was folded; it is read again when it is needed. Any thread may call it."""
+        with self._lock:
+            self._kept.clear()
+
     def stream(self, user: str) -> str:
         """Return the full name of a user's stream.
 
@@ -301,10 +308,11 @@ class UserMemory:
         return known
 
     def _keep(self, stream: str, known: _Known) -> None:
-        self._kept.pop(stream, None)
-        self._kept[stream] = known
-        while len(self._kept) > _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        with self._lock:
+            self._kept.pop(stream, None)
+            self._kept[stream] = known
+            while len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
 
     def _sealed(
         self, stream: str, known: _Known, events: Sequence[MemoryEvent], last_id: str | None

@@ -1,5 +1,6 @@
 """Runs: the threads of one category, taken up where they were left, and kept when they rest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from messagedb_agent.agents.view import View
 from messagedb_agent.engine.effects import Effects
 from messagedb_agent.engine.saying import Saying
 from messagedb_agent.engine.transacting import Within
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.stream_name import thread_stream
 from messagedb_agent.store.transactional import Transactional, is_transactional
 
@@ -86,10 +88,19 @@ class Runs:
         self._kept.keep(run)
         run.rest()
 
-    async def read(self, thread_id: str) -> Run:
-        """Return a thread as it stands, read on from where it was left, and keep it."""
+    async def read(
+        self, thread_id: str, version: int | None = None, first: Sequence[Message] = ()
+    ) -> Run:
+        """Return a thread as it stands, read on from where it was left, and keep it.
+
+        Args:
+            thread_id: its id.
+            version: position of its last event, where that is known.
+            first: its first messages, where they were read already.
+        """
         run = self.take(thread_id)
-        await run.journal.catch_up()
+        run.journal.begin_with(first)
+        await run.journal.catch_up(version)
         self._kept.keep(run)
         return run
 

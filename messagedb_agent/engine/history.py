@@ -94,9 +94,15 @@ async def _version(reader: Reader, parent: str) -> int:
 async def parent_of(reader: Reader, stream: str) -> Segment | None:
     """Return what a fork shares of its parent's stream; None for a thread that is no fork."""
     async for message in reader.read(stream, until=0):
-        event = decode(message).recorded.event
-        if isinstance(event, SessionStarted) and event.forked_from:
-            return Segment(event.forked_from.stream_name, event.forked_from.position)
+        return parent_in(message)
+    return None
+
+
+def parent_in(first: Message) -> Segment | None:
+    """Return what a fork shares of its parent's stream, as its first message says."""
+    event = decode(first).recorded.event
+    if isinstance(event, SessionStarted) and event.forked_from:
+        return Segment(event.forked_from.stream_name, event.forked_from.position)
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from messagedb_agent.clock import Clock, SystemClock
 from messagedb_agent.engine.batch import Batch, Draft, Following, Head, TokensOf, estimated
-from messagedb_agent.engine.history import Segment, segments
+from messagedb_agent.engine.history import Segment, parent_in, segments
 from messagedb_agent.engine.late import add_fact
 from messagedb_agent.engine.places import Noted, Places
 from messagedb_agent.errors import (
@@ -149,12 +149,21 @@ class Journal:
             await self._begin(await segments(self._store, self.stream, version))
         news = []
         async for message in self._store.read(self.stream, position=self.version + 1):
-            decoded = self._fold(message, message.position, is_news=is_news)
-            self._places.note(
-                message.position, message.global_position, decoded.metadata.travelling
-            )
+            self._read(message, is_news=is_news)
             news.append(message.id)
         return news
+
+    def begin_with(self, first: Sequence[Message]) -> None:
+        """Fold the first messages of the stream, which were read elsewhere.
+
+        Those of a fork are left to `catch_up`, which reads its ancestors, and so is all of a
+        stream that was read before.
+        """
+        if self._loaded or not first or parent_in(first[0]):
+            return
+        self._loaded = True
+        for message in first:
+            self._read(message, is_news=False)
 
     async def branch_off(self, parent: str, position: int) -> None:
         """Make this still empty stream a fork: fold what it shares with its parent.
@@ -264,6 +273,11 @@ class Journal:
     @property
     def _base(self) -> Travelling:
         return self._places.travelling(0)
+
+    def _read(self, message: Message, *, is_news: bool) -> None:
+        """Take in the next message of the stream."""
+        decoded = self._fold(message, message.position, is_news=is_news)
+        self._places.note(message.position, message.global_position, decoded.metadata.travelling)
 
     def _fold(self, message: Message, version: int, *, is_news: bool = False) -> Decoded:
         decoded = decode(message)

@@ -1,6 +1,7 @@
 """Finding streams without reading their messages: what Message DB has no function for."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import orjson
@@ -96,6 +97,17 @@ CROSS JOIN LATERAL (
 ) AS head
 ORDER BY head.global_position DESC
 """
+
+# The index on (stream, position) is stepped into for each stream.
+_BEGINNINGS = """
+SELECT first.* FROM unnest(%(streams)s::text[]) AS named(stream)
+CROSS JOIN LATERAL (
+  SELECT_OF_TABLE FROM messages
+  WHERE stream_name = named.stream
+  ORDER BY position LIMIT %(rows)s
+) AS first
+ORDER BY first.stream_name, first.position
+""".replace("SELECT_OF_TABLE", SELECT_OF_TABLE)
 
 # The category's index is walked backwards, until there are enough. What would answer is asked
 # for by the stream's index, for each question alone: as a join it might read all messages.
@@ -195,6 +207,15 @@ async def heads_of(
     asked = {"streams": [*{*streams}], "as_of": _MAX_POSITION if as_of is None else as_of}
     found = await fetch(_HEADS, asked) if streams else ()
     return [StreamHead(*head) for head in found]
+
+
+async def beginnings(
+    fetch: Fetch, streams: Collection[str], rows: int
+) -> dict[str, Sequence[Message]]:
+    """Return the first messages of some streams, in order, by the streams that have any."""
+    asked = {"streams": [*{*streams}], "rows": max(0, rows)}
+    found = [Message(*row) for row in (await fetch(_BEGINNINGS, asked) if streams else ())]
+    return {name: [*some] for name, some in groupby(found, key=lambda row: row.stream_name)}
 
 
 async def unanswered(

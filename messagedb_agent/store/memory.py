@@ -230,6 +230,16 @@ class MemoryStore:
         lasts.sort(key=lambda message: -message.global_position)
         return [StreamHead(m.stream_name, m.position, m.global_position) for m in lasts]
 
+    async def beginnings(
+        self, streams: Collection[str], *, rows: int
+    ) -> Mapping[str, Sequence[Message]]:
+        """Return the first messages of some streams; see `Directory.beginnings`."""
+        self._check_open()
+        for stream in streams:
+            check_stream(stream)
+        firsts = {stream: self._streams.get(stream, [])[: max(0, rows)] for stream in streams}
+        return {stream: some for stream, some in firsts.items() if some}
+
     async def unanswered(
         self,
         category: str,

@@ -263,6 +263,14 @@ class MessageDbStore(Closing):
             check_stream(stream)
         return await directory.heads_of(self._statements.rows, streams, as_of)
 
+    async def beginnings(
+        self, streams: Collection[str], *, rows: int
+    ) -> Mapping[str, Sequence[Message]]:
+        """Return the first messages of some streams; see `Directory.beginnings`."""
+        for stream in streams:
+            check_stream(stream)
+        return await directory.beginnings(self._statements.rows, streams, rows)
+
     async def unanswered(
         self,
         category: str,

@@ -298,6 +298,19 @@ class Directory(Protocol):
         """
         ...
 
+    async def beginnings(
+        self, streams: Collection[str], *, rows: int
+    ) -> Mapping[str, Sequence[Message]]:
+        """Return the first messages of some streams, in order, by the streams that have any.
+
+        One statement reads all of them, so whoever asks bounds how many these may be.
+
+        Args:
+            streams: full names of streams.
+            rows: how many of each at the most.
+        """
+        ...
+
     async def unanswered(
         self,
         category: str,

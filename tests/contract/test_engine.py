@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from messagedb_agent import Agent, Engine, MemoryStore, connect
+from messagedb_agent.agents.snapshot_policy import LONG
 from messagedb_agent.agents.view import view
 from messagedb_agent.errors import NotFound, Refused, StoreUnavailable, ValidationError
 from messagedb_agent.store.store import Store
@@ -75,6 +76,28 @@ async def test_each_thread_is_on_one_page_in_its_newest_state(engine: Engine) ->
     assert [*whole] == [moved, agents[4], agents[3], agents[2], agents[0]]
     assert whole.after is None
     assert await engine.count_agents() == 5
+
+
+async def test_listed_agents_are_those_that_all_their_events_fold_to(
+    engine: Engine, store: Store, category: str
+) -> None:
+    first = await engine.start("What is 1 + 1?", user="ada")
+    fork = await first.clone()
+    long = await engine.start("What is 2 + 2?")
+    foreign = [new("Noted", '{"n": 1}') for _ in range(LONG)]
+    await store.append(f"{category}:v0-{long.thread_id}", *foreign)
+    await store.append(f"{category}:v0-bare", new("Noted", '{"n": 1}'))
+    moved = await first.advance("What is 3 + 3?")
+    engine.clear_cache()
+    for _ in ("from nothing", "from where it was left"):
+        listed = await engine.list_agents()
+        assert [*listed[:1], *listed[2:]] == [moved, long, fork]
+        for agent in listed:
+            assert agent.view == await engine.fold(agent.thread_id, view)
+    other = await listed[0].advance("What is 4 + 4?")
+    assert other.thread_id == first.thread_id
+    assert (await engine.verify(other.thread_id)).finding is None
+    assert (await engine.list_agents())[0] == other
 
 
 async def test_what_moves_between_two_pages_is_given_once_and_as_it_stands(engine: Engine) -> None:

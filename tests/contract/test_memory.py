@@ -17,6 +17,7 @@ from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Store
 from tests.contract.messages import new
+from tests.counting_store import CountingStore
 from tests.unit.engine.world import WatchedStore, engine_on
 
 
@@ -62,7 +63,7 @@ async def test_nothing_that_was_known_is_lost(engine: Engine) -> None:
         await memory.get_all("ada", at=-1)
 
 
-async def _value(memory: UserMemory, at: int) -> object:
+async def _value(memory: UserMemory, at: int | None = None) -> object:
     fact = await memory.get("ada", "city", at=at)
     return fact and fact.value
 
@@ -226,3 +227,15 @@ async def test_a_fact_whose_acknowledgement_was_lost_is_set_once() -> None:
         await memory.set("ada", "city", "Paris")
     await memory.set("ada", "city", "Paris")
     assert len(store.commits) == 1
+
+
+async def test_what_was_folded_of_users_is_dropped_with_the_rest_and_read_again() -> None:
+    store = CountingStore()
+    async with connect(store) as engine:
+        await engine.memory.set("ada", "city", "Paris")
+        store.given = 0
+        assert await _value(engine.memory) == "Paris"
+        assert store.given == 0
+        engine.clear_cache()
+        assert await _value(engine.memory) == "Paris"
+        assert store.given == 1

@@ -328,6 +328,22 @@ async def test_the_heads_of_some_streams_are_found_newest_first(
         await store.heads_of([a, category])
 
 
+async def test_the_first_messages_of_some_streams_are_read_in_order(
+    store: Store, category: str
+) -> None:
+    a, b, c, d = (f"{category}-{name}" for name in "abcd")
+    for stream in (b, a, c, b, b):
+        await store.append(stream, new("Said", '{"n": 1.50}', '{"m": 2}'), new("Said", None))
+    whole = {stream: [row async for row in store.read(stream)] for stream in (a, b)}
+    found = await store.beginnings([b, d, a, b], rows=9)
+    assert {stream: [*rows] for stream, rows in found.items()} == whole
+    assert await store.beginnings([b], rows=3) == {b: whole[b][:3]}
+    assert await store.beginnings([], rows=3) == {}
+    assert await store.beginnings([a], rows=0) == {}
+    with pytest.raises(RefusedName):
+        await store.beginnings([a, category], rows=1)
+
+
 async def test_what_nothing_answers_is_found_in_some_streams_and_by_a_text_that_it_holds(
     store: Store, category: str
 ) -> None:

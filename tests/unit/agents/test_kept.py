@@ -1,7 +1,9 @@
 """A thread that was worked on lately is not read again from its beginning, and never wrongly."""
 
 import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +14,33 @@ from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.view import view
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.store.message import Message, NewMessage
+from messagedb_agent.store.store import StreamHead
 from tests.counting_store import CountingStore
+
+
+class FewStatements(CountingStore):
+    """Counts what reads of many streams at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statements = 0
+
+    async def heads_of(
+        self, streams: Collection[str], *, as_of: int | None = None
+    ) -> Sequence[StreamHead]:
+        self.statements += 1
+        return await super().heads_of(streams, as_of=as_of)
+
+    async def beginnings(
+        self, streams: Collection[str], *, rows: int
+    ) -> Mapping[str, Sequence[Message]]:
+        self.statements += 1
+        return await super().beginnings(streams, rows=rows)
+
+
+def noted() -> NewMessage:
+    return NewMessage(str(uuid4()), "Noted", "{}", None)
 
 
 async def verified(engine: Engine, agent: Agent) -> None:
@@ -162,3 +190,27 @@ def _run(thread_id: str, *, events: int) -> Run:
     run = Run(MemoryStore(), f"agent:v0-{thread_id}", thread_id, Writing())
     run.events = events
     return run
+
+
+async def test_many_short_threads_are_listed_by_few_statements() -> None:
+    store = FewStatements()
+    async with connect(store) as engine:
+        agents = [await engine.create_agent(f"agent {number}") for number in range(30)]
+        engine.clear_cache()
+        store.given, store.statements = 0, 0
+        assert [*await engine.list_agents()] == agents[::-1]
+        assert (store.given, store.statements) == (0, 2)
+        assert [*await engine.list_agents()] == agents[::-1]
+        assert (store.given, store.statements) == (0, 4)
+
+
+async def test_threads_are_read_together_so_far_as_one_statement_may_hold_them() -> None:
+    store = FewStatements()
+    async with connect(store) as engine:
+        agents = [await engine.create_agent() for _ in range(11)]
+        for agent in agents:
+            await store.append(f"agent:v0-{agent.thread_id}", *(noted() for _ in range(199)))
+        engine.clear_cache()
+        store.given, store.statements = 0, 0
+        assert [*await engine.list_agents()] == agents[::-1]
+        assert (store.given, store.statements) == (0, 1 + 3)
