@@ -1,4 +1,4 @@
-"""The command line as a whole: it parses, and calls. What the commands do stands beside it.
+"""The command line as a whole: it parses, and calls. What the commands do stands in `commands`.
 
 Nothing that takes long to import is imported before the command that needs it runs.
 """

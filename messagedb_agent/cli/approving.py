@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.exact import exactly
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.prompting import ask, forget_typed
+from messagedb_agent.cli.rendering.exact import exactly
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import Refused
 

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.commands.viewing import print_transcript
 from messagedb_agent.cli.naming import no_position, state_at
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Turn
-from messagedb_agent.cli.viewing import print_transcript
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
     from messagedb_agent.agents.progress import Progress
-    from messagedb_agent.cli.chatting import Chat
+    from messagedb_agent.cli.commands.chatting import Chat
     from messagedb_agent.events.recorded import Recorded
 
 HELP = (

@@ -1,4 +1,4 @@
-"""The commands of `db`: how they are called. What they do stands in `operations`."""
+"""The commands of `db`: how they are called. What they do stands in `commands.operations`."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ group = new_group("The database: the embedded server, or one that settings name.
 @command(group, "status")
 def _status(common: Common) -> int:
     """Say where threads are kept and whether that works; starts nothing."""
-    from messagedb_agent.cli import operations
+    from messagedb_agent.cli.commands import operations
 
     return operations.status(common)
 
@@ -31,7 +31,7 @@ def _install(
     ] = False,
 ) -> int:
     """Put Message DB into the database that the settings name."""
-    from messagedb_agent.cli import operations
+    from messagedb_agent.cli.commands import operations
 
     return operations.install(common, views=views, search=search)
 
@@ -39,7 +39,7 @@ def _install(
 @command(group, "url")
 def _url(common: Common, admin: Admin = False) -> int:
     """Print a URL for any client."""
-    from messagedb_agent.cli import operations
+    from messagedb_agent.cli.commands import operations
 
     return operations.url(common, admin=admin)
 
@@ -47,7 +47,7 @@ def _url(common: Common, admin: Admin = False) -> int:
 @command(group, "shell")
 def _shell(common: Common, admin: Admin = False) -> int:
     """Open psql on the database."""
-    from messagedb_agent.cli import operations
+    from messagedb_agent.cli.commands import operations
 
     return operations.shell(common, admin=admin)
 
@@ -62,7 +62,7 @@ def _snapshots(
     ] = False,
 ) -> int:
     """Write snapshots of long threads, or drop them: they only save time."""
-    from messagedb_agent.cli import snapshots
+    from messagedb_agent.cli.commands import snapshots
 
     return snapshots.snapshots(common, snapshots.Snapshots(thread, take_all, drop))
 
@@ -75,7 +75,7 @@ def _reindex(
     ] = False,
 ) -> int:
     """Take in what `search` reads, as each search does; the first time that may last."""
-    from messagedb_agent.cli import searching
+    from messagedb_agent.cli.commands import searching
 
     return searching.reindex(common, anew=anew)
 
@@ -86,6 +86,6 @@ def _stop(
     force: Annotated[bool, typer.Option("--force", help="Even while others use it.")] = False,
 ) -> int:
     """End the embedded server."""
-    from messagedb_agent.cli import operations
+    from messagedb_agent.cli.commands import operations
 
     return operations.stop(common, force=force)

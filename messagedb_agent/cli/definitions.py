@@ -1,4 +1,4 @@
-"""The commands of `definitions`: how they are called. What they do stands in `defining`."""
+"""The commands of `definitions`: how they are called. What they do is in `commands.defining`."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ group = new_group("Who agents are: definitions that are saved, and templates for
 @command(group, "list")
 def _list(common: Common, form: Form = "text") -> int:
     """List what is saved, and the templates that there are."""
-    from messagedb_agent.cli import defining
+    from messagedb_agent.cli.commands import defining
 
     return defining.list_all(common, form)
 
@@ -44,7 +44,8 @@ def _show(
     form: Form = "text",
 ) -> int:
     """Print the system prompt that is made of a definition, a file or a template."""
-    from messagedb_agent.cli import defining, describing
+    from messagedb_agent.cli import describing
+    from messagedb_agent.cli.commands import defining
 
     described = describing.Described(definition, template, domain, values or ())
     return defining.show(common, described, form)
@@ -70,7 +71,8 @@ def _save(
     form: Form = "text",
 ) -> int:
     """Save a definition under a name, as its next revision; one that says the same is not saved."""
-    from messagedb_agent.cli import defining, describing
+    from messagedb_agent.cli import describing
+    from messagedb_agent.cli.commands import defining
 
     described = describing.Described(definition, template, domain, values or ())
     return defining.save(common, name, described, defining.Saving(by, follows), form)
@@ -79,6 +81,6 @@ def _save(
 @command(group, "revisions")
 def _revisions(common: Common, name: Name, form: Form = "text") -> int:
     """List the revisions of a name, with what each changed."""
-    from messagedb_agent.cli import defining
+    from messagedb_agent.cli.commands import defining
 
     return defining.revisions(common, name, form)

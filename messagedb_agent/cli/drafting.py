@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from messagedb_agent.cli.editing import edited
-from messagedb_agent.cli.exact import compact
+from messagedb_agent.cli.rendering.exact import compact
 from messagedb_agent.cli.terminal import note
 
 

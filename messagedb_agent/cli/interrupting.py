@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.prompting import on_signal
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import AgentError
 

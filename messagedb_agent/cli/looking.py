@@ -44,7 +44,7 @@ def _show(
     ] = False,
 ) -> int:
     """Show a thread."""
-    from messagedb_agent.cli import viewing
+    from messagedb_agent.cli.commands import viewing
 
     return viewing.show(common, thread, viewing.Showing(view, form, full, at, unresolved))
 
@@ -69,7 +69,7 @@ def _diff(
     full: Full = False,
 ) -> int:
     """Compare two threads, or two positions of one; ends with 0 where they say the same, else 1."""
-    from messagedb_agent.cli import diffing
+    from messagedb_agent.cli.commands import diffing
 
     return diffing.diff(common, one, other, at or (), form, full=full)
 
@@ -86,7 +86,7 @@ def _replay(
     full: Full = False,
 ) -> int:
     """Walk a thread event by event: what each changed, and what was to be done next."""
-    from messagedb_agent.cli import replaying
+    from messagedb_agent.cli.commands import replaying
 
     return replaying.replay(common, replaying.Replaying(thread, at, step, form, full))
 
@@ -106,7 +106,7 @@ def _explain(
     full: Full = False,
 ) -> int:
     """Show what a model was asked with, and from which event each part of it came."""
-    from messagedb_agent.cli import explaining
+    from messagedb_agent.cli.commands import explaining
 
     return explaining.explain(common, thread, call, form, full=full)
 
@@ -127,7 +127,7 @@ def _list(
     form: Form = "text",
 ) -> int:
     """List the threads with the newest events."""
-    from messagedb_agent.cli import viewing
+    from messagedb_agent.cli.commands import viewing
 
     return viewing.list_threads(common, viewing.Listing(limit, user, tag, archived), form)
 
@@ -148,7 +148,7 @@ def _search(
     form: Form = "text",
 ) -> int:
     """Search what was said in all threads; the best first, and of equal ones the newest."""
-    from messagedb_agent.cli import searching
+    from messagedb_agent.cli.commands import searching
 
     return searching.search(common, " ".join(words), user, limit, form)
 
@@ -161,7 +161,7 @@ def _approvals(
     full: Full = False,
 ) -> int:
     """List the tool calls of all threads that wait for approval."""
-    from messagedb_agent.cli import deciding
+    from messagedb_agent.cli.commands import deciding
 
     return deciding.approvals(common, limit, form, full=full)
 
@@ -183,7 +183,7 @@ def _tail(
     form: Form = "text",
 ) -> int:
     """Follow a thread, or all, as events are written; ends on Ctrl-C."""
-    from messagedb_agent.cli import tailing
+    from messagedb_agent.cli.commands import tailing
 
     return tailing.tail(common, thread, start, form)
 
@@ -204,7 +204,7 @@ def _verify(
     form: Form = "text",
 ) -> int:
     """Check that a thread's log, or every thread's, is what was written."""
-    from messagedb_agent.cli import verifying
+    from messagedb_agent.cli.commands import verifying
 
     asked = verifying.Verifying(thread, take_all, form, anchor, processes)
     return verifying.verify(common, asked)
@@ -220,6 +220,6 @@ def _anchor(
     processes: Processes = None,
 ) -> int:
     """Write the heads of all threads to a file, signed, for `verify --anchor` to compare."""
-    from messagedb_agent.cli import anchoring
+    from messagedb_agent.cli.commands import anchoring
 
     return anchoring.anchor(common, file, processes)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.exact import exactly
-from messagedb_agent.cli.render_effects import short_call
+from messagedb_agent.cli.rendering.effects import short_call
+from messagedb_agent.cli.rendering.exact import exactly
 from messagedb_agent.errors import (
     AgentError,
     AmbiguousName,

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.next_steps import at_rest
-from messagedb_agent.cli.render_text import transcript_lines
+from messagedb_agent.cli.rendering.text import transcript_lines
 from messagedb_agent.cli.terminal import note, out, write
 
 if TYPE_CHECKING:

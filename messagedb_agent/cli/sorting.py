@@ -31,7 +31,7 @@ def _title(
     by: By = None,
 ) -> int:
     """Give a thread a title, or print the one it has."""
-    from messagedb_agent.cli import filing
+    from messagedb_agent.cli.commands import filing
 
     return filing.title(common, thread, title, by, generate=generate)
 
@@ -50,7 +50,7 @@ def _tag(
     form: Form = "text",
 ) -> int:
     """Put tags on a thread, take tags off, and print those it has then."""
-    from messagedb_agent.cli import filing
+    from messagedb_agent.cli.commands import filing
 
     return filing.tag(common, thread, tuple(tags or ()), tuple(remove or ()), by, form)
 
@@ -58,7 +58,7 @@ def _tag(
 @command(group, "archive", "Talk")
 def _archive(common: Common, threads: Threads, by: By = None) -> int:
     """Put threads away: `list` leaves them out, and nothing else changes."""
-    from messagedb_agent.cli import filing
+    from messagedb_agent.cli.commands import filing
 
     return filing.archive(common, threads, by)
 
@@ -66,7 +66,7 @@ def _archive(common: Common, threads: Threads, by: By = None) -> int:
 @command(group, "unarchive", "Talk")
 def _unarchive(common: Common, threads: Threads, by: By = None) -> int:
     """Fetch threads back that were archived."""
-    from messagedb_agent.cli import filing
+    from messagedb_agent.cli.commands import filing
 
     return filing.unarchive(common, threads, by)
 
@@ -79,7 +79,7 @@ def _delete(
     by: By = None,
 ) -> int:
     """Hide threads for good: nothing is said to them any more, and their history is kept."""
-    from messagedb_agent.cli import filing
+    from messagedb_agent.cli.commands import filing
 
     return filing.delete(common, threads, by, reason)
 
@@ -121,7 +121,7 @@ def _memory(
     form: Form = "text",
 ) -> int:
     """Show, note or forget what is known of a user, across threads."""
-    from messagedb_agent.cli import remembering
+    from messagedb_agent.cli.commands import remembering
 
     if extract is not None:
         if user is not None:

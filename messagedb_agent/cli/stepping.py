@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from messagedb_agent.cli.commands.viewing import print_state
 from messagedb_agent.cli.prompting import ask, interrupting
-from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_moment import moment_lines
-from messagedb_agent.cli.render_plain import conversation_values
-from messagedb_agent.cli.render_text import conversation_lines
+from messagedb_agent.cli.rendering.events import event_line
+from messagedb_agent.cli.rendering.moment import moment_lines
+from messagedb_agent.cli.rendering.plain import conversation_values
+from messagedb_agent.cli.rendering.text import conversation_lines
 from messagedb_agent.cli.terminal import note, tell, write
-from messagedb_agent.cli.viewing import print_state
 
 if TYPE_CHECKING:
     from messagedb_agent.audit import Moment

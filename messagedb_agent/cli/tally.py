@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.counter import Counter
-from messagedb_agent.cli.render_verified import finding_line, named_lines, verification_json
+from messagedb_agent.cli.rendering.counter import Counter
+from messagedb_agent.cli.rendering.verified import finding_line, named_lines, verification_json
 from messagedb_agent.cli.terminal import one_line, write
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The commands on threads: how they are called. What they do stands beside this."""
+"""The commands on threads: how they are called. What they do stands in `commands`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,7 +55,8 @@ def _start(
     detach: Detach = False,
 ) -> int:
     """Begin a thread with a message."""
-    from messagedb_agent.cli import describing, detaching, talking, turning, valuing
+    from messagedb_agent.cli import describing, turning, valuing
+    from messagedb_agent.cli.commands import detaching, talking
 
     described = describing.Described(definition, template, domain, values or ())
     speaker = talking.Speaker(user, memory)
@@ -86,7 +87,8 @@ def _message(
     detach: Detach = False,
 ) -> int:
     """Say something in a thread."""
-    from messagedb_agent.cli import describing, detaching, talking, turning, valuing
+    from messagedb_agent.cli import describing, turning, valuing
+    from messagedb_agent.cli.commands import detaching, talking
 
     described = describing.Described(definition, template, domain, values or ())
     if detach:
@@ -99,7 +101,8 @@ def _message(
 @command(group, "continue", "Talk")
 def _continue(common: Common, thread: Thread, form: Form = "text", yes: Yes = False) -> int:
     """Let a thread go on where it stopped: interrupted, failed, or at a limit."""
-    from messagedb_agent.cli import talking, turning
+    from messagedb_agent.cli import turning
+    from messagedb_agent.cli.commands import talking
 
     return talking.continue_(common, thread, turning.Manner(form, yes))
 
@@ -118,7 +121,8 @@ def _chat(
     yes: Yes = False,
 ) -> int:
     """Talk, message by message; in a pipe, a line is a message."""
-    from messagedb_agent.cli import chatting, describing
+    from messagedb_agent.cli import describing
+    from messagedb_agent.cli.commands import chatting
 
     described = describing.Described(definition, template, domain, values or ())
     return chatting.chat(common, thread, described, context, yes=yes)
@@ -140,7 +144,7 @@ def _approve(
     detach: Detach = False,
 ) -> int:
     """Let tool calls run that wait for approval, and the turn go on."""
-    from messagedb_agent.cli import deciding
+    from messagedb_agent.cli.commands import deciding
 
     decision = deciding.Decision(True, calls or (), take_all, reason, by, arguments)
     decide = deciding.decide_detached if detach else deciding.decide
@@ -159,7 +163,7 @@ def _deny(
     detach: Detach = False,
 ) -> int:
     """Refuse tool calls that wait for approval; the model is told, and the turn goes on."""
-    from messagedb_agent.cli import deciding
+    from messagedb_agent.cli.commands import deciding
 
     decision = deciding.Decision(False, calls or (), take_all, reason, by)
     decide = deciding.decide_detached if detach else deciding.decide
@@ -177,7 +181,7 @@ def _fork(
     form: Form = "text",
 ) -> int:
     """Begin a thread that shares another one's past; nothing is copied, and nothing runs yet."""
-    from messagedb_agent.cli import forking
+    from messagedb_agent.cli.commands import forking
 
     return forking.fork(common, thread, at, title, form)
 
@@ -220,7 +224,7 @@ def _what_if(
     with --tools recorded, which is the default, the turn stops there; with --tools ask you are
     asked for its result; with --tools live the tool runs. Any other --tools adds tools.
     """
-    from messagedb_agent.cli import supposing
+    from messagedb_agent.cli.commands import supposing
 
     supposed = supposing.Supposed(model or (), system_prompt, temperature, tool_result or ())
     return supposing.what_if(common, thread, at, supposed, form)
@@ -234,7 +238,7 @@ def _cancel(
     by: By = None,
 ) -> int:
     """Stop a thread's turn, wherever it runs; the thread takes the next message."""
-    from messagedb_agent.cli import talking
+    from messagedb_agent.cli.commands import talking
 
     return talking.cancel(common, thread, reason, by)
 
@@ -246,7 +250,7 @@ def _end(
     reason: Annotated[str | None, typer.Option(help="Why it ends.")] = None,
 ) -> int:
     """End a thread; a later message reopens it."""
-    from messagedb_agent.cli import talking
+    from messagedb_agent.cli.commands import talking
 
     return talking.end(common, thread, reason)
 
@@ -267,6 +271,6 @@ def _resolve(
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.")] = None,
 ) -> int:
     """Say what really happened to a call of unknown outcome."""
-    from messagedb_agent.cli import resolving
+    from messagedb_agent.cli.commands import resolving
 
     return resolving.resolve(common, thread, call, resolving.Said(completed, failed, by))

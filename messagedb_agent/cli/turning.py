@@ -10,11 +10,11 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.guard import Cancelled, exit_code_of_interrupt
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import at_rest, command, hints, of_limits, resolving
 from messagedb_agent.cli.opening import Setup, opened
 from messagedb_agent.cli.prompting import can_ask
-from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.rendering.json import turn_json
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.valuing import Output, value_line

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.exact import escaped
+from messagedb_agent.cli.rendering.exact import escaped
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:

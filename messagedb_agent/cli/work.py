@@ -1,4 +1,4 @@
-"""Commands beside talking and looking: how they are called. What they do stands beside this."""
+"""Commands beside talking and looking: how they are called. What they do stands in `commands`."""
 
 from typing import Annotated, Literal
 
@@ -40,11 +40,11 @@ def _export(
     ] = None,
 ) -> int:
     """Print threads as JSON Lines, without loss, for `import`; or their spans."""
-    from messagedb_agent.cli import archiving
+    from messagedb_agent.cli.commands import archiving
 
     archiving.check_named(threads or (), take_all=take_all)
     if otel:
-        from messagedb_agent.cli import exporting
+        from messagedb_agent.cli.commands import exporting
 
         return exporting.export_spans(common, threads or (), take_all=take_all, endpoint=endpoint)
     if endpoint is not None:
@@ -69,7 +69,7 @@ def _import(
     form: Form = "text",
 ) -> int:
     """Write exported threads, with their ids, positions and hashes; each whole or not at all."""
-    from messagedb_agent.cli import archiving
+    from messagedb_agent.cli.commands import archiving
 
     return archiving.import_(common, file, form, skips_refused=skips_refused)
 
@@ -95,7 +95,7 @@ def _worker(
     ] = 5,
 ) -> int:
     """Answer what is said to threads, also by --detach, until SIGTERM or Ctrl-C."""
-    from messagedb_agent.cli import working
+    from messagedb_agent.cli.commands import working
 
     return working.work(common, working.Working(concurrency, group_size, name, grace, tries))
 
@@ -178,7 +178,7 @@ def _consume(
     form: Form = "text",
 ) -> int:
     """Hand messages to a function of yours; see to what is parked."""
-    from messagedb_agent.cli import consuming, handling
+    from messagedb_agent.cli.commands import consuming, handling
 
     if parked is not None:
         aside = consuming.Aside(name, of, handler)
@@ -195,6 +195,6 @@ def _consume(
 @command(group, "config", "Set up")
 def _config(common: Common, form: Form = "text") -> int:
     """Show the settings in force and where each came from."""
-    from messagedb_agent.cli import configuring
+    from messagedb_agent.cli.commands import configuring
 
     return configuring.config(common, form)

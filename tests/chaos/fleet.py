@@ -32,7 +32,7 @@ _PRELOADED = (
     "messagedb_agent.agents.connecting",
     "messagedb_agent.agents.database",
     "messagedb_agent.agents.models",
-    "messagedb_agent.cli.working",
+    "messagedb_agent.cli.commands.working",
     "messagedb_agent.config",
     "messagedb_agent.consumers",
     "messagedb_agent.observability.logging",

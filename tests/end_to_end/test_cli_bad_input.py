@@ -345,7 +345,7 @@ def test_an_error_in_the_program_is_one_line_too(
     def broken(*_: object) -> int:
         raise RuntimeError("a bug\nof two lines")
 
-    monkeypatch.setattr("messagedb_agent.cli.viewing.list_threads", broken)
+    monkeypatch.setattr("messagedb_agent.cli.commands.viewing.list_threads", broken)
     line = cli.refused("list", code=10)
     assert "RuntimeError: a bug of two lines" in line
     assert "LOG_LEVEL=DEBUG" in line

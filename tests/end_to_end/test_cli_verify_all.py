@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from messagedb_agent.cli.checking import processes_for
+from messagedb_agent.cli.commands.checking import processes_for
 from tests.cli import CommandLine
 from tests.end_to_end.test_cli_sessions import started
 from tests.terminal import Opens
@@ -95,7 +95,7 @@ def test_what_a_process_says_of_its_end_is_how_the_command_ends(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = [started(cli), started(cli)]
-    monkeypatch.setattr("messagedb_agent.cli.checking._given", lambda _: _elsewhere())
+    monkeypatch.setattr("messagedb_agent.cli.commands.checking._given", lambda _: _elsewhere())
     ended = cli("verify", "--all", "--processes", str(len(threads)))
     assert (ended.code, ended.out) == (4, "")  # there is no such file of settings
 

@@ -12,8 +12,8 @@ import pytest
 
 from messagedb_agent import __version__, connect
 from messagedb_agent.agents.database import Database
-from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.tailing import Tail
+from messagedb_agent.cli.commands.tailing import Tail
+from messagedb_agent.cli.rendering.events import event_line
 from messagedb_agent.store.message import Message
 from tests.cli import PATIENCE_S, CommandLine
 from tests.end_to_end.test_cli_sessions import started

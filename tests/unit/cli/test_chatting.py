@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from messagedb_agent.cli import chatting
+from messagedb_agent.cli.commands import chatting
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.opening import Setup
 from messagedb_agent.config import load

@@ -3,7 +3,8 @@
 import typer
 
 from messagedb_agent import consumers
-from messagedb_agent.cli import handling, work
+from messagedb_agent.cli import work
+from messagedb_agent.cli.commands import handling
 
 
 def test_a_worker_of_the_command_line_is_one_of_the_package() -> None:

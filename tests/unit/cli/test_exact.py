@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messagedb_agent.cli.exact import compact, exactly
+from messagedb_agent.cli.rendering.exact import compact, exactly
 from messagedb_agent.cli.terminal import one_line
 
 VALUES = st.recursive(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from messagedb_agent.cli.interrupting import Interrupted, Interruptible
-from messagedb_agent.cli.live import Live
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.store.message import NewMessage
 from tests.unit.engine.world import (
     Gate,

@@ -7,7 +7,7 @@ import pytest
 
 from messagedb_agent.agents.finding import Listed
 from messagedb_agent.agents.waiting import WaitingCall
-from messagedb_agent.cli.render_json import listed_json, message_json, waiting_json
+from messagedb_agent.cli.rendering.json import listed_json, message_json, waiting_json
 from messagedb_agent.projections.summary import Summary
 from messagedb_agent.store.message import Message
 

@@ -6,8 +6,8 @@ from contextlib import aclosing
 import pytest
 
 from messagedb_agent import MemoryStore, connect
-from messagedb_agent.cli import tailing
-from messagedb_agent.cli.tailing import Tail
+from messagedb_agent.cli.commands import tailing
+from messagedb_agent.cli.commands.tailing import Tail
 from tests.waiting import PATIENCE_S
 
 

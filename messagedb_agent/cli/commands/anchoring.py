@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from messagedb_agent.cli.checking import ProcessEnded, check_all
+from messagedb_agent.cli.commands.checking import ProcessEnded, check_all
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import utc_text
+from messagedb_agent.cli.rendering.json import utc_text
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tally import Tally, threads_text
 from messagedb_agent.cli.terminal import note

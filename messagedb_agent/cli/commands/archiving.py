@@ -10,11 +10,11 @@ from itertools import count
 from typing import IO, TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.counter import Counter
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.counter import Counter
+from messagedb_agent.cli.rendering.json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import flush_answers
 from messagedb_agent.cli.tally import threads_text

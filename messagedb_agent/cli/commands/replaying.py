@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from messagedb_agent.cli.commands.viewing import check_position
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.prompting import can_ask
-from messagedb_agent.cli.render_moment import moment_json, moment_lines
+from messagedb_agent.cli.rendering.moment import moment_json, moment_lines
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import write, write_array
-from messagedb_agent.cli.viewing import check_position
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine

@@ -15,9 +15,9 @@ from messagedb_agent.cli.describing import (
     redefining,
 )
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Manner, OnThread, Turn, on_unknown, see_through

@@ -10,8 +10,8 @@ from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import exit_code_of_interrupt
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_json import message_json
+from messagedb_agent.cli.rendering.events import event_line
+from messagedb_agent.cli.rendering.json import message_json
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import has_no_reader
 from messagedb_agent.cli.terminal import note, out

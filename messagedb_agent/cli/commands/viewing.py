@@ -9,15 +9,16 @@ from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import state_names
 from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_events import event_line
-from messagedb_agent.cli.render_json import (
+from messagedb_agent.cli.rendering.events import event_line
+from messagedb_agent.cli.rendering.json import (
     family_json,
     listed_json,
     message_json,
     stats_json,
     text_of,
 )
-from messagedb_agent.cli.render_text import (
+from messagedb_agent.cli.rendering.tables import print_table
+from messagedb_agent.cli.rendering.text import (
     LINEAGE_HEADINGS,
     USAGE_HEADINGS,
     conversation_lines,
@@ -28,7 +29,6 @@ from messagedb_agent.cli.render_text import (
     usage_rows,
 )
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out, write, write_array
 from messagedb_agent.errors import ValidationError
 
@@ -167,7 +167,7 @@ async def _is_left(engine: "Engine", thread_id: str, position: int | None) -> bo
 
 
 async def _print_effects(engine: "Engine", thread_id: str, showing: Showing) -> None:
-    from messagedb_agent.cli.render_effects import EFFECTS_HEADINGS, effect_json, effect_rows
+    from messagedb_agent.cli.rendering.effects import EFFECTS_HEADINGS, effect_json, effect_rows
     from messagedb_agent.projections.effects import effects
 
     position = await _last(engine, thread_id, showing.at)
@@ -186,7 +186,7 @@ async def _print_effects(engine: "Engine", thread_id: str, showing: Showing) -> 
 
 async def _print_lineage(engine: "Engine", thread_id: str, showing: Showing) -> None:
     """Print the states of a thread, and the tree of forks that it stands in."""
-    from messagedb_agent.cli.render_plain import plain
+    from messagedb_agent.cli.rendering.plain import plain
     from messagedb_agent.projections.lineage import lineage
 
     states = await engine.fold(thread_id, lineage, at=showing.at)
@@ -202,7 +202,7 @@ async def _print_lineage(engine: "Engine", thread_id: str, showing: Showing) -> 
 
 
 async def _print_usage(engine: "Engine", thread_id: str, showing: Showing) -> None:
-    from messagedb_agent.cli.render_plain import plain
+    from messagedb_agent.cli.rendering.plain import plain
     from messagedb_agent.projections.usage import usage
 
     used = await engine.fold(thread_id, usage, at=showing.at)
@@ -231,7 +231,7 @@ async def _print_state(engine: "Engine", thread_id: str, showing: Showing) -> No
 
     shown = await engine.fold(thread_id, conversation, at=showing.at)
     if showing.form == "json":
-        from messagedb_agent.cli.render_plain import plain
+        from messagedb_agent.cli.rendering.plain import plain
 
         out(text_of(plain(shown.state)))
     else:
@@ -240,14 +240,14 @@ async def _print_state(engine: "Engine", thread_id: str, showing: Showing) -> No
 
 def print_state(shown: "Conversation") -> None:
     """Print what decisions are made on, as a table."""
-    from messagedb_agent.cli.render_plain import plain
+    from messagedb_agent.cli.rendering.plain import plain
 
     rows = [(name, text_of(value)) for name, value in plain(shown.state).items()]
     print_table(("state", "value"), rows)
 
 
 async def _print_conversation(engine: "Engine", thread_id: str, showing: Showing) -> None:
-    from messagedb_agent.cli.render_plain import conversation_values
+    from messagedb_agent.cli.rendering.plain import conversation_values
     from messagedb_agent.projections.conversation import conversation
 
     shown = conversation_values(await engine.fold(thread_id, conversation, at=showing.at))

@@ -5,7 +5,7 @@ from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import state_at
 from messagedb_agent.cli.next_steps import command, hints
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import note, out
 

@@ -7,9 +7,9 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import parked_json, text_of
+from messagedb_agent.cli.rendering.json import parked_json, text_of
+from messagedb_agent.cli.rendering.tables import print_table
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.errors import AmbiguousName, NotFound
 
@@ -113,7 +113,7 @@ async def _decide(
 
 def _nothing(aside: Aside) -> str:
     """Say whose parked threads were looked for: who leaves out the group may mean another one."""
-    from messagedb_agent.cli.handling import DEFAULT_NAME
+    from messagedb_agent.cli.commands.handling import DEFAULT_NAME
 
     other = "" if aside.named else f"; of a consumer: --group {DEFAULT_NAME}"
     return f"nothing is parked by the group {aside.group!r}{other}"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from messagedb_agent.cli.archiving import named_or_all
+from messagedb_agent.cli.commands.archiving import named_or_all
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import opened, set_up

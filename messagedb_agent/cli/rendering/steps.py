@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.rendering.events import cut
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from messagedb_agent.cli.commands.detaching import tell
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.detaching import tell
 from messagedb_agent.cli.equipping import check_tools
-from messagedb_agent.cli.exact import exactly
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_effects import short_call
-from messagedb_agent.cli.render_events import cut
-from messagedb_agent.cli.render_json import text_of, waiting_json
-from messagedb_agent.cli.render_text import local_time
+from messagedb_agent.cli.rendering.effects import short_call
+from messagedb_agent.cli.rendering.events import cut
+from messagedb_agent.cli.rendering.exact import exactly
+from messagedb_agent.cli.rendering.json import text_of, waiting_json
+from messagedb_agent.cli.rendering.live import Live
+from messagedb_agent.cli.rendering.tables import print_table
+from messagedb_agent.cli.rendering.text import local_time
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, one_line, out
 from messagedb_agent.cli.turning import Manner, OnThread, see_through
 from messagedb_agent.errors import AmbiguousName, Refused, ValidationError

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.rendering.events import cut
 
 if TYPE_CHECKING:
     from messagedb_agent.projections.effects import ToolEffect

@@ -8,7 +8,7 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import state_at
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import out, write
 from messagedb_agent.errors import ValidationError
@@ -41,7 +41,7 @@ def diff(
     setup = set_up(common)
 
     async def work() -> int:
-        from messagedb_agent.cli.render_diff import comparison_json, comparison_lines
+        from messagedb_agent.cli.rendering.diff import comparison_json, comparison_lines
         from messagedb_agent.projections.comparison import compare, side
 
         async with opened(setup) as engine:

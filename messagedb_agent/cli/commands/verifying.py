@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from messagedb_agent.cli import anchoring
-from messagedb_agent.cli.checking import ProcessEnded, check_all
+from messagedb_agent.cli.commands import anchoring
+from messagedb_agent.cli.commands.checking import ProcessEnded, check_all
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import check_one_or_all
 from messagedb_agent.cli.next_steps import begin, command
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import text_of
-from messagedb_agent.cli.render_verified import finding_line, named_lines, verification_json
+from messagedb_agent.cli.rendering.json import text_of
+from messagedb_agent.cli.rendering.verified import finding_line, named_lines, verification_json
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tally import Tally, checked_text
 from messagedb_agent.cli.terminal import note, one_line, out, write

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.adapting import context_of, told_by_settings
+from messagedb_agent.cli.commands.talking import NOBODY, Speaker
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.describing import (
     NOT_DESCRIBED,
@@ -16,9 +17,8 @@ from messagedb_agent.cli.equipping import with_tools_of
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command, telling_how_to_wait
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import turn_json
+from messagedb_agent.cli.rendering.json import turn_json
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.talking import NOBODY, Speaker
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.wording import message_text, typed_again
 from messagedb_agent.errors import ValidationError

@@ -9,10 +9,10 @@ from messagedb_agent.cli.describing import Described
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_json import text_of, time_text
-from messagedb_agent.cli.render_text import local_time
+from messagedb_agent.cli.rendering.json import text_of, time_text
+from messagedb_agent.cli.rendering.tables import print_table
+from messagedb_agent.cli.rendering.text import local_time
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.errors import NotFound, ValidationError
 

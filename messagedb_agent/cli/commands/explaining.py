@@ -7,8 +7,8 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import is_named, position_named
 from messagedb_agent.cli.opening import opened, set_up
-from messagedb_agent.cli.render_events import cut
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.events import cut
+from messagedb_agent.cli.rendering.json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.terminal import harmless, one_line, out, write
 from messagedb_agent.errors import AmbiguousName, NotFound, Refused
@@ -114,8 +114,8 @@ async def _short_places(engine: "Engine", found: "Explanation") -> Mapping["Plac
 
 
 def _lines(found: "Explanation", places: Mapping["Place", str], *, full: bool) -> Iterator[str]:
-    from messagedb_agent.cli.render_diff import message_text
-    from messagedb_agent.cli.render_plain import plain
+    from messagedb_agent.cli.rendering.diff import message_text
+    from messagedb_agent.cli.rendering.plain import plain
 
     claim = found.claim
 
@@ -162,7 +162,7 @@ def _left_out(gap: "Gap", found: "Explanation", places: Mapping["Place", str]) -
 
 
 def _json(found: "Explanation") -> Mapping[str, Any]:
-    from messagedb_agent.cli.render_plain import message_values, plain
+    from messagedb_agent.cli.rendering.plain import message_values, plain
 
     def place(at: "Place") -> Mapping[str, Any]:
         return {"streamName": at.stream, "position": at.position}

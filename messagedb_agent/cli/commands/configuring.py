@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.opening import Setup, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.json import text_of
+from messagedb_agent.cli.rendering.tables import print_table
 from messagedb_agent.cli.streams import notes
-from messagedb_agent.cli.tables import print_table
 from messagedb_agent.cli.terminal import is_terminal, note, out
 from messagedb_agent.store.address import MASK, plain_name
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from messagedb_agent.cli.adapting import changes, context_of
 from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.chat_commands import HELP, Leave, commanded
+from messagedb_agent.cli.commands.talking import starting
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.describing import NOT_DESCRIBED, Described, first_model
 from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import Terminated
 from messagedb_agent.cli.interrupting import Interrupted, Interruptible
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.next_steps import at_rest, command, hints, with_remedy
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.prompting import ask, can_ask, interrupting, on_signal
 from messagedb_agent.cli.recalling import recall, remember, remember_lines
+from messagedb_agent.cli.rendering.live import Live
 from messagedb_agent.cli.running import run
-from messagedb_agent.cli.talking import starting
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.cli.turning import Turn, on_unknown, outcome
 from messagedb_agent.cli.wording import decoded, message_text, readable

@@ -19,7 +19,7 @@ from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import guarded
 from messagedb_agent.cli.opening import Setup, opened, set_up
-from messagedb_agent.cli.render_json import text_of
+from messagedb_agent.cli.rendering.json import text_of
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.streams import prepare
 from messagedb_agent.cli.terminal import note, out

@@ -12,13 +12,13 @@ from messagedb_agent.cli.approving import Approving
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.equipping import equipped
 from messagedb_agent.cli.exits import ExitCode
-from messagedb_agent.cli.live import Live
 from messagedb_agent.cli.naming import state_at
 from messagedb_agent.cli.next_steps import command, hints
 from messagedb_agent.cli.opening import Setup, opened, set_up
 from messagedb_agent.cli.prompting import ask, can_ask
-from messagedb_agent.cli.render_json import text_of, turn_values
-from messagedb_agent.cli.render_steps import Step, step_json, step_line, steps_of
+from messagedb_agent.cli.rendering.json import text_of, turn_values
+from messagedb_agent.cli.rendering.live import Live
+from messagedb_agent.cli.rendering.steps import Step, step_json, step_line, steps_of
 from messagedb_agent.cli.supposed_calls import given_results
 from messagedb_agent.cli.terminal import note, out
 from messagedb_agent.cli.turning import outcome, run_turns
@@ -188,7 +188,7 @@ async def _tell(setup: Setup, engine: "Engine", head: "Agent", branch: _Branch, 
 
 async def _ask(tool: str, arguments: str) -> str | None:
     """Ask for the result of a call; an empty line and the end of input give none."""
-    from messagedb_agent.cli.exact import exactly
+    from messagedb_agent.cli.rendering.exact import exactly
     from messagedb_agent.cli.supposed_calls import result_text
 
     note(f"not in the record: {tool} {exactly(arguments)}")

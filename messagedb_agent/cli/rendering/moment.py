@@ -18,10 +18,10 @@ from messagedb_agent.agent.steps import (
     Stop,
     Wait,
 )
-from messagedb_agent.cli.render_events import cut, event_line
-from messagedb_agent.cli.render_json import message_json, text_of
-from messagedb_agent.cli.render_plain import message_values, plain
-from messagedb_agent.cli.render_text import conversation_lines
+from messagedb_agent.cli.rendering.events import cut, event_line
+from messagedb_agent.cli.rendering.json import message_json, text_of
+from messagedb_agent.cli.rendering.plain import message_values, plain
+from messagedb_agent.cli.rendering.text import conversation_lines
 from messagedb_agent.cli.terminal import one_line, styled
 
 if TYPE_CHECKING:

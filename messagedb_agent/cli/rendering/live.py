@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from messagedb_agent.cli.render_events import cut
+from messagedb_agent.cli.rendering.events import cut
 from messagedb_agent.cli.streams import answers
 from messagedb_agent.cli.terminal import harmless, is_terminal, note
 from messagedb_agent.observability.logging import EventLog

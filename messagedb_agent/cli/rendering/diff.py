@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from messagedb_agent.cli.render_events import cut, told_of
-from messagedb_agent.cli.render_json import usage_totals
+from messagedb_agent.cli.rendering.events import cut, told_of
+from messagedb_agent.cli.rendering.json import usage_totals
 from messagedb_agent.cli.terminal import one_line
 from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolAnswer, UserText
@@ -14,7 +14,7 @@ from messagedb_agent.projections.comparison import Comparison
 from messagedb_agent.projections.effects import ToolEffect
 
 if TYPE_CHECKING:
-    from messagedb_agent.cli.diffing import End
+    from messagedb_agent.cli.commands.diffing import End
 
 T = TypeVar("T")
 

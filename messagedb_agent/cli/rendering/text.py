@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from messagedb_agent.cli.render_events import cut, here
+from messagedb_agent.cli.rendering.events import cut, here
 from messagedb_agent.cli.terminal import harmless, one_line, styled
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the commands do; how they are called stands beside this folder."""
