@@ -21,7 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.door import Door
@@ -30,9 +30,9 @@ from messagedb_agent.agents.outputs import OutputType
 from messagedb_agent.agents.paging import AgentPage
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.streaming import Piece
+from messagedb_agent.agents.valued import Kind, T
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def _run(
@@ -56,10 +56,10 @@ def _each(
 
 
 def _agent(
-    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Agent]],
-) -> Callable[Concatenate["SyncEngine", P], "SyncAgent"]:
+    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Agent[Kind]]],
+) -> Callable[Concatenate["SyncEngine", P], "SyncAgent[Kind]"]:
     @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent":
+    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent[Kind]":
         return engine.synchronous(engine.run(method(engine.asynchronous, *args, **kwargs)))
 
     return twin
@@ -89,10 +89,10 @@ def _page(
 
 
 def _next(
-    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, Agent]],
-) -> Callable[Concatenate["SyncAgent", P], "SyncAgent"]:
+    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, Agent[Kind]]],
+) -> Callable[Concatenate["SyncAgent", P], "SyncAgent[Kind]"]:
     @wraps(method)
-    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent":
+    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent[Kind]":
         asked = method(agent.asynchronous, *args, **kwargs)
         return agent.engine.synchronous(agent.engine.run(asked))
 
@@ -173,7 +173,7 @@ class SyncEngine:
         """Give the items of an asynchronous iterator one by one; see `run`."""
         return self._door.each(items)
 
-    def synchronous(self, agent: Agent) -> "SyncAgent":
+    def synchronous(self, agent: Agent[Kind]) -> "SyncAgent[Kind]":
         """Return an agent of this engine, such as an error carries, for synchronous code."""
         return SyncAgent(
             id=agent.id,
@@ -220,8 +220,10 @@ class SyncEngine:
 
 
 @dataclass(frozen=True, eq=False)
-class SyncAgent(Standing):
+class SyncAgent(Standing, Generic[T]):
     """One state of a thread, for synchronous code. It never changes, as `Agent` does not.
+
+    `T` is the type of its `output`, for type checkers.
 
     Attributes:
         engine: sees through what is asked.
@@ -229,14 +231,14 @@ class SyncAgent(Standing):
     """
 
     engine: SyncEngine = field(repr=False, compare=False)
-    asynchronous: Agent = field(repr=False, compare=False)
+    asynchronous: Agent[T] = field(repr=False, compare=False)
 
     @property
-    def output(self) -> Any:
+    def output(self) -> T:
         """The value of the answer; see `Agent.output`. `output_as` gives it its type."""
         return self.asynchronous.output
 
-    def output_as(self, kind: OutputType[T]) -> T:
+    def output_as(self, kind: OutputType[Kind]) -> Kind:
         """Return the value of the answer as one of a type; see `Agent.output_as`."""
         return self.asynchronous.output_as(kind)
 

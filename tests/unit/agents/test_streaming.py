@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
@@ -20,10 +21,12 @@ from messagedb_agent.events.request import CallFailure, Delta, Reply, Request
 from messagedb_agent.events.schema import TurnCancelled
 from messagedb_agent.events.values import Limits
 from messagedb_agent.llm.model import OnDelta
+from messagedb_agent.llm.offline import OfflineModel
 from messagedb_agent.llm.scripted import call
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.stream_name import id_of
+from messagedb_agent.tools.builtin import builtin_tools
 from messagedb_agent.tools.function_tool import tool
 from tests.unit.engine.world import (
     Gate,
@@ -169,6 +172,53 @@ async def test_leaving_the_loop_of_a_stream_cancels_its_turn() -> None:
     await until(rests)
     assert "TurnCancelled" in await types(engine, agent.thread_id)
     await assert_sound(engine, agent.thread_id)
+
+
+async def test_what_the_body_of_a_loop_raises_comes_through_once_the_turn_has_ended() -> None:
+    gate = Gate()
+    engine = engine_on(MemoryStore(), scripted(call("work"), "two"), stubborn(gate))
+    agent = await engine.create_agent()
+
+    async def read() -> None:
+        async with aclosing(agent.stream("work")) as items:
+            async for _ in items:
+                await gate.entered.wait()
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await read()
+    head = await engine.latest(agent.thread_id)
+    assert head.status == "waiting"
+    assert head.view.outcome.cancelled is not None
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_cancelling_the_task_that_reads_a_stream_cancels_its_turn() -> None:
+    gate = Gate()
+    engine = engine_on(MemoryStore(), scripted(call("look", what="stars"), gate.answer("late")))
+    agent = await engine.create_agent()
+    reading = asyncio.ensure_future(all_of(agent.stream("work")))
+    await gate.entered.wait()
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
+    assert (await engine.latest(agent.thread_id)).status == "waiting"
+    assert "TurnCancelled" in await types(engine, agent.thread_id)
+    await assert_sound(engine, agent.thread_id)
+
+
+async def test_two_streams_of_one_agent_are_two_threads_and_each_gives_its_own() -> None:
+    engine = engine_on(MemoryStore(), OfflineModel(), *builtin_tools())
+    agent = await engine.create_agent()
+    asked = ("What is 6 * 7?", "What is 6 * 8?")
+    streams = await asyncio.gather(*(all_of(agent.stream(text)) for text in asked))
+    for (*pieces, last), answer in zip(streams, ("6 * 7 = 42.", "6 * 8 = 48."), strict=True):
+        assert isinstance(last, Agent)
+        assert last.answer == "".join(one.text for one in pieces if isinstance(one, Token))
+        assert last.answer == answer
+        assert agent in await last.lineage()
+        await assert_sound(engine, last.thread_id)
+    assert len(await engine.threads()) == 2
 
 
 async def test_a_stream_that_forks_is_cancelled_in_its_fork_alone() -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from contextvars import ContextVar
+from typing import assert_type
 
 import pytest
 
@@ -63,6 +64,7 @@ def test_an_agent_tells_its_past_and_streams_a_turn(engine: SyncEngine) -> None:
 def test_an_agent_has_the_output_that_was_asked_for() -> None:
     with connect(MemoryStore(), models=ScriptedModel("[1, 2]", '{"value": [1, 2]}')).sync() as own:
         agent = own.create_agent().advance("Count.", output=list[int])
+        assert_type(agent, SyncAgent[list[int]])
         assert (agent.output, agent.output_as(list[int])) == ([1, 2], [1, 2])
 
 
