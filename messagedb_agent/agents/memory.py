@@ -1,14 +1,14 @@
 """What is remembered of users, across threads: a stream for each user, read on and written here."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from threading import Lock
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from messagedb_agent.agents.notebook import Notebook, Wanted
 from messagedb_agent.engine.journal import Writing
-from messagedb_agent.errors import Conflict, NotFound, RefusedName, ValidationError
-from messagedb_agent.events.chain import GENESIS, chained
-from messagedb_agent.events.codec import Envelope, clean_text, encoded_value, sealed_metadata
+from messagedb_agent.errors import NotFound, RefusedName, ValidationError
+from messagedb_agent.events.codec import clean_text
 from messagedb_agent.events.memory import (
     FactForgotten,
     FactRemembered,
@@ -18,30 +18,15 @@ from messagedb_agent.events.memory import (
     decode_noted,
     value_text,
 )
-from messagedb_agent.events.metadata import Cause, Travelling, read_metadata
-from messagedb_agent.events.recorded import Place
 from messagedb_agent.events.values import EventPlace
 from messagedb_agent.projections.memory import EMPTY, Fact, Memory, recalled
-from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.store import Store
 from messagedb_agent.store.stream_name import user_stream, users_category
 
 MAX_FACTS = 1000
 """Most facts that are known of one user at once."""
 
-Wanted = Callable[[Memory], Sequence[MemoryEvent]]
-"""Returns what is to be noted, once it is known what is known."""
-
-_MOST_KEPT = 256  # users whose fold is kept, to be read on
 _MOST_USERS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A user's stream, as far as it was read."""
-
-    memory: Memory = EMPTY
-    hash: bytes = GENESIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +59,6 @@ class UserMemory:
     store: Store
     category: str
     writing: Writing
-    _kept: dict[str, _Known] = field(default_factory=dict, repr=False, compare=False)
-    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     async def set(
         self,
@@ -212,7 +195,7 @@ class UserMemory:
             StoreUnavailable: the store was not reached.
         """
         if at is None:
-            return (await self._known(user)).memory
+            return await self._notebook.read(self.stream(user))
         if at < 0:
             raise ValidationError("a position is a whole number from 0", field="at")
         memory = EMPTY
@@ -258,8 +241,7 @@ class UserMemory:
 
     def clear_cache(self) -> None:
         """Drop what was folded; it is read again when it is needed. Any thread may call it."""
-        with self._lock:
-            self._kept.clear()
+        self._notebook.clear()
 
     def stream(self, user: str) -> str:
         """Return the full name of a user's stream.
@@ -272,74 +254,18 @@ class UserMemory:
     async def note(self, user: str, wanted: Wanted, *, id: str | None = None) -> Memory:
         """Append what is wanted of what is known, all or none, and return what is known then.
 
-        Where another writer was first, it is asked again.
-
         Args:
             user: who it is known of.
             wanted: returns the events that are to be appended; none where there is nothing to say.
             id: id of the last one of them; a new one by default.
         """
-        stream = self.stream(user)
-        while True:
-            known = await self._known(user)
-            events = wanted(known.memory)
-            if not events:
-                return known.memory
-            messages, after = self._sealed(stream, known, events, id)
-            try:
-                await self.store.append(stream, *messages, expected_version=known.memory.position)
-            except Conflict:
-                if (await self._known(user)).memory.position == known.memory.position:
-                    raise
-                continue
-            self._keep(stream, after)
-            return after.memory
+        return await self._notebook.note(self.stream(user), wanted, id=id)
 
-    async def _known(self, user: str) -> _Known:
-        """Read a user's stream on from where it was left."""
-        stream = self.stream(user)
-        known = self._kept.get(stream, _Known())
-        memory, digest = known.memory, known.hash
-        async for message in self.store.read(stream, position=memory.position + 1):
-            memory = recalled(memory, decode_noted(message))
-            digest = chained(digest, message, read_metadata(message.metadata).hash)
-        known = _Known(memory, digest)
-        self._keep(stream, known)
-        return known
-
-    def _keep(self, stream: str, known: _Known) -> None:
-        with self._lock:
-            self._kept.pop(stream, None)
-            self._kept[stream] = known
-            while len(self._kept) > _MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-
-    def _sealed(
-        self, stream: str, known: _Known, events: Sequence[MemoryEvent], last_id: str | None
-    ) -> tuple[Sequence[NewMessage], _Known]:
-        """Return events as they will stand, chained to what was read, and what is known then."""
-        messages, memory, digest = [], known.memory, known.hash
-        now_ms, writer = self.writing.clock.now_ms(), self.writing.writer
-        for index, event in enumerate(events):
-            is_last = index == len(events) - 1
-            id = last_id if is_last and last_id else self.writing.ids.new()
-            place, kind = Place(stream, memory.position + 1), type(event).__name__
-            said, data, cleaned = encoded_value(event)
-            envelope = Envelope(_cause(said), Travelling(), now_ms, writer)
-            metadata, digest = sealed_metadata(
-                id, *place, kind, data, envelope, digest, sanitised=cleaned
-            )
-            messages.append(NewMessage(id, kind, data.decode(), metadata))
-            memory = recalled(memory, Noted(id, place, said, now_ms))
-        return messages, _Known(memory, digest)
+    @cached_property
+    def _notebook(self) -> Notebook:
+        return Notebook(self.store, self.writing)
 
     async def _named(self, stream: str) -> str | None:
         message = await self.store.last(stream, type=FactRemembered.__name__)
         event = decode_noted(message).event if message else None
         return event.user if isinstance(event, FactRemembered) else None
-
-
-def _cause(event: MemoryEvent) -> Cause | None:
-    """Return the message that taught a fact, as what its event follows."""
-    taught = event.taught_by if isinstance(event, FactRemembered) else None
-    return Cause(taught.stream_name, taught.position) if taught else None

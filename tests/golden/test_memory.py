@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from messagedb_agent.agents.memory import UserMemory, Wanted
+from messagedb_agent.agents.memory import UserMemory
+from messagedb_agent.agents.notebook import Wanted
 from messagedb_agent.clock import FixedClock
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.events.memory import (
