@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 import typer
 
 from messagedb_agent.cli.common import Common
-from messagedb_agent.cli.shape import AllThreads, Form, Full, MaybeThread, Thread, command, position
+from messagedb_agent.cli.shape import (
+    AllThreads,
+    Form,
+    Full,
+    MaybeThread,
+    Thread,
+    Types,
+    command,
+    position,
+)
 from messagedb_agent.cli.sorting import group
 
 __all__ = ["group"]
@@ -180,12 +189,13 @@ def _tail(
             " where it is left out.",
         ),
     ] = None,
+    types: Types = None,
     form: Form = "text",
 ) -> int:
     """Follow a thread, or all, as events are written; ends on Ctrl-C."""
     from messagedb_agent.cli.commands import tailing
 
-    return tailing.tail(common, thread, start, form)
+    return tailing.tail(common, thread, start, types, form)
 
 
 @command(group, "verify", "Look")

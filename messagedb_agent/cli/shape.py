@@ -36,6 +36,10 @@ Context = Annotated[
         " first_last:2,18, token_window:8000, summarize:8000; joined by `|`.",
     ),
 ]
+Types = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Only messages of these types, with commas between them."),
+]
 OutputFile = Annotated[
     Path | None,
     typer.Option(

@@ -6,7 +6,7 @@ import typer
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.looking import group
-from messagedb_agent.cli.shape import AllThreads, Form, command
+from messagedb_agent.cli.shape import AllThreads, Form, Types, command
 from messagedb_agent.errors import ValidationError
 
 __all__ = ["group"]
@@ -145,10 +145,7 @@ def _consume(
             help="Where it starts the first time: start, now or a global position.",
         ),
     ] = "start",
-    types: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Only messages of these types, with commas between them."),
-    ] = None,
+    types: Types = None,
     correlation: Annotated[
         str | None,
         typer.Option(

@@ -167,6 +167,10 @@ def test_a_number_that_is_too_large(cli: CommandLine, command: list[str], bound:
     assert f"less than or equal to {bound}" in cli.refused(*command, code=2)
 
 
+def test_types_with_none_between_two_commas(cli: CommandLine) -> None:
+    assert "--types takes names" in cli.refused("tail", "--types", "SessionStarted,,", code=2)
+
+
 @pytest.mark.parametrize("name", ["a+b", "a:b", "a--b", "-a", "a\nb", "1a", "ä", ""])
 def test_a_refused_category(cli: CommandLine, name: str) -> None:
     assert "category" in cli.refused("start", "hi", f"--category={name}", code=2)

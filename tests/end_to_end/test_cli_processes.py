@@ -244,6 +244,20 @@ def test_tail_follows_all_threads_by_global_position(cli: CommandLine) -> None:
     assert finished(following).notes[-1].endswith(f"--from {last + 1}")
 
 
+def test_tail_shows_the_types_that_are_named(cli: CommandLine) -> None:
+    thread = cli("start", "What is 42 * 7?", "--format", "json").json["threadId"]
+    types = "UserMessageAdded, ToolExecutionCompleted,NoSuchEvent"
+    following = cli.process("tail", thread, "--from", "0", "--types", types, "--format", "json")
+    lines = read_lines(following)
+    assert [json.loads(next(lines))["position"] for _ in range(2)] == [1, 5]
+    cli("message", thread, "Thanks!")
+    assert json.loads(next(lines))["data"] == {"text": "Thanks!"}
+    following.send_signal(signal.SIGINT)
+    ended = finished(following)
+    assert "no event of a thread has the type 'NoSuchEvent'" in ended.notes[0]
+    assert f" {thread} --types '{types}' --from " in ended.notes[-1]
+
+
 def read_lines(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
     assert process.stdout is not None
     return iter(process.stdout)

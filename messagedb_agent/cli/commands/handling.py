@@ -2,18 +2,18 @@
 
 import os
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
+from messagedb_agent.cli.kinds import named_types, tell_unknown
 from messagedb_agent.cli.leaving import leave_now
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.stopping import stopped_by_signals
 from messagedb_agent.cli.streams import give_back
-from messagedb_agent.cli.terminal import note, one_line
+from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from messagedb_agent.consumers import Handler
 
 DEFAULT_NAME = "consumer"
-
-_NEAR = 0.8  # how alike two names are of which one is the other misspelt, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def handle(common: Common, given: Given) -> int:
                 f"handing {subscription.category} to {given.handler} as {given.group!r},"
                 f" process {os.getpid()}; {ends}"
             )
-            _tell_unknown(subscription, given.category is None)
+            tell_unknown(named_types(given.types), of_threads=given.category is None)
             grace = f"what is under way has {subscription.grace_s:g} s"
             with stopped_by_signals(subscription.stop, grace):
                 await subscription.run(once=given.once)
@@ -108,7 +106,7 @@ def _subscription(engine: "Engine", handler: "Handler", given: Given) -> "Subscr
         start=_start(given.start),
         size=given.size,
         member=given.member,
-        types=_types(given.types),
+        types=named_types(given.types),
         correlation=given.correlation,
         timeout_s=given.timeout_s,
         patience=Patience(given.tries),
@@ -121,28 +119,6 @@ def _end_at_once(said: str) -> None:
     """End a process in which nothing goes on; the next one finds the message, and parks it."""
     note(f"{said}; the process ends, and the next one is careful")
     leave_now(ExitCode.INTERNAL)
-
-
-def _types(given: str | None) -> list[str] | None:
-    if given is None:
-        return None
-    types = [type.strip() for type in given.split(",")]
-    if not all(types):
-        raise ValidationError("--types takes names of types, separated by commas", field="types")
-    return types
-
-
-def _tell_unknown(subscription: "Subscription", of_threads: bool) -> None:
-    """Say which types no event of ours has: other writers' messages have what they like."""
-    from messagedb_agent.events.codec import EVENT_TYPES
-
-    ours = {name.casefold(): name for name in EVENT_TYPES}
-    for type in dict.fromkeys(subscription.types or ()):
-        near = get_close_matches(type.casefold(), ours, 1, _NEAR)
-        if type in EVENT_TYPES or not (near or of_threads):
-            continue
-        meant = f"; is it {ours[near[0]]}?" if near else "; only another writer's messages have it"
-        note(one_line(f"no event of a thread has the type {type!r}{meant}"))
 
 
 def _start(given: str) -> Literal["start", "now"] | int:

@@ -1,13 +1,14 @@
 """`tail`: events as they are written, from a position on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.guard import exit_code_of_interrupt
+from messagedb_agent.cli.kinds import named_types, tell_unknown
 from messagedb_agent.cli.next_steps import command
 from messagedb_agent.cli.opening import opened, set_up
 from messagedb_agent.cli.rendering.events import event_line
@@ -37,6 +38,7 @@ class Tail:
     Args:
         thread: a thread as it was named; None means all.
         start: first position, or global position, to read; None reads news alone.
+        types: types of the messages that are given; None gives all.
 
     Attributes:
         thread_id: the thread's id, once it is known.
@@ -44,8 +46,11 @@ class Tail:
         is_found: set when both are known.
     """
 
-    def __init__(self, thread: str | None, start: int | None) -> None:
+    def __init__(
+        self, thread: str | None, start: int | None, types: Collection[str] | None = None
+    ) -> None:
         self._thread = thread
+        self._types = types
         self.thread_id: str | None = None
         self.next = start
         self.is_found = asyncio.Event()
@@ -64,7 +69,8 @@ class Tail:
         async with engine.listen() as news:
             while True:
                 async for message in self._news(engine, self.next):
-                    yield message
+                    if self._types is None or message.type in self._types:
+                        yield message
                     self.next = self._after(message)
                 if has_no_reader():  # else it would show with the next news, and `head` wait for it
                     raise BrokenPipeError
@@ -93,10 +99,14 @@ class Tail:
         return (message.global_position if self.thread_id is None else message.position) + 1
 
 
-def tail(common: Common, thread: str | None, start: int | None, form: str) -> int:
+def tail(
+    common: Common, thread: str | None, start: int | None, types: str | None, form: str
+) -> int:
     """Follow until Ctrl-C, and say how to go on."""
+    wanted = named_types(types)
     setup = set_up(common)
-    following = Tail(thread, start)
+    tell_unknown(wanted, of_threads=True)
+    following = Tail(thread, start, wanted)
 
     async def follow() -> None:
         async with opened(setup) as engine:
@@ -109,7 +119,8 @@ def tail(common: Common, thread: str | None, start: int | None, form: str) -> in
     except KeyboardInterrupt as interrupt:
         where = [name] if (name := following.thread_id or thread) else []
         position = [] if following.next is None else ["--from", str(following.next)]
-        note(f"go on with: {command(setup.common, 'tail', *where, *position)}")
+        of = [] if types is None else ["--types", types]
+        note(f"go on with: {command(setup.common, 'tail', *where, *of, *position)}")
         return exit_code_of_interrupt(interrupt)
     return ExitCode.INTERRUPTED
 
