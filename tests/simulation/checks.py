@@ -98,6 +98,7 @@ async def findings(world: World, people: People, looks: Sequence[Look]) -> list[
     wrong += broken_policies(world.ledger.deeds, world.ledger.failures, rows)
     wrong += broken_bookings(world.server.statements.booked, rows)
     wrong += _lost(world, people, rows)
+    wrong += await _forgotten(world, people)
     wrong += _needless(world, rows)
     wrong += _thrown_away(world, looks)
     claims = sum(isinstance(row.recorded.event, LlmCallStarted) for row in rows)
@@ -117,6 +118,21 @@ async def _verified(world: World, looks: Sequence[Look]) -> dict[str, Verificati
 
     await world.do("verifies", verified)
     return found
+
+
+async def _forgotten(world: World, people: People) -> list[str]:
+    """Return what was noted of users, and is not what is known."""
+    wrong: list[str] = []
+
+    async def recalled(engine: Engine) -> None:
+        for (user, key), value in people.remembered.items():
+            known = await engine.memory.get(user, key)
+            if known is None or known.value != value:
+                wrong.append(f"of {user} {key} {value} was noted, and {known} is known")
+
+    if people.remembered:
+        await world.do("recalls", recalled)
+    return wrong
 
 
 def _thread(seen: Look, verification: Verification | None) -> list[str]:

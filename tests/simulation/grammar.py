@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from messagedb_agent.events.recorded import Recorded
 from messagedb_agent.events.schema import (
     ContextCompacted,
+    LimitReached,
     LlmCallFailed,
     LlmCallStarted,
     LlmResponseReceived,
@@ -25,6 +26,8 @@ from messagedb_agent.events.schema import (
 from messagedb_agent.ids import call_id
 
 _MOST_ATTEMPTS = 3
+_MOST_INTERRUPTIONS = 3
+_ASKED_AGAIN = frozenset({"interrupted", "cancelled", "context_overflow"})
 
 
 @dataclass
@@ -49,6 +52,8 @@ class _Thread:
     calls: dict[str, _Call] = field(default_factory=dict)
     stopped: bool = False
     rejected: int = 0  # answers of the turn that were not the output that was asked for
+    interruptions: int = 0  # of model calls, one after the other
+    waits: bool = False  # whether the turn failed, or a limit stopped it
 
 
 def broken_grammar(events: Sequence[Recorded]) -> Iterator[str]:
@@ -73,9 +78,13 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             thread.started = True
         case UserMessageAdded(output_schema=schema):
             thread.stopped = False
-            thread.rejected = 0 if schema or thread.rejected > 1 else thread.rejected
+            if schema or thread.waits or thread.rejected > 1:
+                thread.rejected = 0
+            thread.waits = False
         case SessionContinued():
-            thread.rejected = 0
+            thread.rejected, thread.waits = 0, False
+        case LimitReached():
+            thread.waits = True
         case TurnCancelled() | SessionCompleted():
             thread.stopped, thread.rejected = True, 0
             thread.is_cancelled = bool(thread.open_model_call)
@@ -96,6 +105,7 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             thread.open_model_call, thread.is_cancelled = recorded.id, False
         case LlmResponseReceived(llm_call_id=claim, tool_calls=calls, output=verdict):
             yield from _closed_model_call(thread, claim)
+            thread.interruptions = 0
             if verdict and verdict.problem and not thread.is_cancelled:
                 thread.rejected += 1
             elif not calls:
@@ -104,7 +114,12 @@ def _broken(thread: _Thread, recorded: Recorded) -> Iterator[str]:
             if [call.call_id for call in calls] != ids:
                 yield "calls with ids of their own"
             thread.calls = {} if thread.is_cancelled else {id: _Call() for id in ids}
-        case LlmCallFailed(llm_call_id=claim) | ContextCompacted(llm_call_id=claim):
+        case LlmCallFailed(llm_call_id=claim, kind=kind):
+            yield from _closed_model_call(thread, claim)
+            thread.interruptions = thread.interruptions + 1 if kind == "interrupted" else 0
+            is_last = thread.interruptions >= _MOST_INTERRUPTIONS
+            thread.waits = kind not in _ASKED_AGAIN or is_last
+        case ContextCompacted(llm_call_id=claim):
             yield from _closed_model_call(thread, claim)
         case _:
             yield from _broken_call(thread, recorded)

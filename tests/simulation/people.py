@@ -19,6 +19,7 @@ from messagedb_agent.agent.commands import (
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
 from messagedb_agent.agents.outputs import wanted
+from messagedb_agent.agents.turn_options import NO_OPTIONS, TurnOptions
 from messagedb_agent.errors import ModelError, NotFound, Refused
 from messagedb_agent.events.values import Definition, Limits
 from messagedb_agent.ids import derived_id
@@ -50,27 +51,37 @@ class People:
 
     Attributes:
         said: ids of the messages that were said, and came through.
+        remembered: what is known of users, by user and key.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.said: list[str] = []
+        self.remembered: dict[tuple[str, str], str] = {}
         self._ids: dict[str, str] = {}
-        self._definitions: dict[Limits, Definition] = {}
+        self._definitions: dict[tuple[Limits, bool, str | None], Definition] = {}
 
     def id_of(self, thread: str) -> str:
         """Return the id of a thread."""
         return self._ids[thread]
 
     async def start(
-        self, thread: str, text: str, limits: Limits | None = None, *, detached: bool = False
+        self,
+        thread: str,
+        text: str,
+        limits: Limits | None = None,
+        *,
+        user: str | None = None,
+        context: str | None = None,
+        detached: bool = False,
     ) -> None:
-        """Begin a thread with a message."""
-        given = message_id(thread, text)
+        """Begin a thread with a message; the model is told what is known of a user, if named."""
+        given, begins = message_id(thread, text), (limits or Limits(), user is not None, context)
         self._name(thread, derived_id("", given, "thread"))
 
         async def start(engine: Engine) -> Agent:
-            return await self._start(engine, text, given, limits or Limits(), detached=detached)
+            definition = self._defined(engine, *begins)
+            return await self._start(engine, text, given, definition, user=user, detached=detached)
 
         await self._see_through(
             thread, given, await self.world.do(f"starts {thread}: {text}", start)
@@ -83,7 +94,8 @@ class People:
             self._name(thread, derived_id("", given[thread], "thread"))
 
         async def start(engine: Engine) -> Agent:
-            starts = (self._start(engine, text, given[t], Limits()) for t in threads)
+            definition = self._defined(engine, Limits())
+            starts = (self._start(engine, text, given[t], definition) for t in threads)
             ended = await asyncio.gather(*starts, return_exceptions=True)
             for error in ended:
                 if isinstance(error, BaseException) and not isinstance(error, ModelError):
@@ -94,22 +106,45 @@ class People:
         for thread in threads:
             await self._see_through(thread, given[thread], await self.ask(thread))
 
+    def _defined(
+        self, engine: Engine, limits: Limits, memory: bool = False, context: str | None = None
+    ) -> Definition:
+        """Return the agent that a thread begins with, one for all that begin so."""
+        key = limits, memory, context
+        if key not in self._definitions:
+            made = engine.define(model="simulated", limits=limits, memory=memory, context=context)
+            self._definitions[key] = made
+        return self._definitions[key]
+
     async def _start(
-        self, engine: Engine, text: str, given: str, limits: Limits, *, detached: bool = False
+        self,
+        engine: Engine,
+        text: str,
+        given: str,
+        definition: Definition,
+        *,
+        user: str | None = None,
+        detached: bool = False,
     ) -> Agent:
-        definition = self._definitions.get(limits)
-        if definition is None:
-            definition = engine.define(model="simulated", limits=limits)
-            self._definitions[limits] = definition
         progress = self.world.progress()
         return await engine.start(
             text,
             definition=definition,
+            user=user,
             output=Amount if ASKS_OUTPUT in text else None,
             message_id=given,
             progress=progress,
             detached=detached,
         )
+
+    async def remember(self, user: str, key: str, value: str) -> None:
+        """Note something of a user, across threads."""
+
+        async def note(engine: Engine) -> None:
+            await engine.memory.set(user, key, value)
+
+        await self.world.do(f"remembers of {user}: {key} {value}", note)
+        self.remembered[user, key] = value
 
     async def when(self, thread: str, type: str) -> None:
         """Wait until an event of a type stands in a thread; not for ever."""
@@ -126,6 +161,7 @@ class People:
         model: str | None = None,
         *,
         context: str | None = None,
+        options: TurnOptions = NO_OPTIONS,
         detached: bool = False,
     ) -> None:
         """Say something in a thread as it stands by then."""
@@ -139,6 +175,7 @@ class People:
                 message_id=given,
                 changes={"model": model, "context": context},
                 progress=self.world.progress(),
+                options=options,
                 detached=detached,
             )
 

@@ -8,7 +8,7 @@ follows from the request alone, so that it does not matter who asks, or how ofte
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,6 +36,8 @@ _LONG = 4  # messages that overflow, where a text says so
 _IS_SLOW = "slow"
 _FAILS = "fail once"
 _OVERFLOWS = "overflow"
+_IS_WARM = "warm"
+_KNOWS = "knows "
 _BAD_VALUES = {"": 0, "bad": 1, "worse": 3}  # words, and how many answers are no value then
 _NOTE = REJECTED.partition("{")[0]
 _BROKEN = {"nothing": ("nothing", '{"n": 1}'), "badly": ("look", '{"n": "x"}')}
@@ -80,6 +82,7 @@ class Provider:
             self._say(f"{process} {fault}")
         stall = due.get("stall")
         text, rounds = _said(messages[:-1] if is_output else messages)
+        self.refused += _otherwise(request, text)
         answer_s = _SLOW_S if _IS_SLOW in text else _ANSWER_S
         await asyncio.sleep(answer_s if stall is None else stall.size * _STALL_S)
         if "break" in due:
@@ -107,6 +110,19 @@ class Provider:
             last = RequestedCall(None, calls[-1].name, '{"n": ')
             return _reply("", (*calls[:-1], last), finish_reason="length")
         return _reply("", calls)
+
+
+def _otherwise(request: Request, text: str) -> Iterator[str]:
+    """Yield what is not set, or not told, as the user's text says that it is in this turn."""
+    if text != SUMMARY_INSTRUCTION and (_IS_WARM in text) != _is_set(request):
+        yield f"{text}: asked with {request.parameters}"
+    known = text.partition(_KNOWS)[2].partition(",")[0]
+    if known not in request.system_prompt:
+        yield f"{text}: told {request.system_prompt}"
+
+
+def _is_set(request: Request) -> bool:
+    return request.parameters.temperature is not None
 
 
 def _sent_back(messages: Sequence[RequestMessage]) -> int:

@@ -77,7 +77,11 @@ _evolve = once_a_run(conversation.evolve)
 _with_conversation = once_a_run(view.with_conversation)
 _settings_digest = Remembered(
     settings_digest,
-    lambda of, *output: (of.model, of.system_prompt, of.parameters, of.tools, *output),
+    lambda of, *output: (
+        *(of.model, of.system_prompt, of.parameters, of.tools),
+        getattr(of, "recalled", None),  # of a definition: a request's is in its prompt
+        *output,
+    ),
 )
 _request_tools = Remembered(request_tools)
 _read_event = codec._event

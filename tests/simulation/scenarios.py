@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from messagedb_agent.agents.turn_options import TurnOptions
 from messagedb_agent.events.values import Limits
 from tests.simulation.people import People
 from tests.simulation.staff import Staff
@@ -177,6 +178,18 @@ async def a_conversation_grown_long(people: People) -> None:
     await people.say("a", "do charge", context="last_n:3")
     await people.say("a", "do send")
     await people.say("a", "do ship", context="summarize:10")
+
+
+@_scenario("AgentRedefined", "LimitReached")
+async def a_turn_of_its_own(people: People) -> None:
+    """What holds for one turn, with an output that is mended, of a user who is known."""
+    await people.remember("ada", "home", "Paris")
+    await people.start("a", "hello, knows Paris", user="ada", context="last_n:5,sliding")
+    await people.remember("ada", "home", "Rome")
+    warm = TurnOptions(temperature=1, max_tool_rounds=1)
+    await people.say("a", "do charge, warm, bad, knows Rome, as a value", options=warm)
+    await people.go_on("a", Limits(rounds_per_turn=9))
+    await people.say("a", "thanks, knows Rome")
 
 
 @_scenario("AgentRedefined")

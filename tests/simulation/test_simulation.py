@@ -25,7 +25,7 @@ SAMPLED = {
     "workers": 8,
 }
 """The longest scripts: of the steps at which they are crashed, the tests take every so manieth,
-each time from another one on. The other nineteen are crashed at every step.
+each time from another one on. The other twenty are crashed at every step.
 """
 _SHARE = 500
 _MOST_VOID = 0.1  # of all runs
