@@ -1,8 +1,8 @@
 """`Chat`: a conversation as one object that changes, for those who want no agent after agent."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
 from messagedb_agent.agents.agent import Agent
@@ -85,14 +85,9 @@ class Chat(Closing):
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; what was written stands.
         """
-        async with self._turn:
-            agent, said = await self._next()
-            try:
-                self._moved(await agent.advance(text, **{**said, **options}))
-            except (ModelError, LimitReached) as stopped:
-                self._moved(stopped.agent)
-                raise
-            return self._agent.answer if self._agent else None
+        async with self._spoken_to() as (agent, said):
+            self._moved(later := await agent.advance(text, **{**said, **options}))
+            return later.answer
 
     async def stream(self, text: str, **options: Any) -> AsyncGenerator[StreamItem, None]:
         """Say something, and give what happens, as `Agent.stream` does; the new agent comes last.
@@ -112,17 +107,14 @@ class Chat(Closing):
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; what was written stands.
         """
-        async with self._turn:
-            agent, said = await self._next()
-            try:
-                async with aclosing(agent.stream(text, **{**said, **options})) as items:
-                    async for item in items:
-                        if isinstance(item, Agent):
-                            self._moved(item)
-                        yield item
-            except (ModelError, LimitReached) as stopped:
-                self._moved(stopped.agent)
-                raise
+        async with (
+            self._spoken_to() as (agent, said),
+            aclosing(agent.stream(text, **{**said, **options})) as items,
+        ):
+            async for item in items:
+                if isinstance(item, Agent):
+                    self._moved(item)
+                yield item
 
     def new_thread(self) -> None:
         """Begin a thread of its own with the next message; the old one stays where it is."""
@@ -133,12 +125,18 @@ class Chat(Closing):
         if self._own is not None:
             await self._own.close()
 
-    async def _next(self) -> tuple[Agent, Mapping[str, Any]]:
-        """Return the agent that is spoken to, and what is said to it beside the text."""
-        if self._agent is None:
-            self._agent, self._is_ours = await self._begun(), True
-        said: dict[str, Any] = {"user": self.user, "at_head": self._is_ours}
-        return self._agent, {**said, "model": self._model, "tools": self._tools}
+    @asynccontextmanager
+    async def _spoken_to(self) -> AsyncIterator[tuple[Agent, Mapping[str, Any]]]:
+        """Give the agent that is spoken to, and what is said beside the text, for one turn."""
+        async with self._turn:
+            if self._agent is None:
+                self._agent, self._is_ours = await self._begun(), True
+            said: dict[str, Any] = {"user": self.user, "at_head": self._is_ours}
+            try:
+                yield self._agent, {**said, "model": self._model, "tools": self._tools}
+            except (ModelError, LimitReached) as stopped:
+                self._moved(stopped.agent)
+                raise
 
     async def _begun(self) -> Agent:
         engine = self._engine

@@ -21,7 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.door import Door
@@ -33,16 +33,58 @@ from messagedb_agent.agents.streaming import Piece
 from messagedb_agent.agents.valued import Kind, T
 
 P = ParamSpec("P")
+U = TypeVar("U")
+Whole = TypeVar("Whole", covariant=True)
+
+
+class _Twin(Protocol[Whole]):
+    """What stands for something of the asynchronous library in synchronous code."""
+
+    @property
+    def asynchronous(self) -> Whole: ...
+
+    @property
+    def _home(self) -> "SyncEngine": ...
+
+
+def _twin(
+    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, T]],
+    told: Callable[["SyncEngine", T], U],
+) -> Callable[Concatenate[_Twin[Whole], P], U]:
+    """Return a method that runs one of the asynchronous library, and tells what it gives."""
+
+    @wraps(method)
+    def twin(of: _Twin[Whole], /, *args: P.args, **kwargs: P.kwargs) -> U:
+        return told(of._home, of._home.run(method(of.asynchronous, *args, **kwargs)))
+
+    return twin
 
 
 def _run(
-    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["SyncEngine", P], T]:
-    @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return engine.run(method(engine.asynchronous, *args, **kwargs))
+    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[_Twin[Whole], P], T]:
+    return _twin(method, lambda _, told: told)
 
-    return twin
+
+def _agent(
+    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, Agent[Kind]]],
+) -> Callable[Concatenate[_Twin[Whole], P], "SyncAgent[Kind]"]:
+    return _twin(method, lambda engine, agent: engine.synchronous(agent))
+
+
+def _agents(
+    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, Sequence[Agent]]],
+) -> Callable[Concatenate[_Twin[Whole], P], "tuple[SyncAgent, ...]"]:
+    return _twin(method, lambda engine, agents: tuple(map(engine.synchronous, agents)))
+
+
+def _page(
+    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, AgentPage[Agent]]],
+) -> Callable[Concatenate[_Twin[Whole], P], "AgentPage[SyncAgent]"]:
+    def told(engine: "SyncEngine", page: AgentPage[Agent]) -> "AgentPage[SyncAgent]":
+        return AgentPage(tuple(map(engine.synchronous, page)), page.after, page.unreadable)
+
+    return _twin(method, told)
 
 
 def _each(
@@ -51,60 +93,6 @@ def _each(
     @wraps(method)
     def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         return engine.each(method(engine.asynchronous, *args, **kwargs))
-
-    return twin
-
-
-def _agent(
-    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Agent[Kind]]],
-) -> Callable[Concatenate["SyncEngine", P], "SyncAgent[Kind]"]:
-    @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent[Kind]":
-        return engine.synchronous(engine.run(method(engine.asynchronous, *args, **kwargs)))
-
-    return twin
-
-
-def _agents(
-    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, Sequence[Agent]]],
-) -> Callable[Concatenate["SyncEngine", P], "tuple[SyncAgent, ...]"]:
-    @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "tuple[SyncAgent, ...]":
-        found = engine.run(method(engine.asynchronous, *args, **kwargs))
-        return tuple(map(engine.synchronous, found))
-
-    return twin
-
-
-def _page(
-    method: Callable[Concatenate[Engine, P], Coroutine[Any, Any, AgentPage[Agent]]],
-) -> Callable[Concatenate["SyncEngine", P], "AgentPage[SyncAgent]"]:
-    @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> "AgentPage[SyncAgent]":
-        page = engine.run(method(engine.asynchronous, *args, **kwargs))
-        agents = tuple(map(engine.synchronous, page))
-        return AgentPage(agents, page.after, page.unreadable)
-
-    return twin
-
-
-def _next(
-    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, Agent[Kind]]],
-) -> Callable[Concatenate["SyncAgent", P], "SyncAgent[Kind]"]:
-    @wraps(method)
-    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> "SyncAgent[Kind]":
-        asked = method(agent.asynchronous, *args, **kwargs)
-        return agent.engine.synchronous(agent.engine.run(asked))
-
-    return twin
-
-
-def _told(
-    method: Callable[Concatenate[Agent, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["SyncAgent", P], T]:
-    @wraps(method)
-    def twin(agent: "SyncAgent", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return agent.engine.run(method(agent.asynchronous, *args, **kwargs))
 
     return twin
 
@@ -154,6 +142,10 @@ class SyncEngine:
                 self._door.run(self.asynchronous.close())
         finally:
             self._door.close()
+
+    @property
+    def _home(self) -> "SyncEngine":
+        return self
 
     def run(self, work: Awaitable[T]) -> T:
         """Run anything of the asynchronous library in the engine's loop; see `Door.run`.
@@ -234,6 +226,10 @@ class SyncAgent(Standing, Generic[T]):
     asynchronous: Agent[T] = field(repr=False, compare=False)
 
     @property
+    def _home(self) -> SyncEngine:
+        return self.engine
+
+    @property
     def output(self) -> T:
         """The value of the answer; see `Agent.output`. `output_as` gives it its type."""
         return self.asynchronous.output
@@ -259,24 +255,24 @@ class SyncAgent(Standing, Generic[T]):
             for item in items:
                 yield self.engine.synchronous(item) if isinstance(item, Agent) else item
 
-    advance = _next(Agent.advance)  # type: ignore[arg-type]  # `self` is no keyword
-    approve = _next(Agent.approve)
-    at = _next(Agent.at)
-    archive = _next(Agent.archive)
-    cancel = _next(Agent.cancel)
-    clone = _next(Agent.clone)
-    deny = _next(Agent.deny)
-    end = _next(Agent.end)
-    fork = _next(Agent.fork)
-    generate_title = _next(Agent.generate_title)
-    last_response = _told(Agent.last_response)
-    messages = _told(Agent.messages)
-    resolve = _next(Agent.resolve)
-    resume = _next(Agent.resume)  # type: ignore[arg-type]  # `self` is no keyword
-    set_title = _next(Agent.set_title)
-    tag = _next(Agent.tag)
-    unarchive = _next(Agent.unarchive)
-    untag = _next(Agent.untag)
-    usage = _told(Agent.usage)
-    with_metadata = _next(Agent.with_metadata)
-    with_model = _next(Agent.with_model)
+    advance = _agent(Agent.advance)  # type: ignore[arg-type]  # `self` is no keyword
+    approve = _agent(Agent.approve)
+    at = _agent(Agent.at)
+    archive = _agent(Agent.archive)
+    cancel = _agent(Agent.cancel)
+    clone = _agent(Agent.clone)
+    deny = _agent(Agent.deny)
+    end = _agent(Agent.end)
+    fork = _agent(Agent.fork)
+    generate_title = _agent(Agent.generate_title)
+    last_response = _run(Agent.last_response)
+    messages = _run(Agent.messages)
+    resolve = _agent(Agent.resolve)
+    resume = _agent(Agent.resume)  # type: ignore[arg-type]  # `self` is no keyword
+    set_title = _agent(Agent.set_title)
+    tag = _agent(Agent.tag)
+    unarchive = _agent(Agent.unarchive)
+    untag = _agent(Agent.untag)
+    usage = _run(Agent.usage)
+    with_metadata = _agent(Agent.with_metadata)
+    with_model = _agent(Agent.with_model)
