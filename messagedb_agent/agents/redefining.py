@@ -117,4 +117,10 @@ def recollection(before: Recalled | None, known: Known | None) -> Recalled | Non
         return before
     if not text:
         return None
-    return Recalled(text=text, stream_name=known.stream, position=known.memory.changed_at)
+    memory = known.memory
+    return Recalled(
+        text=text,
+        stream_name=known.stream,
+        position=memory.changed_at,
+        event_id=memory.changed_by,
+    )

@@ -69,7 +69,10 @@ class Verification:
         other_snapshots: snapshots of other code, which were not looked at; they are not used.
         definitions: recorded revisions of named definitions that are what was saved.
         absent_definitions: place of each recorded revision that this store does not have, as where
-            the thread was imported; all else about their rows was looked at.
+            the thread was imported alone; all else about their rows was looked at.
+        memories: recorded texts of what is known of a user that are what its stream says.
+        absent_memories: place that each further one was taken from, and that could not be compared:
+            this store does not have the event, or the thread does not say which it was.
     """
 
     events: int
@@ -82,6 +85,8 @@ class Verification:
     other_snapshots: int = 0
     definitions: int = 0
     absent_definitions: tuple[str, ...] = ()
+    memories: int = 0
+    absent_memories: tuple[str, ...] = ()
 
 
 def finding_at(

@@ -1,14 +1,22 @@
-"""Whether the named definition that a thread says it ran is the one that was saved."""
+"""Whether what a thread says it took from another stream is what stands there.
 
+A thread records which revision of a named definition it ran, and what was known of a user when it
+was told so. Both are named by the place and the id of an event, whose stream has its own chain.
+"""
+
+from messagedb_agent.errors import RefusedName
 from messagedb_agent.events.canonical import read
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
+from messagedb_agent.events.memory import decode_noted
 from messagedb_agent.events.metadata import read_metadata
-from messagedb_agent.events.values import Revision
+from messagedb_agent.events.values import Recalled, Revision
+from messagedb_agent.projections.memory import memory_of
+from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Reader
 
 
 class NotAsSaved(Exception):
-    """What a revision names is not what was saved; the text says why."""
+    """What a revision, or what was known, names is not what was written; the text says why."""
 
 
 async def saved_prompt(reader: Reader, revision: Revision) -> str | None:
@@ -19,24 +27,58 @@ async def saved_prompt(reader: Reader, revision: Revision) -> str | None:
         revision: what a thread has recorded.
 
     Returns:
-        The prompt; None where the store has no such event, as where the thread was imported.
+        The prompt; None where the store has no such event, as where the thread was imported alone.
 
     Raises:
         NotAsSaved: the event stands elsewhere, or a row up to it is not as it was written.
         StoreUnavailable: the store was not reached.
     """
-    saved = await reader.by_id(revision.event_id)
-    if saved is None:
+    rows = await _rows(reader, revision.stream_name, revision.position, revision.event_id)
+    return _prompt(rows[-1].data) if rows else None
+
+
+async def known_text(reader: Reader, recalled: Recalled) -> str | None:
+    """Return what is shown of what was known of a user, the chain checked up to there.
+
+    Args:
+        reader: where threads and users' memory are kept.
+        recalled: what a thread has recorded.
+
+    Returns:
+        The text; None where the store has no such event, as where the thread was imported alone,
+        or where the thread does not say which event it was.
+
+    Raises:
+        NotAsSaved: the event stands elsewhere, or a row up to it is not as it was written.
+        StoreUnavailable: the store was not reached.
+    """
+    if recalled.event_id is None:
         return None
-    if (saved.stream_name, saved.position) != (revision.stream_name, revision.position):
-        raise NotAsSaved(f"it stands at {saved.stream_name}/{saved.position}")
+    rows = await _rows(reader, recalled.stream_name, recalled.position, recalled.event_id)
+    return memory_of(map(decode_noted, rows)).as_prompt() if rows else None
+
+
+async def _rows(reader: Reader, stream: str, position: int, id: str) -> list[Message]:
+    """Return the rows of a stream up to an event, chained; none where the store has no such event.
+
+    Raises:
+        NotAsSaved: the event stands elsewhere, or a row up to it is not as it was written.
+    """
+    try:
+        rows = [row async for row in reader.read(stream, until=position)]
+    except RefusedName as error:
+        raise NotAsSaved(f"it stands in no stream: {error}") from error
+    if not rows or (rows[-1].position, rows[-1].id) != (position, id):
+        if (elsewhere := await reader.by_id(id)) is None:
+            return []
+        raise NotAsSaved(f"it stands at {elsewhere.stream_name}/{elsewhere.position}")
     previous = GENESIS
-    async for row in reader.read(revision.stream_name, until=revision.position):
+    for row in rows:
         previous = row_hash(previous, row)
         recorded = read_metadata(row.metadata).hash
         if recorded is not None and recorded != hash_text(previous):
             raise NotAsSaved(f"{row.stream_name}/{row.position} is not as it was written")
-    return _prompt(saved.data)
+    return rows
 
 
 def _prompt(data: str | None) -> str:

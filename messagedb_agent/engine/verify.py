@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from messagedb_agent.engine.findings import Finding, Verification
 from messagedb_agent.engine.history import Ancestry, Segment
+from messagedb_agent.engine.links import cut
 from messagedb_agent.engine.walk import Walk
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.anchor import Head
@@ -53,18 +54,8 @@ async def verify(
     except (IntegrityError, RefusedName) as error:
         return Verification(0, 0, (), Finding(stream, 0, "", str(error)))
     walk, finding = await shared.through(ancestors)
-    finding = finding or await walk.through(own, anchored) or _cut(anchored, version)
+    finding = finding or await walk.through(own, anchored) or cut(anchored, version, "thread")
     return walk.result(stream, finding)
-
-
-def _cut(anchored: Head | None, version: int) -> Finding | None:
-    """Say whether a thread ends before what was once its head."""
-    if anchored is None or anchored.position <= version:
-        return None
-    what = f"the thread is cut: it was anchored at {anchored.position}, and ends at {version}"
-    if version < 0:
-        what = f"the thread is gone: it was anchored at {anchored.position}"
-    return Finding(anchored.stream, version + 1, "", what, recorded=anchored.hash)
 
 
 class Shared:

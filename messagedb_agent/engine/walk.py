@@ -12,7 +12,8 @@ from messagedb_agent.engine.findings import (
     finding_at,
 )
 from messagedb_agent.engine.history import Segment, read_events
-from messagedb_agent.engine.revisions import NotAsSaved, saved_prompt
+from messagedb_agent.engine.links import misplaced, unanchored, unlinked
+from messagedb_agent.engine.revisions import NotAsSaved, known_text, saved_prompt
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
@@ -25,6 +26,7 @@ from messagedb_agent.events.schema import (
     LlmCallStarted,
     SessionStarted,
 )
+from messagedb_agent.events.values import Definition, Recalled
 from messagedb_agent.projections.conversation import Conversation, conversation
 from messagedb_agent.projections.grown import Grown
 from messagedb_agent.projections.requests import REQUESTS
@@ -55,6 +57,8 @@ class Walk:
         self._unchecked: Grown[UncheckedRequest] = Grown()
         self._definitions = 0
         self._absent: Grown[str] = Grown()  # definitions that the store does not have
+        self._memories = 0
+        self._absent_memories: Grown[str] = Grown()  # of users, that the store does not have
         self._closed_by_others: set[str] = set()  # what foreign rows are outcomes of
 
     def parted(self) -> "Walk":
@@ -78,6 +82,8 @@ class Walk:
             head,
             definitions=self._definitions,
             absent_definitions=tuple(self._absent),
+            memories=self._memories,
+            absent_memories=tuple(self._absent_memories),
         )
 
     async def through(self, part: Segment, anchored: Head | None = None) -> Finding | None:
@@ -91,10 +97,7 @@ class Walk:
         self._enter(part.stream)
         expected = self.next_in(part.stream)
         async for row in self._reader.read(part.stream, position=expected, until=part.until):
-            if row.position != expected:
-                what = f"row {expected} is missing" if row.position > expected else "comes twice"
-                return finding_at(row, what, str(row.position), str(expected))
-            if finding := await self._row(row):
+            if finding := misplaced(row, expected) or await self._row(row):
                 return finding
             expected += 1
         if part.until is not None and expected <= part.until:
@@ -134,15 +137,15 @@ class Walk:
             if self._unproven is None:
                 self._unproven = row.position
         elif finding := (
-            self._chain(row, decoded.metadata.hash, hash_text(computed))
+            unlinked(row, decoded.metadata.hash, hash_text(computed), self._unproven)
             or self._written(row, decoded)
             or await self._request(row, decoded)
-            or await self._revision(row, decoded)
+            or await self._taken(row, decoded)
         ):
             return finding
         else:
             self._unproven = None
-        if finding := self._of_anchor(row, hash_text(computed)):
+        if finding := unanchored(row, hash_text(computed), self._anchored):
             return finding
         self._hash, self._last = computed, row
         self._ids[row.id] = row.position
@@ -150,24 +153,6 @@ class Walk:
         self._events += 1
         self.characters += len(row.data or "") + len(row.metadata or "")
         return None
-
-    def _chain(self, row: Message, recorded: str, computed: str) -> Finding | None:
-        if recorded == computed:
-            return None
-        what = "the hash does not follow: this row is not as it was written"
-        if self._unproven is not None:
-            what += f", or a row of another writer before it, from {self._unproven} on"
-        return finding_at(row, what, recorded, computed)
-
-    def _of_anchor(self, row: Message, computed: str) -> Finding | None:
-        """Compare the chain with the head that was kept elsewhere."""
-        anchored = self._anchored
-        if anchored is None or row.position != anchored.position:
-            return None
-        if anchored.hash == computed:
-            return None
-        what = "the chain up to here is another than the one that was anchored"
-        return finding_at(row, what, anchored.hash, computed)
 
     def _written(self, row: Message, decoded: Decoded) -> Finding | None:
         """Check what a row of ours says by itself."""
@@ -222,12 +207,18 @@ class Walk:
         self._requests += 1
         return None
 
-    async def _revision(self, row: Message, decoded: Decoded) -> Finding | None:
-        """Compare a definition with the one that was saved under its name."""
+    async def _taken(self, row: Message, decoded: Decoded) -> Finding | None:
+        """Compare what a definition took from other streams with what stands there."""
         event = decoded.recorded.event
         if not isinstance(event, SessionStarted | AgentRedefined):
             return None
-        if (revision := event.definition.revision) is None:
+        return await self._revision(row, event.definition) or await self._recalled(
+            row, event.definition.recalled, decoded.metadata.rules
+        )
+
+    async def _revision(self, row: Message, definition: Definition) -> Finding | None:
+        """Compare a definition with the one that was saved under its name."""
+        if (revision := definition.revision) is None:
             return None
         try:
             prompt = await saved_prompt(self._reader, revision)
@@ -237,10 +228,29 @@ class Walk:
         if prompt is None:
             absent = f"{revision.stream_name}/{revision.position}"
             self._absent = self._absent.plus(absent)
-        elif prompt != event.definition.system_prompt:
+        elif prompt != definition.system_prompt:
             return finding_at(row, "another prompt than its definition was saved with")
         else:
             self._definitions += 1
+        return None
+
+    async def _recalled(
+        self, row: Message, recalled: Recalled | None, rules: int
+    ) -> Finding | None:
+        """Compare what a model was shown of a user with what was known of it."""
+        if recalled is None:
+            return None
+        named = f"{recalled.stream_name}/{recalled.position}"
+        try:
+            text = await known_text(self._reader, recalled)
+        except NotAsSaved as why:
+            return finding_at(row, f"what it recalls, {named}, is not what was noted: {why}")
+        if text is None or (text != recalled.text and rules != RULES):  # the words may be others
+            self._absent_memories = self._absent_memories.plus(named)
+        elif text != recalled.text:
+            return finding_at(row, f"it recalls another text than was known at {named}")
+        else:
+            self._memories += 1
         return None
 
     async def _shown_at(self, row: Message, position: int) -> Conversation:

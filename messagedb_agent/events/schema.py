@@ -39,7 +39,7 @@ SCHEMA_VERSION = 1
 
 RULES = 1
 """Number of the rules by which steps follow from a log: what counts, how it changes the state, what
-`decide` says of that, and the bounds.
+`decide` says of that, the bounds, and the text that is shown of what is known of a user.
 
 Raised where the rules change so that a step of an older log would not follow any more. Events carry
 it, so that nobody condemns an old log by new rules; 1 is left out."""

@@ -158,11 +158,13 @@ class Recalled(Value):
         text: the text, as it was made then.
         stream_name: full name of the user's stream.
         position: position there of the last event that changed what is known.
+        event_id: id of that event; None in what was written before ids were recorded.
     """
 
     text: str = Field(min_length=1)
     stream_name: str
     position: Count
+    event_id: str | None = None
 
 
 class Definition(Value):

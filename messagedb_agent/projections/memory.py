@@ -68,6 +68,7 @@ class Memory:
         facts: what is known, by key, what was learned first first.
         position: position of the last event; -1 where there is none.
         changed_at: position of the last event that changed a fact; -1 where none did.
+        changed_by: id of that event; None where none did.
         extracted: position of the last message that was looked through for facts, by its stream.
         unreadable: how many rows are none of ours.
     """
@@ -75,6 +76,7 @@ class Memory:
     facts: Mapping[str, Fact] = field(default_factory=_nothing)
     position: int = -1
     changed_at: int = -1
+    changed_by: str | None = None
     extracted: Mapping[str, int] = field(default_factory=_nowhere)
     unreadable: int = 0
 
@@ -112,7 +114,7 @@ def recalled(before: Memory, noted: Noted) -> Memory:
             return replace(before, position=position, extracted=extracted)
         case UnknownEvent():
             return replace(before, position=position, unreadable=before.unreadable + 1)
-    return replace(before, position=position, facts=facts, changed_at=position)
+    return replace(before, position=position, facts=facts, changed_at=position, changed_by=noted.id)
 
 
 def memory_of(events: Iterable[Noted], start: Memory = EMPTY) -> Memory:

@@ -236,6 +236,19 @@ _FURTHER: dict[str, Event] = {  # with keys that came later, by what they are fo
             }
         )
     ),
+    "AgentRedefined.recalled": AgentRedefined(
+        definition=_DEFINITION.model_copy(
+            update={
+                "memory": True,
+                "recalled": Recalled(
+                    text="# What is known",
+                    stream_name="agentUser-ada",
+                    position=7,
+                    event_id=_CLAIM,
+                ),
+            }
+        )
+    ),
     "AgentRedefined.revision": AgentRedefined(
         definition=_DEFINITION.model_copy(update={"revision": _REVISION})
     ),

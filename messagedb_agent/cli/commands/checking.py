@@ -174,7 +174,7 @@ def _checked(thread_id: str, found: dict[str, Any]) -> "Checked":
 
     finding, head = found.pop("finding"), found.pop("head")
     foreign, unchecked = found.pop("foreign"), found.pop("unchecked")
-    absent = found.pop("absent_definitions")
+    absent, unknown = found.pop("absent_definitions"), found.pop("absent_memories")
     verification = Verification(
         **found,
         foreign=tuple(ForeignRow(**row) for row in foreign),
@@ -182,6 +182,7 @@ def _checked(thread_id: str, found: dict[str, Any]) -> "Checked":
         unchecked=tuple(UncheckedRequest(**request) for request in unchecked),
         head=head and Head(**head),
         absent_definitions=tuple(absent),
+        absent_memories=tuple(unknown),
     )
     return Checked(thread_id, verification)
 

@@ -103,6 +103,8 @@ def _print_one(setup: Setup, thread_id: str, found: "Verification") -> None:
         checked += f", {found.snapshots} snapshot{'s' if found.snapshots > 1 else ''}"
     if found.definitions:
         checked += f", {found.definitions} definition{'s' if found.definitions > 1 else ''}"
+    if found.memories:
+        checked += f", {found.memories} recollection{'s' if found.memories > 1 else ''}"
     for line in named_lines(found):
         write(one_line(line))
     if found.finding is None:

@@ -25,6 +25,8 @@ def named_lines(found: "Verification", *, brief: bool = False) -> Iterator[str]:
         )
     for place in found.absent_definitions:
         yield f"definition not in this database, not compared: {place}"
+    for place in found.absent_memories:
+        yield f"memory of a user not in this database, not compared: {place}"
     if found.other_snapshots:
         yield f"snapshots of other code, not checked and not used: {found.other_snapshots}"
 
@@ -53,6 +55,7 @@ def verification_json(thread_id: str, found: "Verification") -> Mapping[str, Any
         "requests": found.requests,
         "snapshots": {"same": found.snapshots, "other": found.other_snapshots},
         "definitions": {"same": found.definitions, "absent": list(found.absent_definitions)},
+        "memories": {"same": found.memories, "absent": list(found.absent_memories)},
         "head": head and {"position": head.position, "hash": head.hash},
         "foreign": [
             {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign
