@@ -94,6 +94,8 @@ def wrong(row: Row) -> Iterator[str]:
     """Yield what a row says of this package that is not so."""
     if not row.theirs or not (spans(row.ours) or row.ours in WITHOUT):
         yield "it says neither what there is here nor that there is nothing"
+    if row.ours in WITHOUT and not row.remark:
+        yield "it says neither why, nor what to do meanwhile"
     for span in spans(row.ours):
         if why := problem(span):
             yield f"{span}: {why}"
@@ -164,5 +166,8 @@ def test_a_row_that_is_missing_or_says_nothing_is_found() -> None:
     (section,) = tables("## S\n| S | here | remark |\n|---|---|---|\n| `f(a=1)` | | |\n").values()
     assert list(wrong(section[0])) == [
         "it says neither what there is here nor that there is nothing"
+    ]
+    assert list(wrong(Row(1, "`f`", "not yet", ""))) == [
+        "it says neither why, nor what to do meanwhile"
     ]
     assert list(missing(["f a b", "g", "h --x"], section)) == ["f: b", "g", "h", "h: --x"]
