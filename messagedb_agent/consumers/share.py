@@ -17,9 +17,10 @@ from messagedb_agent.consumers.names import Group
 from messagedb_agent.consumers.parking import Parked, Parking
 from messagedb_agent.consumers.patience import Patience
 from messagedb_agent.consumers.positions import Positions
-from messagedb_agent.consumers.slot_log import Deaths, Found, SlotLog
+from messagedb_agent.consumers.slot_log import Found, SlotLog
 from messagedb_agent.consumers.slots import Held
 from messagedb_agent.consumers.strangers import Strangers
+from messagedb_agent.consumers.suspicion import Suspicion
 from messagedb_agent.containing import error_text
 from messagedb_agent.store.member import Member
 from messagedb_agent.store.message import Message
@@ -81,13 +82,9 @@ class WorkersShare:
         self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
         self._is_over = self._leaves_suspects = False
         self._caution = shared.caution
-        self._patience = shared.patience
-        self._reach: int | None = None  # what a dead worker may have taken up ends here
-        self._deaths: dict[str, Deaths] = {}
-        self._told: dict[str, int] = {}  # deaths that threads themselves tell of
+        self._suspicion = Suspicion(shared.patience.tries)
         self._begun: dict[str, int] = {}
         self._standing: set[str] = set()  # those of them that stand in the slot's newest message
-        self._condemned: set[str] = set()
         self._strangers = Strangers()
 
     @property
@@ -121,8 +118,7 @@ class WorkersShare:
         self._cursor = self._subscribed(max(1, start))
         self._backlog = Backlog(max(0, start - 1))
         self._noted = start
-        self._deaths = dict(found.deaths)
-        self._reach = None if found.is_clean else newest
+        self._suspicion.begin(found, newest)
         for stream in self._parking.replayed:
             self.try_again(stream)
         return found
@@ -149,7 +145,7 @@ class WorkersShare:
         async with self._telling:
             await self.note()
             if not self.held.hold.lost.is_set():
-                deaths = self._deaths if self._leaves_suspects else {}
+                deaths = self._suspicion.deaths if self._leaves_suspects else {}
                 await self._log.release(careful=self._leaves_suspects, deaths=deaths)
 
     async def read_on(self, most: int, newest: int) -> bool:
@@ -195,32 +191,25 @@ class WorkersShare:
         Raises:
             StoreUnavailable: the store was not reached.
         """
-        if not self._is_careful or self._has_suspects():
+        if not self._suspicion.is_careful or self._has_suspects():
             return
         async with self._telling:
             if not await self._log.clear():
                 return  # the slot is somebody else's, who may suspect more
         if self._has_suspects():
             return  # one was replayed meanwhile
-        self._reach = None
-        self._deaths = {}
-        self._told = {}
+        self._suspicion.clear()
 
     async def _park_condemned(self) -> None:
         """Put threads aside at which enough workers have died, once their news are read."""
-        for stream in list(self._condemned):
-            deaths = self._died(stream)
+        for stream in self._suspicion.condemned:
+            deaths = self._suspicion.died_silently(stream)
             await self.park(stream, f"{deaths} workers died at once when they took it up", deaths)
-            self._condemned.discard(stream)
+            self._suspicion.acquit(stream)
 
     def deaths_at(self, stream: str) -> int:
         """Return how many workers have died at a thread, or in its calls."""
-        return max(self._died(stream), self._told.get(stream, 0))
-
-    def _died(self, stream: str) -> int:
-        """Return how many workers have died at a thread that has told nothing of it."""
-        deaths = self._deaths.get(stream)
-        return deaths.count if deaths else 0
+        return self._suspicion.deaths_at(stream)
 
     def offer(self, stream: str) -> None:
         """Have a thread under suspicion taken up."""
@@ -238,7 +227,7 @@ class WorkersShare:
         async with self._telling:
             if stream not in self._standing and not self._is_over:
                 begun = dict(self._begun)
-                if not await self._log.begin(begun, self._deaths):
+                if not await self._log.begin(begun, self._suspicion.deaths):
                     return False
                 self._standing = set(begun)
         return not self._is_over
@@ -247,8 +236,7 @@ class WorkersShare:
         """Hear that a thread was taken up, and this process lives."""
         self._begun.pop(stream, None)
         self._standing.discard(stream)
-        self._deaths.pop(stream, None)
-        self._told.pop(stream, None)
+        self._suspicion.forget(stream)
 
     def handled(self, stream: str, version: int) -> bool:
         """Note that a thread rests up to a position; say whether that is all of its news."""
@@ -267,13 +255,13 @@ class WorkersShare:
             position = await self._store.stream_version(stream)
         await self._parking.park(Parked(stream, position, global_position, reason, tries))
         self._backlog.dropped(stream)
-        self._deaths.pop(stream, None)
+        self._suspicion.begin_anew(stream)
         _logger.error("parked after %d tries: %s", tries, reason, extra={"stream": stream})
 
     def put_aside(self, stream: str) -> None:
         """Let go of a thread of this slot that another worker has parked."""
         if self._member.has(stream) and stream in self._parking:
-            self._condemned.discard(stream)
+            self._suspicion.acquit(stream)
             self._caution.leave(stream)
             self._attendance.forget(stream)
             self._backlog.dropped(stream)
@@ -282,7 +270,7 @@ class WorkersShare:
         """See to a thread that is parked no more, if it is of this slot."""
         if not self._member.has(stream) or stream in self._parking:
             return
-        if self._is_careful:
+        if self._suspicion.is_careful:
             self._suspect(stream)
         else:
             self._attendance.offer(stream, self)
@@ -305,7 +293,7 @@ class WorkersShare:
 
     def _have_seen_to(self, stream: str, rows: Sequence[Message]) -> None:
         if self._is_suspect(stream, rows[0].global_position):
-            self._told[stream] = max(self._told.get(stream, 0), deaths_told(rows))
+            self._suspicion.hear(stream, deaths_told(rows))
             self._suspect(stream)
         elif self._attendance.has(stream) or not rests_behind(rows):
             self._attendance.offer(stream, self)
@@ -313,25 +301,17 @@ class WorkersShare:
             self.handled(stream, rows[-1].position)
 
     def _is_suspect(self, stream: str, global_position: int) -> bool:
-        if self._reach is None:
+        if not self._suspicion.is_careful:
             return False
-        is_known = stream in self._deaths or stream in self._caution
-        return is_known or global_position <= self._reach
+        return stream in self._caution or self._suspicion.covers(stream, global_position)
 
     def _suspect(self, stream: str) -> None:
         """Have a thread taken up with care, or put aside where enough have died at it."""
-        if self._died(stream) >= self._patience.tries:
-            self._condemned.add(stream)
-        else:
+        if not self._suspicion.condemns(stream):
             self._caution.add(stream, self)
-
-    @property
-    def _is_careful(self) -> bool:
-        return self._reach is not None
 
     def _has_suspects(self) -> bool:
         """Say whether anything is not taken up yet that a dead worker may have taken up."""
-        if self._reach is None:
+        if not self._suspicion.is_careful:
             return False
-        is_known = bool(self._condemned) or self._caution.concerns(self)
-        return is_known or self.read_through < self._reach
+        return self._caution.concerns(self) or self._suspicion.has_more(self.read_through)
