@@ -3,7 +3,8 @@
 The messages that are shown begin where they began for the call before, and when they are too many,
 they begin further on: a cut never moves back, and nothing is shown again. A cut stands before a
 message of the user, or between two rounds; then the message that the turn answers is shown too.
-What the model has not seen yet is always shown.
+What the model has not seen yet is always shown. An answer that was sent back, as it is not the
+output that was asked for, is no turn's end: the note that says so stays with it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +19,13 @@ from messagedb_agent.events.strategy import (
     TokenWindow,
 )
 from messagedb_agent.events.values import MessageRange
+from messagedb_agent.projections.conversation import REJECTED
 
 CountTokens = Callable[[str], int]
 """Says how many tokens a text has, at least about."""
 Weigh = Callable[[RequestMessage], int]
 
+_SENT_BACK = REJECTED.partition("{")[0]
 _TOKENS_A_MESSAGE = 4  # role and delimiters, about, in every provider's format
 
 
@@ -91,17 +94,35 @@ def _begun(messages: Sequence[RequestMessage], before: Sequence[MessageRange]) -
 
 
 def _may_begin(messages: Sequence[RequestMessage], index: int) -> bool:
-    return not isinstance(messages[index], ToolAnswer)
+    return not isinstance(messages[index], ToolAnswer) and not _sends_back(messages, index)
+
+
+def _opens(messages: Sequence[RequestMessage], index: int) -> bool:
+    """Say whether a message stands for what a turn answers."""
+    return isinstance(messages[index], UserText) and not _sends_back(messages, index)
+
+
+def _sends_back(messages: Sequence[RequestMessage], index: int) -> bool:
+    """Say whether a message is the note that an answer is sent back by.
+
+    A user may say the same, and is taken for one. The first message is none, whatever it says.
+    """
+    message = messages[index]
+    return index > 0 and isinstance(message, UserText) and message.text.startswith(_SENT_BACK)
 
 
 def _unseen(messages: Sequence[RequestMessage]) -> int:
-    """Return where that begins which the model has not seen: the newest round, what was said."""
+    """Return where that begins which the model has not seen.
+
+    That is the newest round, or what was said, with the answer that was sent back, if one was.
+    """
     at = len(messages)
     while at and not isinstance(messages[at - 1], AssistantReply):
         at -= 1
     reply = messages[at - 1] if at else None
     asks = isinstance(reply, AssistantReply) and bool(reply.calls)
-    return at - 1 if asks or (at and at == len(messages)) else at
+    is_whole = at < len(messages) and _may_begin(messages, at)
+    return at if not at or (is_whole and not asks) else at - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +156,25 @@ class _Cut:
             return _Cut(self.messages, self.head, start)
         goal, latest = most if slides else most // 2, min(_unseen(self.messages), size - 1)
         while start < latest and rest + weight_of_opener > goal:
-            if isinstance(self.messages[start], UserText):
+            if _opens(self.messages, start):
                 weight_of_opener = weights[start - size]
             rest -= weights[start - size]
             start += 1
             while start < latest and not _may_begin(self.messages, start):
                 rest -= weights[start - size]
                 start += 1
-            if isinstance(self.messages[start], UserText):
+            if _opens(self.messages, start):
                 weight_of_opener = 0
         return _Cut(self.messages, self.head, start)
 
     def _opener(self, start: int) -> int | None:
         """Return the place of the message that a cut turn answers; None where it is shown."""
-        if isinstance(self.messages[start], UserText):
+        if _opens(self.messages, start):
             return None
         at = start
         while at > self.head:
             at -= 1
-            if isinstance(self.messages[at], UserText):
+            if _opens(self.messages, at):
                 return at
         return None
 

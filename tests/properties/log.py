@@ -16,6 +16,7 @@ from messagedb_agent.events.strategy import last_n, summarize
 from messagedb_agent.events.values import (
     ForkPoint,
     Limits,
+    Recalled,
 )
 from messagedb_agent.projections.conversation import Conversation, conversation
 from tests.given import definition, tool
@@ -36,7 +37,14 @@ AGENTS = (
     definition(
         limits=Limits.model_validate({"tokensPerThread": 5, "costUsdPerThread": "0.5"}),
     ),
-    definition(tool("look", effect="retry"), tool("pay"), context=last_n(3) | summarize(6)),
+    definition(
+        tool("look", effect="retry"), tool("pay"), context=last_n(3) | summarize(6)
+    ).model_copy(
+        update={
+            "memory": True,
+            "recalled": Recalled(text="home: Paris", stream_name="agentUser-ada", position=0),
+        }
+    ),
 )
 
 

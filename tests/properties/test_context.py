@@ -11,7 +11,7 @@ from messagedb_agent.events.request import AssistantReply, RequestMessage, ToolA
 from messagedb_agent.events.schema import ContextCompacted
 from messagedb_agent.events.strategy import estimated_tokens, parsed
 from messagedb_agent.events.values import MessageRange
-from messagedb_agent.projections.conversation import Conversation, conversation
+from messagedb_agent.projections.conversation import REJECTED, Conversation, conversation
 from messagedb_agent.projections.requests import Messages, answer_request
 from messagedb_agent.projections.window import kept, left_out, text_of
 from tests.properties.conversation_rules import broken_digest, broken_messages
@@ -28,6 +28,8 @@ _STRATEGIES = (
     "token_window:40",
     "token_window:60,sliding",
     "first_last:1,8 | token_window:60",
+    "summarize:5 | last_n:6,sliding | token_window:80",
+    "last_n:9 | first_last:2,5 | token_window:70,sliding",
 )
 NAMES = st.sampled_from(_STRATEGIES)
 
@@ -81,6 +83,21 @@ def test_no_strategy_yields_what_a_provider_would_refuse_of_a_session(
 
 @examples(150)
 @given(NAMES, st.integers(0, 6), MOVES)
+def test_an_answer_is_sent_back_with_what_it_answers(name: str, agent: int, moves: Moves) -> None:
+    for shown, out in asked(name, session_of(agent, moves).log.records):
+        messages, told = Messages(shown.entries), sent(shown, out)
+        if is_sent_back(told[-1]) and len(messages) > 1:
+            assert told[-2] == messages[-2]
+            said = [one for one in messages if isinstance(one, UserText) and not is_sent_back(one)]
+            assert said[-1] in told
+
+
+def is_sent_back(message: RequestMessage) -> bool:
+    return isinstance(message, UserText) and message.text.startswith(REJECTED.partition("{")[0])
+
+
+@examples(150)
+@given(NAMES, st.integers(0, 6), MOVES)
 def test_what_the_model_has_not_seen_is_always_shown(name: str, agent: int, moves: Moves) -> None:
     for shown, out in asked(name, session_of(agent, moves).log.records):
         messages = Messages(shown.entries)
@@ -111,7 +128,9 @@ def _is_least(messages: Sequence[RequestMessage], *, head: int = 0) -> bool:
     newest = len(messages)
     while newest and not isinstance(messages[newest - 1], AssistantReply):
         newest -= 1
-    if any(isinstance(message, ToolAnswer) for message in messages[newest:]):
+    if any(
+        isinstance(message, ToolAnswer) or is_sent_back(message) for message in messages[newest:]
+    ):
         newest -= 1
     return newest <= head + 1
 

@@ -13,6 +13,7 @@ from messagedb_agent.events.request import (
 )
 from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.values import MessageRange
+from messagedb_agent.projections.conversation import REJECTED
 from messagedb_agent.projections.window import kept, left_out
 
 
@@ -112,6 +113,21 @@ def test_what_the_model_has_not_seen_is_shown_however_much_it_is() -> None:
     assert shown("last_n:2", messages).split()[:2] == ["now", "calls1"]
     assert shown("last_n:2", messages).endswith("r1.8 and also")
     assert shown("token_window:1", [*talk(3), UserText("and")]) == "now and"
+
+
+NOTE = UserText(REJECTED.format(problem="it is empty"))
+
+
+def test_an_answer_is_sent_back_with_what_it_answers() -> None:
+    sent_back = [*talk(3), AssistantReply("bad"), NOTE]
+    for strategy in ("last_n:2", "first_last:1,2", "token_window:9"):
+        assert shown(strategy, sent_back).endswith(f"now bad {NOTE.text}")
+    behind = [*sent_back, AssistantReply("good"), UserText("and")]
+    assert shown("last_n:4,sliding", behind) == "now good and"
+
+
+def test_a_conversation_that_begins_as_a_note_does_is_opened_by_it() -> None:
+    assert shown("last_n:2", [NOTE, *round_of(1), *round_of(2)]) == f"{NOTE.text} calls2 r2.0"
 
 
 def test_strategies_bound_each_other_whatever_stands_first() -> None:
