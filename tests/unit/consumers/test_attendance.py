@@ -91,31 +91,29 @@ async def test_news_that_come_in_the_moment_in_which_a_look_ends_are_seen_to() -
     assert looks == 2
 
 
-async def test_a_thread_that_failed_once_is_tried_again_and_then_rests() -> None:
-    failures = iter([ValueError("for once")])
+def resting_after(*failures: Exception) -> See:
+    """Return what sees to a thread that rests, once each look has failed that is to fail."""
+    left = iter(failures)
 
     async def see(_: str) -> Attended:
-        for failure in failures:
+        for failure in left:
             raise failure
         return _RESTS
 
+    return see
+
+
+async def test_a_thread_that_failed_once_is_tried_again_and_then_rests() -> None:
     share = NotingShare()
-    async with attendance(see) as attending:
+    async with attendance(resting_after(ValueError("for once"))) as attending:
         attending.offer("a-1", share)
         await nothing_in_hand(attending)
     assert (share.rested, share.parked) == (["a-1"], [])
 
 
 async def test_an_absent_store_puts_no_thread_aside() -> None:
-    failures = iter([StoreUnavailable("away")] * 10)
-
-    async def see(_: str) -> Attended:
-        for failure in failures:
-            raise failure
-        return _RESTS
-
     share = NotingShare()
-    async with attendance(see) as attending:
+    async with attendance(resting_after(*[StoreUnavailable("away")] * 10)) as attending:
         attending.offer("a-1", share)
         await nothing_in_hand(attending)
     assert (share.rested, share.parked) == (["a-1"], [])
