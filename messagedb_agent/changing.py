@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_new, _set = object.__new__, object.__setattr__  # a frozen value's own would refuse
+
 
 def changed(value: T, **fields: Any) -> T:
     """Return a copy of a frozen dataclass without slots, with some fields changed.
@@ -19,6 +21,6 @@ def changed(value: T, **fields: Any) -> T:
     if len(kept) != len(value.__dict__):
         unknown = ", ".join(sorted(fields.keys() - value.__dict__.keys()))
         raise TypeError(f"{type(value).__name__} has no field {unknown}")
-    copy: T = object.__new__(type(value))
-    object.__setattr__(copy, "__dict__", kept)  # a frozen value's own would refuse
+    copy = _new(type(value))
+    _set(copy, "__dict__", kept)
     return copy

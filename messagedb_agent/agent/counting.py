@@ -88,6 +88,8 @@ def counts(state: State, recorded: Recorded) -> bool:
 
 def valid_calls(reply: LlmResponseReceived) -> tuple[ToolCall, ...]:
     """Return the calls of a reply that carry the id which follows from their place."""
+    if not reply.tool_calls:
+        return ()
     claim = reply.llm_call_id
     return tuple(c for i, c in enumerate(reply.tool_calls) if c.call_id == call_id(claim, i))
 

@@ -155,11 +155,12 @@ def thread_limits(state: State, limits: Limits) -> tuple[ReachedLimit, ...]:
 def _reached(
     *uses: tuple[str, int | Decimal | None, int | Decimal],
 ) -> tuple[ReachedLimit, ...]:
-    return tuple(
+    reached = [
         ReachedLimit(name=name, limit=_plain(limit), reached=_plain(used))
         for name, limit, used in uses
         if limit is not None and used >= limit
-    )
+    ]
+    return tuple(reached)
 
 
 def _plain(number: int | Decimal) -> str:

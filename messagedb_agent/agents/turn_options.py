@@ -52,8 +52,9 @@ class TurnOptions:
         Raises:
             ValidationError: one is wrong; `field` is its name.
         """
-        _with(ModelParameters(), self._parameters)
-        _with(Limits(), self._limits)
+        if self.are_given:
+            _with(ModelParameters(), self._parameters)
+            _with(Limits(), self._limits)
         return self
 
     def applied(self, definition: Definition) -> Definition:

@@ -209,6 +209,8 @@ class Turns:
 
         It is closed by the rules of the agent that made it, so that one stays until it is.
         """
+        if not shown.state.calls:
+            return False
         here = {spec.name for spec in self.runs.equipment.tools.specs()}
         return bool(lacking(shown.state, here.__contains__)) and not silent_mode(run.view)
 

@@ -313,10 +313,10 @@ def _show(
     **changes: Any,
 ) -> Conversation:
     digest = after.entries[-1].digest if after.entries else GENESIS
-    shown = []
+    shown, place = [], closed.place
     for message, source in messages:
         digest = message_digest(digest, message)
-        shown.append(Entry(message, source.place, closed.place, digest))
+        shown.append(Entry(message, place if source is closed else source.place, place, digest))
     return changed(after, entries=after.entries.plus(*shown), **changes)
 
 

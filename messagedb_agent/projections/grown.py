@@ -57,12 +57,12 @@ class Grown(Sequence[T]):
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
         if isinstance(index, slice):
-            return tuple(self._at(i) for i in range(*index.indices(self._length)))
-        return self._at(range(self._length)[index])
-
-    def _at(self, index: int) -> T:
-        own = index - self._skipped
-        return self._items[own] if own >= 0 else self._before[index]
+            return tuple(self[i] for i in range(*index.indices(self._length)))
+        place = index if index >= 0 else index + self._length
+        if not 0 <= place < self._length:
+            raise IndexError(index)
+        own = place - self._skipped
+        return self._items[own] if own >= 0 else self._before[place]
 
     def __iter__(self) -> Iterator[T]:
         yield from self._before

@@ -143,17 +143,19 @@ def _moved(
         recorded: the event.
         kind: what the state is after it.
     """
-    moved = changed(
+    begun: dict[str, str | int] = {}
+    if current.kind != "open":
+        turn = current.turn + 1
+        begun = {"parent_id": states[-1].id, "turn": turn, "opened_by": recorded.id}
+    return changed(
         current,
         id=recorded.id,
         stream=recorded.stream,
         position=recorded.position,
         kind=kind,
         time_ms=recorded.time_ms,
+        **begun,
     )
-    if current.kind == "open":
-        return moved
-    return changed(moved, parent_id=states[-1].id, turn=current.turn + 1, opened_by=recorded.id)
 
 
 def _moves_on(state: State, recorded: Recorded) -> bool:

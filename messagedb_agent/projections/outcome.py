@@ -70,32 +70,31 @@ def with_state(before: Outcome, recorded: Recorded, state: State) -> Outcome:
         state: the state after it.
     """
     side = before.state.side_calls
-    after = changed(before, state=state)
     match recorded.event:  # what a turn is made of first
         case LlmCallStarted() | ToolExecutionStarted() | ToolExecutionCompleted():
-            return after
+            return changed(before, state=state)
         case UserMessageAdded():
-            return Outcome(after.state, asked=after.asked)
+            return Outcome(state, asked=before.asked)
         case LlmResponseReceived(llm_call_id=claim, text=text) as reply if claim not in side:
             problem = rejection(before.state, reply)
             failure = None if problem is None else ("bad_output", problem)
-            said = text or after.answer
-            return changed(after, answer=said, output=_output(reply), failure=failure)
+            said, output = text or before.answer, _output(reply)
+            return changed(before, state=state, answer=said, output=output, failure=failure)
         case SessionContinued():
-            return changed(after, failure=None, limits=(), cancelled=None)
+            return changed(before, state=state, failure=None, limits=(), cancelled=None)
         case SessionStarted():
-            return changed(after, cancelled=None)
+            return changed(before, state=state, cancelled=None)
         case TurnCancelled() as stop:
-            return changed(after, cancelled=stop)
+            return changed(before, state=state, cancelled=stop)
         case LlmCallFailed(llm_call_id=claim, kind=kind, message=message) if claim not in side:
-            return changed(after, failure=(kind, message))
+            return changed(before, state=state, failure=(kind, message))
         case LimitReached(limits=limits):
-            return changed(after, limits=limits)
+            return changed(before, state=state, limits=limits)
         case ToolApprovalRequested(call_id=call) as request:
-            open_calls = {id: a for id, a in after.asked.items() if id in after.state.calls}
-            return changed(after, asked={**open_calls, call: request})
+            open_calls = {id: a for id, a in before.asked.items() if id in state.calls}
+            return changed(before, state=state, asked={**open_calls, call: request})
         case _:
-            return after
+            return changed(before, state=state)
 
 
 def _output(reply: LlmResponseReceived) -> str | None:

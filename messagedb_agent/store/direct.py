@@ -122,13 +122,14 @@ async def rows(
 def _rows(result: PGresult) -> list[Row]:
     columns = [_READ.get(result.ftype(n), bytes.decode) for n in range(result.nfields)]
     return [
-        tuple([_value(result.get_value(row, n), read) for n, read in enumerate(columns)])
+        tuple(
+            [
+                None if (text := result.get_value(row, n)) is None else read(text)
+                for n, read in enumerate(columns)
+            ]
+        )
         for row in range(result.ntuples)
     ]
-
-
-def _value(text: bytes | None, read: Callable[[bytes], object]) -> object:
-    return None if text is None else read(text)
 
 
 @lru_cache

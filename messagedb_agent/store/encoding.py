@@ -82,11 +82,13 @@ def _check_json(name: str, text: str) -> None:
         raise RefusedPayload(f"{name} is not a JSON object", field=name)
     if "\\u0000" in text and _ESCAPED_NUL.search(text):
         raise RefusedPayload(f"{name} holds U+0000", field=_where(name, text))
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
+    if len(text) > 2 * MAX_DEPTH and _is_too_deep(text, value):
         raise RefusedPayload(f"{name} is nested deeper than {MAX_DEPTH}", field=name)
 
 
-def _is_too_deep(value: object) -> bool:
+def _is_too_deep(text: str, value: object) -> bool:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for parent in level for child in _containers(parent)]

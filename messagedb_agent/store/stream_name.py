@@ -9,6 +9,7 @@ Source: Message DB 1.3.0, `functions/category.sql`, `id.sql`, `cardinal-id.sql`,
 import hashlib
 import re
 import string
+from functools import lru_cache
 
 from messagedb_agent.errors import RefusedName
 
@@ -190,6 +191,7 @@ def checked_thread_id(id: str) -> str:
     return id
 
 
+@lru_cache(maxsize=4096)  # a turn writes and locks its stream many times
 def check_stream(name: str) -> None:
     """Refuse what is no stream name, or cannot be stored as one; foreign names may pass.
 

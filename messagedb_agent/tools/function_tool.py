@@ -66,6 +66,7 @@ class FunctionTool(Generic[P, R]):
         self.__wrapped__: Callable[P, R] = function
         self._is_async = inspect.iscoroutinefunction(function)
         self._signature = read_signature(function, docs, name=self.name)
+        self._names = {key: str(f.alias) for key, f in self._signature.model.model_fields.items()}
         self.parameters = self._signature.parameters
         self.spec = make_spec(
             name=self.name,
@@ -133,11 +134,8 @@ class FunctionTool(Generic[P, R]):
             raise
         except BaseException as error:  # a validator of the tool's own may raise anything
             raise ToolError(failure_text(error)) from error
-        return {
-            str(field.alias): getattr(read, key)
-            for key, field in model.model_fields.items()
-            if key in read.model_fields_set
-        }
+        given = read.model_fields_set
+        return {name: getattr(read, key) for key, name in self._names.items() if key in given}
 
 
 @overload

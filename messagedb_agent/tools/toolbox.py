@@ -63,6 +63,7 @@ class Toolbox:
                 )
             origins[name] = tool
             self._by_name[name] = adapted
+        self._specs = tuple(tool.spec for tool in self._by_name.values())
 
     def has(self, tool: AnyTool) -> bool:
         """Say whether this very tool is among them."""
@@ -83,7 +84,7 @@ class Toolbox:
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """Return each tool as the model is told of it, in order."""
-        return tuple(tool.spec for tool in self._by_name.values())
+        return self._specs
 
     def problem(self, name: str, arguments: JsonText) -> Problem | None:
         """Say why this call cannot run: no such tool, arguments that its schema refuses."""
