@@ -4,8 +4,6 @@ import io
 import json
 import os
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from messagedb_agent.cli.app import main
+from tests.forked import Piped
 
 PATIENCE_S = 60.0  # how long a process may take; it is never measured
 PROGRAM = (sys.executable, "-m", "messagedb_agent")
@@ -74,27 +73,18 @@ class CommandLine:
         """Return a command line as the program prints it, to be typed."""
         return shlex.join(["messagedb-agent", name, "--category", self._category, *words])
 
+    def program(self, *arguments: str) -> list[str]:
+        """Return what starts a command anew."""
+        return [*PROGRAM, "--category", self._category, *arguments]
+
     def process(
         self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> "subprocess.Popen[bytes]":
+    ) -> Piped:
         """Run a command as a process of its own."""
-        return subprocess.Popen(
-            [*PROGRAM, "--category", self._category, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
-            cwd=cwd,
-            # A shell's background job ignores it, and so would what is started from there.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        given = ["--category", self._category, *arguments]
+        return Piped(given, {**os.environ, **(environment or {})}, cwd=cwd)
 
 
-def finished(process: "subprocess.Popen[bytes]", stdin: bytes = b"") -> Ended:
-    try:
-        out, err = process.communicate(stdin, timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise
-    return Ended(process.returncode, out.decode(), err.decode())
+def finished(process: Piped, stdin: bytes = b"") -> Ended:
+    out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    return Ended(process.wait(), out.decode(), err.decode())

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from tests.cli import PATIENCE_S, PROGRAM
+from tests.cli import PATIENCE_S
+from tests.forked import Forked
 
 _PRESS_AGAIN_S = 2.0
 
@@ -27,11 +28,10 @@ class Terminal:
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.shown = ""
         self._seen = 0
-        self._pid, self._terminal = pty.fork()
-        if self._pid == 0:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", **environment}
-            os.execve(PROGRAM[0], [*PROGRAM, *arguments], environment)  # noqa: S606 - no shell
+        self._terminal, its_side = pty.openpty()
+        environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", **environment}
+        self._process = Forked(arguments, (its_side,) * 3, environment, terminal=True)
+        os.close(its_side)
 
     def expect(self, text: str) -> str:
         """Wait until a text is shown behind what was expected last; return what stands before."""
@@ -90,24 +90,20 @@ class Terminal:
 
     def terminate(self) -> None:
         """Ask it to end, by SIGTERM."""
-        os.kill(self._pid, signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
 
     def ended(self) -> int:
         """Wait for the end; return the exit code."""
         deadline = time.monotonic() + PATIENCE_S
         while self._read():
             assert time.monotonic() < deadline, self.shown
-        os.close(self._terminal)
-        _, status = os.waitpid(self._pid, 0)
-        self._pid = 0
-        return os.waitstatus_to_exitcode(status)
+        return self._process.wait()
 
     def kill(self) -> None:
         """End it, whatever it does."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            os.close(self._terminal)
+        self._process.kill()
+        self._process.wait()
+        os.close(self._terminal)
 
     def _read(self, seconds: float = 1.0) -> bool:
         """Read a piece; False at the end."""

@@ -1,12 +1,14 @@
 """`export` and `import`: threads leave one database and stand in another as they were."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.cli import CommandLine, finished
+from tests.cli import CommandLine
 from tests.end_to_end.test_cli_sessions import started
 
 DELETE = "DELETE FROM message_store.messages WHERE message_store.category(stream_name) = %s"
@@ -172,7 +174,8 @@ def test_threads_or_all_must_be_asked_for(cli: CommandLine) -> None:
 
 def test_an_export_goes_through_a_pipe(cli: CommandLine) -> None:
     started(cli)
-    exported = finished(cli.process("export", "--all", environment={"PYTHONIOENCODING": "ascii"}))
-    assert exported.code == 0
-    imported = cli("import", "-", stdin=exported.out.encode())
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    exported = subprocess.run(cli.program("export", "--all"), env=environment, capture_output=True)
+    assert exported.returncode == 0
+    imported = cli("import", "-", stdin=exported.stdout)
     assert (imported.code, imported.out.count("there already")) == (0, 1)

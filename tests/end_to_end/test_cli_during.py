@@ -1,6 +1,5 @@
 """Turns that others cancel, interrupt or must not disturb: each command is a process."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,19 +39,14 @@ class Resting:
     def __init__(self, cli: CommandLine, tools: tuple[str, str], tool: str = "rest") -> None:
         self.process = cli.process("start", f"call {tool} {{}}", *tools)
         self._said = b""
-        assert self.process.stderr is not None
         for line in self.process.stderr:
             self._said += line
             if b"ToolExecutionStarted" in line:
                 return
 
     def ended(self) -> Ended:
-        try:
-            out, err = self.process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        return Ended(self.process.returncode, out.decode(), (self._said + err).decode())
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return Ended(self.process.wait(), out.decode(), (self._said + err).decode())
 
 
 def types(cli: CommandLine) -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 
 from messagedb_agent.store.embedded import EmbeddedSettings
 from tests.cli import PATIENCE_S, PROGRAM, CommandLine, Ended, finished
+from tests.forked import Piped
 from tests.store_url import new_home, remove_embedded
 from tests.waiting import until_now
 
@@ -70,7 +71,8 @@ def tools(tmp_path: Path) -> str:
 
 
 def test_in_a_pipe_standard_output_holds_the_answer_alone(cli: CommandLine) -> None:
-    ended = finished(cli.process("start", "What is 42 * 7?"))
+    done = subprocess.run(cli.program("start", "What is 42 * 7?"), capture_output=True)
+    ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert (ended.code, ended.out) == (0, "42 * 7 = 294.\n")
     log = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
     assert [entry["position"] for entry in log] == list(range(8))
@@ -93,14 +95,11 @@ def test_what_a_tool_prints_goes_to_standard_error(cli: CommandLine, tools: str)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 @pytest.mark.parametrize("command", [["--help"], ["config"], ["start", "What is 42 * 7?"]])
 def test_standard_output_that_takes_no_more_is_one_line(
-    cli: CommandLine, category: str, command: list[str]
+    cli: CommandLine, command: list[str]
 ) -> None:
     with open("/dev/full", "wb") as full:
-        process = subprocess.Popen(
-            [*PROGRAM, "--category", category, *command], stdout=full, stderr=subprocess.PIPE
-        )
-        _, err = process.communicate(timeout=PATIENCE_S)
-    ended = Ended(process.returncode, "", err.decode())
+        done = subprocess.run(cli.program(*command), stdout=full, stderr=subprocess.PIPE)
+    ended = Ended(done.returncode, "", done.stderr.decode())
     assert ended.code == 11
     assert ended.notes[-1].startswith("error: standard output cannot be written to: ")
     assert "Traceback" not in ended.err
@@ -132,11 +131,8 @@ def test_a_reader_that_has_read_enough_is_no_error(cli: CommandLine, category: s
     assert (process.returncode, err) == (0, b"")
 
 
-def interrupt_once_there(
-    process: "subprocess.Popen[bytes]", sign: str, by: signal.Signals
-) -> Ended:
+def interrupt_once_there(process: Piped, sign: str, by: signal.Signals) -> Ended:
     """Send a signal once a line of standard error holds `sign`."""
-    assert process.stderr is not None
     seen = b""
     for line in process.stderr:
         seen += line
@@ -144,7 +140,7 @@ def interrupt_once_there(
             process.send_signal(by)
             break
     out, err = process.communicate(timeout=PATIENCE_S)
-    return Ended(process.returncode, out.decode(), (seen + err).decode())
+    return Ended(process.wait(), out.decode(), (seen + err).decode())
 
 
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -182,9 +178,8 @@ def test_ctrl_c_before_anything_is_recorded_says_so(cli: CommandLine) -> None:
     assert cli("list", "--format", "json").json == []
 
 
-def interrupt_while_reading(process: "subprocess.Popen[bytes]") -> Ended:
+def interrupt_while_reading(process: Piped) -> Ended:
     """Send Ctrl-C to a process that has read all there is and waits for more."""
-    assert process.stdin is not None
     process.stdin.write(b"half a message")
     process.stdin.flush()
     deadline = time.monotonic() + PATIENCE_S
@@ -193,7 +188,7 @@ def interrupt_while_reading(process: "subprocess.Popen[bytes]") -> Ended:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE_S)
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Ended(process.wait(), out.decode(), err.decode())
 
 
 def is_asleep(pid: int) -> bool:
@@ -258,8 +253,7 @@ def test_tail_shows_the_types_that_are_named(cli: CommandLine) -> None:
     assert f" {thread} --types '{types}' --from " in ended.notes[-1]
 
 
-def read_lines(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
-    assert process.stdout is not None
+def read_lines(process: Piped) -> Iterator[bytes]:
     return iter(process.stdout)
 
 

@@ -1,5 +1,6 @@
 """Two processes of one name: when the one that works is killed, the other one takes over."""
 
+import signal
 from pathlib import Path
 
 import psycopg
@@ -30,16 +31,14 @@ def test_a_process_that_stands_by_takes_over_from_one_that_is_killed_and_does_no
             until_now(lambda: len(ledger.lines) == 3)
             second = cli.process(*words, environment=environment)
             try:
-                said = second.stderr
-                assert said
-                until_now(lambda: b"standing by until it ends" in said.readline())
+                until_now(lambda: b"standing by until it ends" in second.stderr.readline())
                 refused = finished(cli.process(*words, "--no-wait", environment=environment))
                 assert refused.code == 9
                 assert "another process has" in refused.err
                 first.kill()
                 _write(store_url, f"{category}Orders-1", 3)
                 until_now(lambda: len(ledger.lines) >= 6)
-                second.terminate()
+                second.send_signal(signal.SIGTERM)
                 assert finished(second).code == 0
             finally:
                 second.kill()

@@ -157,7 +157,6 @@ def test_a_thread_that_a_tool_left_keeps_no_process_from_ending(
 
 def test_ctrl_c_ends_a_tool_that_takes_no_notice(cli: CommandLine, tools: str) -> None:
     running = cli.process("start", "call patient_swallow {}", "--tools", tools)
-    assert running.stderr is not None
     seen = b""
     for line in running.stderr:
         seen += line
@@ -165,7 +164,7 @@ def test_ctrl_c_ends_a_tool_that_takes_no_notice(cli: CommandLine, tools: str) -
             running.send_signal(signal.SIGINT)
             break
     out, err = running.communicate(timeout=60)
-    ended = without_traceback(Ended(running.returncode, out.decode(), (seen + err).decode()))
+    ended = without_traceback(Ended(running.wait(), out.decode(), (seen + err).decode()))
     assert (ended.code, ended.out) == (130, "")
     assert "not now" in ended.notes
     (told,) = [n for n in ended.notes if n.startswith("interrupted; ")]

@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from messagedb_agent.observability import tracing as tracing_module
-from tests.cli import PROGRAM, CommandLine, finished
+from tests.cli import CommandLine, finished
 from tests.otlp_receiver import Arrived, Receiver, receiving, spans_in
 from tests.waiting import until_now
 
@@ -99,7 +100,7 @@ def test_a_worker_traces_what_was_said_elsewhere(cli: CommandLine, receiver: Rec
     try:
         until_now(lambda: cli("show", "last").out.count("5 + 3 = 8"))
     finally:
-        worker.terminate()
+        worker.send_signal(signal.SIGTERM)
         assert finished(worker).code == 0
     assert [span.trace_id for span in receiver.spans] == [TRACE] * 4
     assert receiver.spans[-1].parent_id == SPAN
@@ -181,7 +182,7 @@ def test_an_export_to_a_full_disk_is_not_said_to_be_one(
 ) -> None:
     cli("start", "What is 5 + 3?", "--model", "offline")
     with open("/dev/full", "w") as full:
-        command = [*PROGRAM, "--category", cli._category, "export", "last", *words]
+        command = cli.program("export", "last", *words)
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 11
     assert "exported" not in ended.stderr

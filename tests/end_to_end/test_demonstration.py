@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.cli import CommandLine, finished
 from tests.docs.blocks import ROOT, Block, commands, first_missing
+from tests.forked import Piped
 from tests.waiting import until_now
 
 DEMO = ("--tools", "messagedb_agent.demo")
@@ -26,15 +26,14 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path / "ledger.txt"
 
 
-def killed(process: "subprocess.Popen[bytes]") -> int:
+def killed(process: Piped) -> int:
     """Kill the process that standard error names, and return its id."""
     *_, line = _until_killed(process)
     return int(line.split()[-1])
 
 
-def _until_killed(process: "subprocess.Popen[bytes]") -> Iterator[str]:
+def _until_killed(process: Piped) -> Iterator[str]:
     """Yield the lines on standard error; kill the process that the last of them names."""
-    assert process.stderr is not None
     for line in map(bytes.decode, process.stderr):
         yield line
         if found := re.search(r"kill -9 (\d+)", line):

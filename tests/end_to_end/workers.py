@@ -3,12 +3,12 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.cli import PATIENCE_S, PROGRAM
+from tests.cli import PATIENCE_S
+from tests.forked import Forked
 
 _SLOT = re.compile(r'"event": "slot taken .*"slot": (\d+)')
 
@@ -25,16 +25,10 @@ class WorkerProcess:
 
     def __init__(self, log: Path, category: str, *arguments: str, **environment: str) -> None:
         self._file = log
-        command = [*PROGRAM, "worker", "--category", category, "--model", "offline", *arguments]
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                env={**os.environ, **environment},
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
+        command = ["worker", "--category", category, "--model", "offline", *arguments]
+        with open(os.devnull, "r+b") as nothing, log.open("wb") as stderr:
+            streams = (nothing.fileno(), nothing.fileno(), stderr.fileno())
+            self.process = Forked(command, streams, {**os.environ, **environment})
 
     @property
     def log(self) -> str:
@@ -71,6 +65,6 @@ def worker_processes(
         yield workers
 
 
-def _gone(process: "subprocess.Popen[bytes]") -> None:
+def _gone(process: Forked) -> None:
     process.kill()
     process.wait(PATIENCE_S)
