@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import uuid
+from reprlib import repr as short
 from typing import Protocol
 
 from messagedb_agent.clock import Clock
@@ -88,13 +89,18 @@ def call_id(claim_id: str, index: int) -> str:
     return f"{claim_id.replace('-', '')}_{index}"
 
 
-def normalised_id(text: str) -> str:
-    """Return a UUID that somebody gave as lower case with dashes.
+def normalised_id(given: object, field: str = "message_id") -> str:
+    """Return a UUID that somebody gave, as text or not, as lower case with dashes.
+
+    Args:
+        given: what was given.
+        field: what the caller calls it.
 
     Raises:
         ValidationError: it is no UUID.
     """
+    text = str(given) if isinstance(given, str | uuid.UUID) else ""
     hex_digits = text.strip().lower().replace("-", "")
     if not _UUID.fullmatch(hex_digits):
-        raise ValidationError(f"{text!r} is not a UUID", field="message_id")
+        raise ValidationError(f"{short(given)} is not a UUID", field=field)
     return str(uuid.UUID(hex=hex_digits))

@@ -30,7 +30,10 @@ length that fails is left, and the answer asked for. How events change the state
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal
+from reprlib import repr as short
+from typing import Any, Literal, get_args
+
+import pydantic
 
 from messagedb_agent.agent.bounds import MAX_PARALLEL_CALLS, MAX_TOOL_ATTEMPTS, is_too_large
 from messagedb_agent.agent.commands import (
@@ -41,6 +44,7 @@ from messagedb_agent.agent.commands import (
     Continue,
     Delete,
     DenyTool,
+    During,
     End,
     Redefine,
     ResolveOutcome,
@@ -64,8 +68,9 @@ from messagedb_agent.agent.steps import (
     Stop,
     Wait,
 )
-from messagedb_agent.agent.tagging import checked_tags
+from messagedb_agent.agent.tagging import check_text, checked_tags
 from messagedb_agent.errors import Refused, TurnUnderWay, ValidationError
+from messagedb_agent.events.refusal import refusal
 from messagedb_agent.events.schema import (
     AgentRedefined,
     Event,
@@ -174,6 +179,13 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
         Refused: the state does not allow it.
         ValidationError: the request itself is wrong.
     """
+    try:
+        return _accepted(state, command)
+    except pydantic.ValidationError as error:  # a field of it, as no type checker was asked
+        raise refusal(error) from error
+
+
+def _accepted(state: State, command: Command) -> tuple[Event, ...]:
     if isinstance(command, Start):
         if state.started and command.forked_from is None:
             raise Refused("the thread has started already")
@@ -211,8 +223,7 @@ def accept(state: State, command: Command) -> tuple[Event, ...]:
             over = state.ended or state.terminating is not None
             return () if over else (SessionTerminationRequested(**_fields(command)),)
         case Title(title=title):
-            if not title.strip():
-                raise ValidationError("the title is empty", field="title")
+            check_text(title, "title")
             return (SessionTitled(**_fields(command)),)
         case Tag(added=added, removed=removed, by=by):
             new, gone = checked_tags(state.tags, added, removed)
@@ -245,8 +256,9 @@ def is_under_way(state: State) -> bool:
 
 
 def _said(state: State, command: Say) -> tuple[Event, ...]:
-    if not command.text.strip():
-        raise ValidationError("the message is empty", field="text")
+    check_text(command.text, "text", "message")
+    if command.during not in get_args(During):
+        raise ValidationError(f"during: {short(command.during)} is no such word", field="during")
     said = UserMessageAdded(text=command.text, user=command.user, output_schema=command.output)
     if command.during == "queue" or not is_under_way(state):
         return (said,)
@@ -256,7 +268,10 @@ def _said(state: State, command: Say) -> tuple[Event, ...]:
 
 
 def _continued(state: State, command: Continue) -> tuple[Event, ...]:
-    limits = raised(state.limits, command.limits)
+    given: object = command.limits
+    if not isinstance(given, Limits):
+        raise ValidationError(f"limits: {short(given)} is none", field="limits")
+    limits = raised(state.limits, given)
     if not (state.failed or state.stopped or limits != state.limits):
         return ()
     if reached := thread_limits(state, limits):

@@ -1,6 +1,7 @@
 """The tags of a thread: short words by which people find it again."""
 
 from collections.abc import Sequence
+from reprlib import repr as short
 
 from messagedb_agent.errors import ValidationError
 
@@ -46,9 +47,26 @@ def checked_tags(
     return new, gone
 
 
+def check_text(text: object, field: str, name: str = "") -> None:
+    """Refuse what is no text, or has nothing in it but blanks.
+
+    Args:
+        text: what was given.
+        field: what the caller calls it.
+        name: what people call it, where that is another word.
+
+    Raises:
+        ValidationError: it is refused.
+    """
+    name = name or field
+    if not isinstance(text, str):
+        raise ValidationError(f"the {name} is no text: {short(text)}", field=field)
+    if not text.strip():
+        raise ValidationError(f"the {name} is empty", field=field)
+
+
 def _check(tag: str) -> None:
-    if not tag.strip():
-        raise ValidationError("the tag is empty", field="tag")
+    check_text(tag, "tag")
     if len(tag) > MAX_TAG_CHARS:
         raise ValidationError(f"a tag has {MAX_TAG_CHARS} characters at most", field="tag")
     if tag != tag.strip() or not tag.isprintable():

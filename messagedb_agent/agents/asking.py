@@ -96,7 +96,7 @@ class Asking(Workshop):
                 await self._check_written(command.definition)
         wish = Wish(
             commands,
-            message_id=ids.normalised_id(message_id) if message_id else None,
+            message_id=ids.normalised_id(message_id) if message_id is not None else None,
             changes=changes,
             options=options.checked(),
             progress=progress,

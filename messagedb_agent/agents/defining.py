@@ -1,6 +1,7 @@
 """Definitions of agents, made of what callers give by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr as short
 from typing import Any
 
 import pydantic
@@ -8,6 +9,7 @@ import pydantic
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.saved import SavedDefinition
 from messagedb_agent.errors import ConfigurationError, ValidationError
+from messagedb_agent.events.refusal import refusal
 from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.values import Definition, Limits, ToolSpec
 from messagedb_agent.store.store import Store
@@ -57,10 +59,7 @@ def defined(fields: Mapping[str, Any]) -> Definition:
     try:
         return Definition(**given)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        why = first["msg"].removeprefix("Value error, ")
-        raise ValidationError(f"{where}: {why}", field=where) from error
+        raise refusal(error) from error
 
 
 def stated(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +74,8 @@ def stated(changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     definition = changes.get("definition")
     fields = {n: v for n, v in changes.items() if v is not None and n != "definition"}
+    if (names := fields.get("tool_names")) is not None:
+        check_several(names, "tool_names")
     if (limits := fields.get("limits")) is not None:
         fields["limits"] = _bounded(defined({**DEFAULTS, "limits": limits}).limits)
     if definition is None:
@@ -137,6 +138,16 @@ def check_there(tools: tuple[ToolSpec, ...], names: Sequence[str] | None) -> Non
     for name in names:
         if name not in there:
             raise ValidationError(f"tools: {unknown_tool(name, there).message}", field="tools")
+
+
+def check_several(names: object, field: str) -> None:
+    """Refuse what is no sequence of tools or of their names, as a text alone.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValidationError(f"{field}: {short(names)} is no sequence of tools", field=field)
 
 
 def is_same(one: Definition, other: Definition) -> bool:

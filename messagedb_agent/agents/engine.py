@@ -234,9 +234,9 @@ class Engine(Closing, Loading):
         asked: Wanted[Any] | None = None,
     ) -> Agent:
         await self._check_written(definition)
-        given = ids.normalised_id(message_id) if message_id else None
+        given = None if message_id is None else ids.normalised_id(message_id)
         thread_id = ids.derived_id("", given, "thread") if given else ids.thread_id()
-        text = json_text(metadata, "metadata") if metadata else None
+        text = json_text(metadata, "metadata") if metadata not in (None, {}) else None
         start = Start(thread_id, definition, user, text)
         sender = named_sender(traceparent)
         rest = await self.turns.begin(

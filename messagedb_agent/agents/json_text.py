@@ -2,23 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from reprlib import repr as short
 
 import orjson
 
 from messagedb_agent.errors import ValidationError
 
 
-def json_text(value: Mapping[str, Any], field: str) -> str:
-    """Return a mapping as JSON text.
+def json_text(value: object, field: str) -> str:
+    """Return a mapping as the text of a JSON object.
 
     Args:
         value: what is to be recorded.
         field: what the caller calls it.
 
     Raises:
-        ValidationError: JSON cannot hold it, or a number in it (`nan`, `inf`).
+        ValidationError: it is no mapping, or JSON cannot hold it, or a number in it (`nan`, `inf`).
     """
+    if not isinstance(value, Mapping):
+        raise ValidationError(f"{field}: {short(value)} is no JSON object", field=field)
     try:
         json.dumps(value, allow_nan=False, default=str)  # for orjson such a number is null
         return orjson.dumps(value).decode()

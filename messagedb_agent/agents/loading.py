@@ -6,6 +6,7 @@ from typing import Any
 
 from messagedb_agent import ids
 from messagedb_agent.agent.commands import Delete
+from messagedb_agent.agent.tagging import check_text
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
 from messagedb_agent.agents.finding import is_thread
@@ -22,7 +23,8 @@ from messagedb_agent.agents.paging import (
 )
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.view import View
-from messagedb_agent.errors import IntegrityError, NotFound, ValidationError
+from messagedb_agent.errors import IntegrityError, NotFound
+from messagedb_agent.events.codec import clean_text
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import StreamHead
 from messagedb_agent.store.stream_name import id_of
@@ -66,7 +68,7 @@ class Loading(Asking):
             IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
             StoreUnavailable: the store was not reached.
         """
-        given = [(id, ids.normalised_id(id)) for id in agent_ids]
+        given = [(id, ids.normalised_id(id, "id")) for id in agent_ids]
         found = {id: await self.store.by_id(id) for _, id in given}
         here = {id: message for id, message in found.items() if message and self._is_here(message)}
         if missing := [id for id, normalised in given if normalised not in here]:
@@ -140,8 +142,8 @@ class Loading(Asking):
             StoreUnavailable: the store was not reached.
         """
         check_limit(limit)
-        if not name:
-            raise ValidationError("name: it is empty", field="name")
+        check_text(name, "name")
+        name = clean_text(name)
         place = await self._place(after)
         if place is None:
             return AgentPage()

@@ -18,6 +18,7 @@ from messagedb_agent.events.memory import (
     decode_noted,
     value_text,
 )
+from messagedb_agent.events.recorded import is_whole
 from messagedb_agent.events.values import EventPlace
 from messagedb_agent.projections.memory import EMPTY, Fact, Memory, recalled
 from messagedb_agent.store.store import Store
@@ -196,7 +197,7 @@ class UserMemory:
         """
         if at is None:
             return await self._notebook.read(self.stream(user))
-        if at < 0:
+        if not is_whole(at) or at < 0:
             raise ValidationError("a position is a whole number from 0", field="at")
         memory = EMPTY
         async for message in self.store.read(self.stream(user), until=at):
@@ -209,11 +210,13 @@ class UserMemory:
         Raises:
             StoreUnavailable: the store was not reached.
         """
+        if not isinstance(user, str):
+            return Known()
         try:
-            stream = self.stream(clean_text(user or ""))
+            stream = self.stream(clean_text(user))
         except RefusedName:
             return Known()
-        return Known(stream, await self.recall(clean_text(user or "")))
+        return Known(stream, await self.recall(clean_text(user)))
 
     async def history(self, user: str) -> AsyncIterator[Noted]:
         """Read a user's stream: what was learned and forgotten, oldest first.

@@ -78,7 +78,7 @@ def wanted(output: OutputType[T]) -> Wanted[T]:
         kind: Any = output  # of any form, for which there is no type yet
         adapter: TypeAdapter[T] = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
         schema = adapter.json_schema()
-    except (pydantic.PydanticUserError, NameError) as error:
+    except Exception as error:  # what the caller gives may be no type at all
         raise _refused(str(error).partition("\n")[0]) from error
 
     def check(text: JsonText) -> T:
@@ -92,7 +92,7 @@ def wanted(output: OutputType[T]) -> Wanted[T]:
 
 def _by_schema(schema: Mapping[str, Any]) -> Wanted[Any]:
     try:
-        text = json.dumps(schema)
+        text = json.dumps(schema, allow_nan=False)
         _validator(text)
     except Exception as error:  # what the caller gives may be no schema at all
         raise _refused(f"it is no JSON Schema: {str(error).partition(chr(10))[0]}") from error
@@ -111,7 +111,10 @@ def _as_object(schema: Mapping[str, Any]) -> tuple[JsonText, bool]:
         shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
         properties = {"properties": {_VALUE: value}, "required": [_VALUE]}
         schema = {"type": "object", **properties, "additionalProperties": False, **shared}
-    return json.dumps(schema, ensure_ascii=False), wrapped
+    try:
+        return json.dumps(schema, ensure_ascii=False, allow_nan=False), wrapped
+    except ValueError as error:  # as where a default is no number
+        raise _refused(f"its JSON Schema is no JSON: {error}") from error
 
 
 def judge(asker: Wanted[Any] | None) -> Callable[[JsonText, str, bool], str | None]:

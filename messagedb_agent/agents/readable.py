@@ -1,12 +1,14 @@
 """What can be read of the past that led to a state; nothing here writes, or asks a model."""
 
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import TYPE_CHECKING
 
 from messagedb_agent.agents.ancestry import ancestry
 from messagedb_agent.agents.filable import Filable
 from messagedb_agent.engine.history import read_events
-from messagedb_agent.errors import NotFound
+from messagedb_agent.errors import NotFound, ValidationError
+from messagedb_agent.events.recorded import is_whole
 from messagedb_agent.projections.messages import ChatMessage, messages
 from messagedb_agent.projections.usage import ThreadUsage, usage
 from messagedb_agent.store.stream_name import id_of
@@ -82,12 +84,15 @@ class Readable(Filable):
 
         Raises:
             NotFound: there is no event, or not yet.
+            ValidationError: it is no whole number.
             IntegrityError: a fork's parent is missing or cut, or forks lead in a circle.
             StoreUnavailable: the store was not reached.
         """
-        seen = None
-        if position >= 0:
-            seen = await self.engine.folded(self.thread_id, position)
+        if not is_whole(position):
+            raise ValidationError(
+                f"{short(position)} is no position: a whole number", field="position"
+            )
+        seen = await self.engine.folded(self.thread_id, position) if position >= 0 else None
         if seen is None or seen.last is None or seen.last.place != (self._stream, position):
             raise NotFound("event", f"{self.thread_id}/{position}")
         return self.engine.state(self.thread_id, seen)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
-from messagedb_agent.agents.defining import check_strategy, check_there
+from messagedb_agent.agents.defining import check_several, check_strategy, check_there
 from messagedb_agent.agents.equipment import Equipment
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.runs import Runs
@@ -87,6 +87,7 @@ class Workshop(Equipment, Reading):
                 there is none of a name.
             ConfigurationError: a tool is transactional, and the store has no transactions.
         """
+        check_several(tools, "tools")
         new = [t for t in tools if not isinstance(t, str) and not self.tools.has(t)]
         engine = self.with_tools(*new) if new else self
         names = tuple(tool if isinstance(tool, str) else tool.name for tool in tools)

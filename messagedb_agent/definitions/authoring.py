@@ -16,6 +16,7 @@ from pydantic import (
 from messagedb_agent.definitions.prompt import compiled
 from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.codec import clean_text
+from messagedb_agent.events.refusal import refusal
 from messagedb_agent.events.strategy import ContextStrategy, parsed
 from messagedb_agent.events.values import Limits, ModelParameters, Value
 from messagedb_agent.events.words import READING
@@ -117,10 +118,7 @@ class AgentDefinition(Value):
         except pydantic.ValidationError as error:
             if info.context == READING:
                 raise
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "definition"
-            why = first["msg"].removeprefix("Value error, ")
-            raise ValidationError(f"{where}: {why}", field=where) from error
+            raise refusal(error, "definition") from error
 
     @property
     def system_prompt(self) -> str:

@@ -33,6 +33,11 @@ class Place(NamedTuple):
     position: int
 
 
+def is_whole(given: object) -> bool:
+    """Say whether something is a whole number, as positions are."""
+    return isinstance(given, int) and not isinstance(given, bool)
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An event and its place in the log.

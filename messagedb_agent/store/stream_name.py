@@ -152,6 +152,9 @@ def user_stream(category: str, user: str) -> str:
         RefusedName: the category; or the name is blank, too long, or holds U+0000 or half a
             surrogate pair.
     """
+    given: object = user
+    if not isinstance(given, str):
+        raise _refused("user", given, "is no text")
     if len(user) > MAX_USER_CHARS:
         raise _refused("user", user, f"is longer than {MAX_USER_CHARS} characters")
     if not user.strip():
@@ -186,7 +189,8 @@ def checked_thread_id(id: str) -> str:
     Raises:
         RefusedName: not 1 to 200 of ASCII letters, digits and `._~-`.
     """
-    if not _ID.fullmatch(id):
+    given: object = id
+    if not isinstance(given, str) or not _ID.fullmatch(given):
         raise _refused("thread id", id, "is not 1 to 200 of the characters A-Z a-z 0-9 . _ ~ -")
     return id
 
@@ -242,6 +246,7 @@ def _word(field: str, text: str) -> str:
     return text
 
 
-def _refused(field: str, value: str, why: str) -> RefusedName:
-    shown = ascii(value if len(value) <= 60 else value[:60] + "...")
+def _refused(field: str, value: object, why: str) -> RefusedName:
+    is_long = isinstance(value, str) and len(value) > 60
+    shown = ascii(f"{value:.60}..." if is_long else value)
     return RefusedName(f"{field} {shown} {why}", field=field)

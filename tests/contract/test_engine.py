@@ -146,6 +146,14 @@ async def test_agents_are_found_by_the_name_that_is_in_force(engine: Engine) -> 
     assert [*await engine.find_by_name("Ada", 2, page.after)] == [ada]
 
 
+async def test_a_name_is_looked_for_as_it_stands_and_as_it_was_recorded(engine: Engine) -> None:
+    await engine.create_agent("Ada")
+    odd = await engine.create_agent("50%\0_\\'\"")
+    for name in ("%", "_", "A%", "A_a", "\\", "Ada' OR ''='", "\0", "\ud800", "Ada "):
+        assert [*await engine.find_by_name(name)] == []
+    assert [*await engine.find_by_name("50%\0_\\'\"")] == [odd]
+
+
 async def test_a_thread_that_cannot_be_folded_keeps_no_other_from_being_listed(
     engine: Engine, store: Store, category: str
 ) -> None:
