@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.connecting import connect
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.events.codec import decode
+from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.store.memory import MemoryStore
 from tests.properties.effort import examples
 
@@ -86,6 +88,37 @@ async def _check(moves: Sequence[Move]) -> None:
 @given(MOVES)
 def test_an_id_rebuilds_the_same_state_in_another_engine(moves: list[Move]) -> None:
     asyncio.run(_check(moves))
+
+
+async def _check_forks(moves: Sequence[Move]) -> None:
+    async with connect(MemoryStore(), models=any_offline) as engine:
+        for agent in await made(engine, moves):
+            before = await told(agent)
+            fork = await agent.clone()
+            (start,) = [row async for row in engine.messages(fork.thread_id)]
+            begun = decode(start).recorded.event
+            assert isinstance(begun, SessionStarted)
+            assert begun.forked_from
+            parent = engine.runs.stream(agent.thread_id)
+            assert begun.forked_from.stream_name == parent
+            assert (begun.forked_from.position, begun.forked_from.event_id) == (
+                agent.position,
+                agent.id,
+            )
+            shared = await told(fork)
+            assert shared["messages"] == before["messages"]
+            assert shared["lineage"] == [*before["lineage"], fork.id]
+            assert shared["usage"] == before["usage"]
+            later = await fork.advance("What is 6 * 7?")
+            assert (await told(later))["messages"][: len(before["messages"])] == before["messages"]
+            assert await told(agent) == before
+            assert (await engine.verify(fork.thread_id)).finding is None
+
+
+@examples(8)
+@given(MOVES)
+def test_a_fork_shares_all_up_to_its_state_and_copies_nothing(moves: list[Move]) -> None:
+    asyncio.run(_check_forks(moves))
 
 
 async def rebuilt(url: str, category: str, ids: Sequence[str]) -> None:
