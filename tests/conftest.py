@@ -67,6 +67,33 @@ def pytest_collection_finish() -> None:
 _OF_LITELLM = ("tests/end_to_end/llm/", "tests/end_to_end/test_cli_sessions.py")
 
 
+# What takes longest, and is begun first: of a module that is begun last, all other workers would
+# await the end. What waits for its own processes stands between what keeps a processor busy.
+_LONGEST = (
+    "tests/chaos/test_kills.py",
+    *_OF_LITELLM,
+    "tests/chaos/test_pauses.py",
+    "tests/chaos/",
+    "tests/contract/test_differential.py",
+    "tests/properties/test_hostile_models.py",
+    "tests/docs/test_documents.py",
+    "tests/end_to_end/test_cli_processes.py",
+    "tests/unit/engine/test_long_thread.py",
+    "tests/unit/agents/test_forking_long_threads.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first; the rest stays as it is collected, with the many short ones last."""
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    """Return when a test comes: the place of its module among the longest, or behind them all."""
+    places = (place for place, begin in enumerate(_LONGEST) if nodeid.startswith(begin))
+    return next(places, len(_LONGEST))
+
+
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
     """Keeps the tests of a module together, but those that are shares of one large work."""
 

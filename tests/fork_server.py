@@ -20,6 +20,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from messagedb_agent import cli
+from messagedb_agent.cli import app
 
 NUMBER = struct.Struct("i")
 DESCRIPTORS = 5
@@ -45,11 +46,13 @@ _NEEDED = (
 
 
 def _import_the_program() -> None:
+    """Import what commands need, and put the commands together."""
     for module in pkgutil.walk_packages(cli.__path__, f"{cli.__name__}."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
     for name in _NEEDED:
         import_module(name)
+    app._program()
     gc.collect()
     gc.freeze()
 
