@@ -6,16 +6,14 @@ from messagedb_agent.agent.counting import counts
 from messagedb_agent.agent.following import step_instead
 from messagedb_agent.engine.findings import (
     Finding,
-    ForeignRow,
     UncheckedRequest,
     Verification,
     finding_at,
 )
 from messagedb_agent.engine.history import Segment, read_events
-from messagedb_agent.engine.links import misplaced, unanchored, unlinked
+from messagedb_agent.engine.links import Links
 from messagedb_agent.engine.revisions import NotAsSaved, known_text, saved_prompt
 from messagedb_agent.events.anchor import Head
-from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
 from messagedb_agent.events.recorded import UnknownEvent
@@ -44,16 +42,9 @@ class Walk:
     def __init__(self, reader: Reader) -> None:
         self.characters = 0
         self._reader = reader
-        self._anchored: Head | None = None
-        self._hash = GENESIS
-        self._ids: dict[str, int] = {}  # of the stream it is in; walks that part there share it
-        self._ids_before: tuple[tuple[dict[str, int], int], ...] = ()  # of its ancestors, up to
+        self._links = Links()
         self._shown = conversation.initial
-        self._last: Message | None = None
-        self._unproven: int | None = None  # first of the rows since the last hash
-        self._events = 0
         self._requests = 0
-        self._foreign: Grown[ForeignRow] = Grown()
         self._unchecked: Grown[UncheckedRequest] = Grown()
         self._definitions = 0
         self._absent: Grown[str] = Grown()  # definitions that the store does not have
@@ -64,22 +55,19 @@ class Walk:
     def parted(self) -> "Walk":
         """Return a walk that goes on from here by itself."""
         other = copy(self)
+        other._links = self._links.parted()
         other._closed_by_others = set(self._closed_by_others)
         return other
 
     def result(self, stream: str, finding: Finding | None) -> Verification:
         """Return what was found in the thread of a stream."""
-        foreign, unchecked = tuple(self._foreign), tuple(self._unchecked)
-        head = None
-        if self._last is not None and self._last.stream_name == stream:
-            head = Head(stream, self._last.position, hash_text(self._hash))
         return Verification(
-            self._events,
+            self._links.rows,
             self._requests,
-            foreign,
+            tuple(self._links.foreign),
             finding,
-            unchecked,
-            head,
+            tuple(self._unchecked),
+            self._links.head(stream),
             definitions=self._definitions,
             absent_definitions=tuple(self._absent),
             memories=self._memories,
@@ -93,64 +81,33 @@ class Walk:
             part: the stream, and where to end; where the walk is in it already, it goes on there.
             anchored: a head that the stream had earlier.
         """
-        self._anchored = anchored
-        self._enter(part.stream)
+        self._links.enter(part.stream, anchored)
         expected = self.next_in(part.stream)
         async for row in self._reader.read(part.stream, position=expected, until=part.until):
-            if finding := misplaced(row, expected) or await self._row(row):
+            if finding := await self._row(row):
                 return finding
-            expected += 1
-        if part.until is not None and expected <= part.until:
-            return Finding(part.stream, expected, "", f"row {expected} is missing")
-        return None
+        return self._links.unfinished(part.until)
 
     def next_in(self, stream: str) -> int:
         """Return the position of the next row of a stream."""
-        last = self._last
-        return last.position + 1 if last is not None and last.stream_name == stream else 0
-
-    def _enter(self, stream: str) -> None:
-        if self._last is not None and self._last.stream_name == stream:
-            return
-        if self._last is not None:
-            self._ids_before = (*self._ids_before, (self._ids, self._last.position))
-        self._ids, self._unproven = {}, None
-
-    def _has(self, id: str, position: int) -> bool:
-        """Say whether a row before a position of this stream has an id."""
-        return self._ids.get(id, position) < position or any(
-            ids.get(id, until + 1) <= until for ids, until in self._ids_before
-        )
+        return self._links.next_in(stream)
 
     async def _row(self, row: Message) -> Finding | None:
         decoded = decode(row)
-        computed = row_hash(self._hash, row)
-        if self._has(row.id, row.position):
-            return finding_at(row, "the id of an earlier row", row.id)
-        if decoded.metadata.hash is None and decoded.metadata.writer is not None:
-            return finding_at(row, "its hash is missing", None, hash_text(computed))
+        if finding := self._links.broken(row, decoded.metadata):
+            return finding
         if decoded.metadata.hash is None:
-            foreign = ForeignRow(row.stream_name, row.position, row.type)
-            self._foreign = self._foreign.plus(foreign)
             if (key := answered(decoded.recorded.event)) is not None:
                 self._closed_by_others.add(key)
-            if self._unproven is None:
-                self._unproven = row.position
         elif finding := (
-            unlinked(row, decoded.metadata.hash, hash_text(computed), self._unproven)
-            or self._written(row, decoded)
+            self._written(row, decoded)
             or await self._request(row, decoded)
             or await self._taken(row, decoded)
         ):
             return finding
-        else:
-            self._unproven = None
-        if finding := unanchored(row, hash_text(computed), self._anchored):
+        if finding := self._links.take(row, decoded.metadata):
             return finding
-        self._hash, self._last = computed, row
-        self._ids[row.id] = row.position
         self._shown = conversation.evolve(self._shown, decoded.recorded)
-        self._events += 1
         self.characters += len(row.data or "") + len(row.metadata or "")
         return None
 
@@ -176,7 +133,7 @@ class Walk:
                 row, "another step than the one that follows here", row.type, str(step)
             )
         if isinstance(event, SessionStarted) and event.forked_from and row.position == 0:
-            recorded, last = event.forked_from.event_id, self._last
+            recorded, last = event.forked_from.event_id, self._links.last
             if last is None or recorded != last.id:
                 what = "the event it was forked from is another"
                 return finding_at(row, what, recorded, last.id if last else None)
