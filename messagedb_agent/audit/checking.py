@@ -19,7 +19,8 @@ CONCURRENCY = 4
 Checking is this process's own time; while one thread's rows are on their way another one is
 checked. More did not help (measured with a server on the same machine)."""
 
-_ALL = 2**31
+ALL = 2**31
+"""More streams than there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def thread_ids(engine: Reading) -> tuple[str, ...]:
         StoreUnavailable: the store was not reached.
     """
     category = thread_category(engine.category, engine.version)
-    streams = await engine.store.streams_with_prefix(f"{category}-", limit=_ALL)
+    streams = await engine.store.streams_with_prefix(f"{category}-", limit=ALL)
     return tuple(_id(stream) for stream in streams if is_thread(category, stream))
 
 
@@ -85,8 +86,7 @@ async def check_threads(
         StoreUnavailable: the store was not reached.
     """
     checking, waiting = Checking(engine), iter(thread_ids)
-    category = thread_category(engine.category, engine.version)
-    anchored = {stream.removeprefix(f"{category}-"): head for stream, head in (heads or {}).items()}
+    anchored = heads_by_id(engine, heads or {})
     shares = [_check(checking, waiting, told, anchored) for _ in range(CONCURRENCY)]
     await together(shares)
 
@@ -105,6 +105,12 @@ def anchored_ids(engine: Reading, heads: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of the threads of an engine's category among streams that were anchored."""
     category = thread_category(engine.category, engine.version)
     return tuple(_id(s) for s in heads if s.startswith(f"{category}-") and is_thread(category, s))
+
+
+def heads_by_id(engine: Reading, heads: Mapping[str, Head]) -> Mapping[str, Head]:
+    """Return the heads of an engine's threads by their ids, without those of other streams."""
+    prefix = f"{thread_category(engine.category, engine.version)}-"
+    return {_id(stream): head for stream, head in heads.items() if stream.startswith(prefix)}
 
 
 def _id(stream: str) -> str:

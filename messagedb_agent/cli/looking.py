@@ -211,12 +211,23 @@ def _verify(
         ),
     ] = None,
     processes: Processes = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="USER", help="What is known of this user, instead of a thread."),
+    ] = None,
+    definition: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The revisions of this definition, instead of a thread."),
+    ] = None,
     form: Form = "text",
 ) -> int:
-    """Check that a thread's log, or every thread's, is what was written."""
+    """Check that a thread's log, or all there is, is what was written."""
     from messagedb_agent.cli.commands import verifying
+    from messagedb_agent.cli.commands.verifying_beside import Beside
 
-    asked = verifying.Verifying(thread, take_all, form, anchor, processes)
+    is_beside = user is not None or definition is not None
+    beside = Beside(user, definition) if is_beside else None
+    asked = verifying.Verifying(thread, take_all, form, anchor, processes, beside)
     return verifying.verify(common, asked)
 
 

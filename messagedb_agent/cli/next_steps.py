@@ -37,6 +37,7 @@ _LISTED_BY = {
     "revision of a definition": ("definitions", "list"),
     "template": ("definitions", "list"),
     "fact": ("memory",),
+    "user": ("memory",),
 }
 """The command that lists what was not found, by what it is."""
 _COMMAND = re.compile(r"\bmessagedb-agent db (\w+)")

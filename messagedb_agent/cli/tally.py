@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from messagedb_agent.cli.beside_tally import BesideTally
 from messagedb_agent.cli.rendering.counter import Counter
 from messagedb_agent.cli.rendering.verified import finding_line, named_lines, verification_json
 from messagedb_agent.cli.terminal import one_line, write
@@ -25,6 +26,7 @@ class Tally:
         wrong: how many threads do not verify.
         named: the threads in which there was something to name, where nothing is printed.
         counter: shows how far it has come.
+        beside: what was found beside threads.
     """
 
     is_quiet: bool = False
@@ -36,6 +38,10 @@ class Tally:
     wrong: int = 0
     named: list["Checked"] = field(default_factory=list)
     counter: Counter = field(default_factory=Counter)
+    beside: BesideTally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.beside = BesideTally(self.is_quiet, self.names_others)
 
     def add(self, checked: "Checked") -> None:
         """Take in what was found in a thread."""
@@ -65,7 +71,15 @@ class Tally:
     def summary(self) -> str:
         """All in one line."""
         checked = f"{threads_text(self.threads)}, {checked_text(self.events, self.requests)}"
-        return f"not verified: {self.wrong} of {checked}" if self.wrong else f"verified: {checked}"
+        checked += self.beside.summary
+        return (
+            f"not verified: {self.wrong} of {checked}" if self.is_wrong else f"verified: {checked}"
+        )
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything does not verify."""
+        return bool(self.wrong or self.beside.wrong)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -76,6 +90,7 @@ class Tally:
             "requests": self.requests,
             "wrong": self.wrong,
             "named": [verification_json(one.thread_id, one.found) for one in self.named],
+            "beside": self.beside.json,
         }
 
 

@@ -28,7 +28,8 @@ class DefinitionSaved(Value):
 
 
 SAVED = DefinitionSaved.__name__
-_TYPES = {SAVED: DefinitionSaved}
+DEFINITION_TYPES = {SAVED: DefinitionSaved}
+"""The classes of these events by their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def read_saved(row: Message) -> SavedDefinition:
         IntegrityError: it is of another type, or cannot be read.
     """
     metadata = read_metadata(row.metadata)
-    said = understood(row, metadata, _TYPES)
+    said = understood(row, metadata, DEFINITION_TYPES)
     if isinstance(said, UnknownEvent):
         where = f"{row.stream_name}/{row.position}"
         raise IntegrityError(f"{where} is no definition that can be read: {said.reason}")

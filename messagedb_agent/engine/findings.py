@@ -1,4 +1,4 @@
-"""What verifying finds in a thread."""
+"""What verifying finds in a thread, or in what stands beside threads."""
 
 from dataclasses import dataclass
 
@@ -73,6 +73,8 @@ class Verification:
         memories: recorded texts of what is known of a user that are what its stream says.
         absent_memories: place that each further one was taken from, and that could not be compared:
             this store does not have the event, or the thread does not say which it was.
+        absent_sources: of a user's memory: streams of messages that taught it, and that this store
+            does not have; empty for threads.
     """
 
     events: int
@@ -87,6 +89,7 @@ class Verification:
     absent_definitions: tuple[str, ...] = ()
     memories: int = 0
     absent_memories: tuple[str, ...] = ()
+    absent_sources: tuple[str, ...] = ()
 
 
 def finding_at(

@@ -24,6 +24,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 _DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 _MAX_USER_ID = 200
+_USER_ID = re.compile(r"(?:[A-Za-z0-9._-]|~[0-9A-F]{2})+|~~[0-9a-f]{64}")
 _PLAIN = {ord(char): char for char in f"{string.ascii_letters}{string.digits}._-"}
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -165,6 +166,11 @@ def user_stream(category: str, user: str) -> str:
     if len(id) > _MAX_USER_ID:
         id = f"~~{hashlib.sha256(user.encode()).hexdigest()}"
     return f"{users_category(category)}-{id}"
+
+
+def is_user_id(id: str) -> bool:
+    """Say whether `user_stream` may have made this of a user's name."""
+    return len(id) <= _MAX_USER_ID and _USER_ID.fullmatch(id) is not None
 
 
 def beside(category: str, kind: str, identifier: str) -> str:

@@ -83,14 +83,14 @@ async def check_all(
         StoreUnavailable: the store was not reached.
         ProcessEnded: a process that checked has ended, as where it did not reach the store.
     """
-    from messagedb_agent.audit import check_threads, together
+    from messagedb_agent.audit import check_threads, heads_by_id, together
 
     heads = heads or {}
     count = processes_for(len(thread_ids), processes)
     if count == 1:
         await check_threads(engine, thread_ids, told, heads)
         return
-    anchored = {head.stream.partition("-")[2]: head for head in heads.values()}
+    anchored = heads_by_id(engine, heads)
     waiting = iter(thread_ids)
     await together(_share(setup.common, waiting, anchored, told) for _ in range(count))
 
@@ -175,6 +175,7 @@ def _checked(thread_id: str, found: dict[str, Any]) -> "Checked":
     finding, head = found.pop("finding"), found.pop("head")
     foreign, unchecked = found.pop("foreign"), found.pop("unchecked")
     absent, unknown = found.pop("absent_definitions"), found.pop("absent_memories")
+    sources = found.pop("absent_sources")
     verification = Verification(
         **found,
         foreign=tuple(ForeignRow(**row) for row in foreign),
@@ -183,6 +184,7 @@ def _checked(thread_id: str, found: dict[str, Any]) -> "Checked":
         head=head and Head(**head),
         absent_definitions=tuple(absent),
         absent_memories=tuple(unknown),
+        absent_sources=tuple(sources),
     )
     return Checked(thread_id, verification)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from messagedb_agent.cli.commands import anchoring
 from messagedb_agent.cli.commands.checking import ProcessEnded, check_all
+from messagedb_agent.cli.commands.verifying_beside import Beside, verify_beside
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode
 from messagedb_agent.cli.naming import check_one_or_all
@@ -16,7 +17,7 @@ from messagedb_agent.cli.rendering.verified import finding_line, named_lines, ve
 from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tally import Tally, checked_text
 from messagedb_agent.cli.terminal import note, one_line, out, write
-from messagedb_agent.errors import AmbiguousName, NotFound
+from messagedb_agent.errors import AmbiguousName, NotFound, ValidationError
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
@@ -33,6 +34,7 @@ class Verifying:
         form: `text` or `json`.
         anchor: a file with heads that threads had earlier; None for none.
         processes: how many processes check all threads; None for as many as pay.
+        beside: a user or a definition instead; None for threads.
     """
 
     thread: str | None
@@ -40,16 +42,24 @@ class Verifying:
     form: str
     anchor: Path | None = None
     processes: int | None = None
+    beside: Beside | None = None
 
 
 def verify(common: Common, asked: Verifying) -> int:
     """Check a thread, or all, and print what was found."""
-    of_anchor = asked.anchor is not None and asked.thread is None
-    check_one_or_all(asked.thread, take_all=asked.take_all or of_anchor)
+    if asked.beside is None:
+        of_anchor = asked.anchor is not None and asked.thread is None
+        check_one_or_all(asked.thread, take_all=asked.take_all or of_anchor)
+    elif asked.thread is not None or asked.take_all:
+        raise ValidationError(
+            "--user and --definition stand alone, without threads", field="thread"
+        )
     setup = set_up(common)
     anchor = anchoring.read(setup, asked.anchor) if asked.anchor else None
     if anchor and not anchor.is_signed:
         note("the anchor is not signed: whoever can change it can change what it shows")
+    if asked.beside is not None:
+        return verify_beside(setup, asked.beside, asked.form, anchor)
     if asked.thread is None:
         return _verify_all(setup, asked, anchor)
     return _verify_one(setup, asked.thread, asked.form, anchor)
@@ -80,7 +90,9 @@ async def _anchored(engine: "Engine", thread: str, anchor: "Anchor") -> tuple[st
         NotFound: there is no such thread, or it is not in the anchor.
         AmbiguousName: the prefix fits several.
     """
-    heads = {stream.partition("-")[2]: head for stream, head in anchor.heads.items()}
+    from messagedb_agent.audit import heads_by_id
+
+    heads = heads_by_id(engine, anchor.heads)
     try:
         thread_id = await engine.find_thread(thread)
     except AmbiguousName:
@@ -122,14 +134,18 @@ def _verify_all(setup: Setup, asked: Verifying, anchor: "Anchor | None") -> int:
     heads = anchor.heads if anchor else {}
 
     async def check() -> int:
-        from messagedb_agent.audit import anchored_ids, thread_ids
+        from messagedb_agent.audit import anchored_ids, beside_streams, check_beside, thread_ids
 
         async with opened(setup) as engine:
             there, known = await thread_ids(engine), anchored_ids(engine, heads)
             ids = tuple(dict.fromkeys((*there, *known)))
             tally.of = len(ids)
             await check_all(setup, engine, ids, tally.add, heads, asked.processes)
-            return len(ids) - len(known)
+            tally.counter.clear()
+            beside = tuple(dict.fromkeys((*await beside_streams(engine), *heads)))
+            await check_beside(engine, beside, tally.beside.add, heads)
+            new = sum(one.stream not in heads for one in tally.beside.checked)
+            return len(ids) - len(known) + new
 
     try:
         new = run(check())
@@ -143,7 +159,7 @@ def _verify_all(setup: Setup, asked: Verifying, anchor: "Anchor | None") -> int:
         write(one_line(tally.summary + (_of_anchor(anchor, new) if anchor else "")))
         if not tally.of:
             note(f"no threads yet; {begin(setup.common)}")
-    return ExitCode.FINDING if tally.wrong else ExitCode.OK
+    return ExitCode.FINDING if tally.is_wrong else ExitCode.OK
 
 
 def _of_anchor(anchor: "Anchor", new: int) -> str:

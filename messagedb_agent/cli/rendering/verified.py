@@ -27,6 +27,8 @@ def named_lines(found: "Verification", *, brief: bool = False) -> Iterator[str]:
         yield f"definition not in this database, not compared: {place}"
     for place in found.absent_memories:
         yield f"memory of a user not in this database, not compared: {place}"
+    for stream in found.absent_sources:
+        yield f"taught by messages that are not in this database: {stream}"
     if found.other_snapshots:
         yield f"snapshots of other code, not checked and not used: {found.other_snapshots}"
 
@@ -48,18 +50,12 @@ def _place(row: "Finding | ForeignRow") -> str:
 
 def verification_json(thread_id: str, found: "Verification") -> Mapping[str, Any]:
     """Return what was found in a thread."""
-    finding, head = found.finding, found.head
     return {
         "threadId": thread_id,
-        "events": found.events,
         "requests": found.requests,
         "snapshots": {"same": found.snapshots, "other": found.other_snapshots},
         "definitions": {"same": found.definitions, "absent": list(found.absent_definitions)},
         "memories": {"same": found.memories, "absent": list(found.absent_memories)},
-        "head": head and {"position": head.position, "hash": head.hash},
-        "foreign": [
-            {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign
-        ],
         "unchecked": [
             {
                 "streamName": r.stream,
@@ -68,6 +64,27 @@ def verification_json(thread_id: str, found: "Verification") -> Mapping[str, Any
                 "version": r.version,
             }
             for r in found.unchecked
+        ],
+        **_chain_json(found),
+    }
+
+
+def beside_json(stream: str, found: "Verification") -> Mapping[str, Any]:
+    """Return what was found in a stream beside threads."""
+    return {
+        "streamName": stream,
+        "absentSources": list(found.absent_sources),
+        **_chain_json(found),
+    }
+
+
+def _chain_json(found: "Verification") -> Mapping[str, Any]:
+    finding, head = found.finding, found.head
+    return {
+        "events": found.events,
+        "head": head and {"position": head.position, "hash": head.hash},
+        "foreign": [
+            {"streamName": r.stream, "position": r.position, "type": r.type} for r in found.foreign
         ],
         "finding": finding
         and {

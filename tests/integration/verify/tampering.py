@@ -1,4 +1,4 @@
-"""What somebody who may do anything to the table does to a thread: one random change at a time."""
+"""What somebody who may do anything to the table does to a stream: one random change at a time."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from messagedb_agent.definitions.saved import SAVED
 from messagedb_agent.events.codec import EVENT_TYPES
+from messagedb_agent.events.memory import MEMORY_TYPES
 from messagedb_agent.store.message import Message
 
 Rows = Sequence[Message]
@@ -86,7 +88,7 @@ def _id(rows: Rows, others: Rows, random: Random) -> Rows:
 
 
 def _type(rows: Rows, others: Rows, random: Random) -> Rows:
-    types = (*EVENT_TYPES, "Paid", random.choice(rows).type.lower())
+    types = (*EVENT_TYPES, *MEMORY_TYPES, SAVED, "Paid", random.choice(rows).type.lower())
     return _at(rows, random, lambda row: replace(row, type=random.choice(types)))
 
 

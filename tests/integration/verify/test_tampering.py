@@ -1,7 +1,6 @@
 """A thousand random changes by somebody who may do anything to the table: each is named."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -10,15 +9,14 @@ import psycopg
 import pytest
 
 from messagedb_agent import MemoryStore, connect
-from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.verify import verify
 from messagedb_agent.events.anchor import Head
-from messagedb_agent.events.codec import decode
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.store import Reader, Store
+from messagedb_agent.store.store import Store
 from tests.contract.messages import new
-from tests.integration.verify.tampering import Change, tampered
-from tests.integration.verify.threads import Forgeable, rows_of
+from tests.integration.verify.judging import check, put
+from tests.integration.verify.tampering import tampered
+from tests.integration.verify.threads import Ending, Forgeable, rows_of
 
 CHANGES = 1_000
 IN_POSTGRESQL = 60
@@ -43,50 +41,17 @@ async def threads(category: str) -> dict[str, list[Message]]:
         return {stream: await rows_of(engine.store, stream) for stream in streams}
 
 
-def is_named(change: Change, found: Verification) -> bool:
-    """Say whether a change was found, where it is, or stands among the rows that are named.
-
-    A row that says nothing of a hash is found by the next row that does; behind the last such row
-    it is named, and an anchor finds it.
-    """
-    if found.finding is None:
-        return any(row.position >= change.first for row in found.foreign)
-    behind = [row for row in change.rows if row.position >= change.first]
-    hashed = [row.position for row in behind if decode(row).metadata.hash is not None]
-    last = hashed[0] if hashed else behind[-1].position
-    return change.first <= found.finding.position <= last
-
-
-async def check(reader: Reader, change: Change, rows: Sequence[Message], head: Head) -> None:
-    stream = rows[0].stream_name
-    found, anchored = await verify(reader, stream), await verify(reader, stream, head)
-    assert change.is_cut or is_named(change, found), (change, found)
-    assert change.is_longer or anchored.finding is not None, (change, anchored)
-    assert not change.is_longer or is_named(change, anchored), (change, anchored)
-
-
 async def heads_of(category: str, of: dict[str, list[Message]]) -> dict[str, Head]:
     store = Forgeable()
     store.forged = dict(of)
     heads = {}
     for stream, rows in of.items():
-        found = await verify(_Ending(store), stream)
+        found = await verify(Ending(store), stream)
         assert found.finding is None
         assert found.head is not None
         assert found.head.position == len(rows) - 1
         heads[stream] = found.head
     return heads
-
-
-class _Ending(Forgeable):
-    """A store of forged rows that knows where they end."""
-
-    def __init__(self, of: Forgeable) -> None:
-        super().__init__()
-        self.forged = of.forged
-
-    async def stream_version(self, stream: str) -> int:
-        return max((row.position for row in self.forged.get(stream, ())), default=-1)
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -100,7 +65,7 @@ async def test_every_change_is_named(category: str, share: int) -> None:
         change = tampered(of[stream], others, random)
         store = Forgeable()
         store.forged = {**of, stream: list(change.rows)}
-        await check(_Ending(store), change, of[stream], heads[stream])
+        await check(verify, Ending(store), change, of[stream], heads[stream])
         kinds[change.kind] += 1
     assert len(kinds) == 11
     assert min(kinds.values()) >= 5
@@ -123,21 +88,8 @@ async def test_every_change_is_named_in_the_table(
                 await connection.rollback()
                 continue
             await connection.commit()
-            await check(store, change, of[stream], heads[stream])
+            await check(verify, store, change, of[stream], heads[stream])
             tried += 1
-
-
-async def put(
-    connection: psycopg.AsyncConnection[tuple[object, ...]], stream: str, rows: Sequence[Message]
-) -> None:
-    """Let a thread have these rows and no others."""
-    await connection.execute("DELETE FROM message_store.messages WHERE stream_name = %s", (stream,))
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            [(r.id, stream, r.type, r.position, r.data, r.metadata) for r in rows],
-        )
 
 
 async def test_what_the_server_gives_is_covered_by_nothing(category: str) -> None:
@@ -148,7 +100,7 @@ async def test_what_the_server_gives_is_covered_by_nothing(category: str) -> Non
             replace(row, time=row.time + timedelta(days=1), global_position=row.global_position + 9)
             for row in rows
         ]
-        assert (await verify(_Ending(store), stream)).finding is None
+        assert (await verify(Ending(store), stream)).finding is None
 
 
 async def test_a_change_to_an_ancestor_is_named_in_its_fork(category: str) -> None:
@@ -162,6 +114,6 @@ async def test_a_change_to_an_ancestor_is_named_in_its_fork(category: str) -> No
         change = tampered(of[streams[0]], of[streams[1]], random)
         store = Forgeable()
         store.forged = {**of, streams[0]: list(change.rows)}
-        found = await verify(_Ending(store), streams[1])
+        found = await verify(Ending(store), streams[1])
         named = any(row.position >= change.first for row in found.foreign)
         assert change.is_longer or named or found.finding is not None, (change, found)
