@@ -44,7 +44,8 @@ class Door:
             work: a coroutine, or anything else that can be awaited in the loop.
 
         Raises:
-            StoreUnavailable: the door is closed, or was closed meanwhile.
+            StoreUnavailable: the door is closed, was closed meanwhile, or is another process's,
+                of which this one is a fork.
             ConfigurationError: it was called in the loop's own thread, and would wait for itself.
 
         What the work raises comes through.
@@ -98,6 +99,11 @@ class Door:
     async def _serve(self) -> None:
         self._opened.set()
         await self._ending.wait()
+        # Whoever waits is told what became of it: it is no business of the loop's log as well.
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
     def _check_thread(self) -> None:
         if current_thread() is self._thread:
@@ -108,6 +114,8 @@ class Door:
             )
 
     def _tell(self, callback: Any) -> None:
+        if not self._thread.is_alive():  # also in a fork of the process, whose loop looks open
+            raise _closed()
         try:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError as error:  # the loop is closed
@@ -141,4 +149,4 @@ def _settle(future: "Future[T]", task: "asyncio.Task[T]") -> None:
 
 
 def _closed() -> StoreUnavailable:
-    return StoreUnavailable("the engine is closed")
+    return StoreUnavailable("the engine is closed, or was opened in another process")

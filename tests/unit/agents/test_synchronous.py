@@ -1,12 +1,14 @@
 """Synchronous code has one door: what it calls runs in a loop of its own, and ends in order."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from contextvars import ContextVar
 from typing import assert_type
+from warnings import catch_warnings
 
 import pytest
 
@@ -200,6 +202,49 @@ def test_closing_ends_what_other_threads_wait_for() -> None:
     engine.close()
     other.join(30)
     assert (len(told), work.ended) == (1, ["in order"])
+
+
+def test_what_fails_as_it_is_ended_is_told_to_who_waits_and_to_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, begun, told = connect(MemoryStore()).sync(), threading.Event(), list[BaseException]()
+
+    async def fails() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("in the end")
+
+    def waits() -> None:
+        try:
+            engine.run(fails())
+        except ValueError as error:
+            told.append(error)
+
+    other = threading.Thread(target=waits)
+    other.start()
+    assert begun.wait(30)
+    engine.close()
+    other.join(30)
+    assert (len(told), caplog.records) == (1, [])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
+def test_a_fork_of_the_process_is_refused_and_may_close(engine: SyncEngine) -> None:
+    with catch_warnings(action="ignore"):  # newer Pythons warn of each fork beside threads
+        child = os.fork()
+    if not child:
+        signal.alarm(30)
+        try:
+            engine.start("What is 6 * 7?")
+        except StoreUnavailable:
+            engine.close()
+            os._exit(42)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    assert engine.start("What is 6 * 7?").answer == "6 * 7 = 42."
 
 
 def test_context_variables_are_the_callers(engine: SyncEngine) -> None:
