@@ -7,7 +7,7 @@ from messagedb_agent.agent.evolution import evolve
 from messagedb_agent.agent.state import State
 from messagedb_agent.agent.tagging import checked_tags
 from messagedb_agent.errors import ValidationError
-from messagedb_agent.events.codec import decode
+from messagedb_agent.events.codec import clean_text, decode
 from messagedb_agent.events.schema import (
     SessionArchived,
     SessionDeleted,
@@ -49,8 +49,7 @@ class Filing:
     def __post_init__(self) -> None:
         if self.tag is not None:
             checked_tags((), (self.tag,), ())
-        if self.user is not None and not (self.user.strip() and self.user.isprintable()):
-            raise ValidationError(f"no user is called {self.user!r}", field="user")
+        check_user(self.user)
 
     def fits(self, seen: Summary) -> bool:
         """Say whether a thread is meant; a deleted one never is."""
@@ -60,6 +59,16 @@ class Filing:
             and (self.user is None or seen.user == self.user)
             and (self.tag is None or self.tag in seen.state.tags)
         )
+
+
+def check_user(user: str | None) -> None:
+    """Refuse what no user of a thread is called; None is anybody.
+
+    Raises:
+        ValidationError: it is blank, or holds what no event can.
+    """
+    if user is not None and (not user.strip() or clean_text(user) != user):
+        raise ValidationError(f"no user is called {user!r}", field="user")
 
 
 async def candidates(store: Directory, category: str, filing: Filing) -> frozenset[str] | None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from messagedb_agent.errors import ConfigurationError, ValidationError
+from messagedb_agent.agents.filed import check_user
+from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.codec import decode
 from messagedb_agent.events.schema import LlmResponseReceived, UserMessageAdded
 from messagedb_agent.store.searchable import Match, Searchable
@@ -45,8 +46,7 @@ async def search(
 ) -> tuple[SearchHit, ...]:
     """Return the messages that fit best; see `Engine.search`."""
     query = query_of(text)
-    if user is not None and not (user.strip() and user.isprintable()):
-        raise ValidationError(f"no user is called {user!r}", field="user")
+    check_user(user)
     found = await searchable(store).search(category, query, user=user, limit=limit)
     hits = (_hit(match, query) for match in found)
     return tuple(hit for hit in hits if hit is not None)

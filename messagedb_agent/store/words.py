@@ -14,7 +14,8 @@ from math import log2
 from messagedb_agent.errors import ValidationError
 
 MAX_CHARS = 100_000
-"""How much of a text is searched, in characters: PostgreSQL's `tsvector` holds 1 MiB."""
+"""How much of a text is searched, in characters, as it is written and as its words are compared:
+PostgreSQL's `tsvector` holds 1 MiB, and NFKC makes eighteen characters of one."""
 
 MAX_WORDS = 16_000
 """How many of its words: a `tsvector` knows places up to 16,383."""
@@ -84,9 +85,13 @@ def plain(text: str) -> str:
 
 def places_of(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each word of a text with where it begins and ends in it."""
+    left = MAX_CHARS
     for found in islice(_WORD.finditer(text), MAX_WORDS):
-        word = unicodedata.normalize("NFKC", found.group()).casefold()
-        yield word[:_MAX_WORD_CHARS], found.start(), found.end()
+        word = unicodedata.normalize("NFKC", found.group()).casefold()[:_MAX_WORD_CHARS]
+        left -= len(word)
+        if left < 0:
+            return
+        yield word, found.start(), found.end()
 
 
 def has_all(words: Sequence[str], query: Query) -> bool:

@@ -176,6 +176,11 @@ async def test_long_texts_are_searched_as_far_as_that_goes(
     await store.append(f"{category}-c", said("again " * 15_000 + "end"))
     wide = " ".join(chr(0x20000 + n) * 5 for n in range(16_500))
     await store.append(f"{category}-d", said(wide))
+    # Each of these is three times eighteen characters of two bytes when it is compared.
+    wider = [3 * "\ufdfa" + f"{n:x}" for n in range(11_000)]
+    await store.append(f"{category}-e", said(" ".join(wider)))
+    assert await places(searched, category, wider[1758]) == ["e/0"]
+    assert await places(searched, category, wider[1759]) == []
     assert await places(searched, category, chr(0x20000 + 15_999) * 5) == ["d/0"]
     assert await places(searched, category, chr(0x20000 + 16_000) * 5) == []
     assert await places(searched, category, '"word9998 word9999"') == ["a/0"]

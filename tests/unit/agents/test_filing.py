@@ -121,6 +121,16 @@ async def test_what_nothing_can_be_filed_under_is_refused() -> None:
             await listed(engine, user=text)
 
 
+async def test_a_user_is_found_by_whatever_name() -> None:
+    engine = engine_on(MemoryStore())
+    for user in ("\U0001f469\u200d\U0001f467", "Ada\xa0L.", "a\nb", "\u202eada", "x" * 2_000):
+        agent = await engine.start("Hello!", user=user, detached=True)
+        assert await listed(engine, user=user) == [agent.thread_id]
+        assert [hit.thread_id for hit in await engine.search("hello", user=user)] == [
+            agent.thread_id
+        ]
+
+
 async def test_what_others_write_about_tags_is_read_as_far_as_it_means_something() -> None:
     store = MemoryStore()
     engine = engine_on(store)
