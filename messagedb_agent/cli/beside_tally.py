@@ -1,5 +1,6 @@
 """What checking streams beside threads has found so far: users' memory and named definitions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ from messagedb_agent.cli.rendering.verified import beside_json, finding_line, na
 from messagedb_agent.cli.terminal import one_line, write
 
 if TYPE_CHECKING:
-    from messagedb_agent.audit import CheckedStream
+    from messagedb_agent.audit import CheckedStream, Kind
 
 
 @dataclass(slots=True)
@@ -43,10 +44,15 @@ class BesideTally:
     @property
     def summary(self) -> str:
         """All in one line, behind what was found in threads; empty where there is nothing."""
-        users = [one for one in self.checked if one.kind == "user"]
-        definitions = [one for one in self.checked if one.kind == "definition"]
-        told = beside_text(len(users), len(definitions), _wrong(users), _wrong(definitions))
-        return f", {told}" if told else ""
+        wrong = [one.kind for one in self.checked if one.found.finding]
+        every = [one.kind for one in self.checked]
+        return beside_text(every, wrong)
+
+    def names(self, *, wrong: bool) -> str:
+        """Return how many streams do not verify, or how many do; see `beside_text`."""
+        return beside_text(
+            [one.kind for one in self.checked if (one.found.finding is not None) is wrong]
+        )
 
     @property
     def json(self) -> dict[str, Any]:
@@ -64,20 +70,16 @@ class BesideTally:
         }
 
 
-def beside_text(
-    users: int, definitions: int, wrong_users: int = 0, wrong_definitions: int = 0
-) -> str:
-    """Return how much there is beside threads, and how much of it is wrong; empty for nothing."""
-    parts = (
-        f"memory of {_counted(users, 'user', wrong_users)}" if users else "",
-        _counted(definitions, "definition", wrong_definitions) if definitions else "",
-    )
-    return ", ".join(filter(None, parts))
+def beside_text(kinds: "Sequence[Kind]", wrong: "Sequence[Kind]" = ()) -> str:
+    """Return how many streams there are beside threads, and how many of them are wrong.
+
+    It goes on from what is said of threads, with a comma; empty where there are none.
+    """
+    users, definitions = kinds.count("user"), kinds.count("definition")
+    of_users = f", memory of {_counted(users, 'user', wrong.count('user'))}"
+    of_definitions = f", {_counted(definitions, 'definition', wrong.count('definition'))}"
+    return (of_users if users else "") + (of_definitions if definitions else "")
 
 
 def _counted(count: int, what: str, wrong: int) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}" + (f" ({wrong:,} wrong)" if wrong else "")
-
-
-def _wrong(checked: "list[CheckedStream]") -> int:
-    return sum(one.found.finding is not None for one in checked)

@@ -240,7 +240,7 @@ def _anchor(
     ],
     processes: Processes = None,
 ) -> int:
-    """Write the heads of all threads to a file, signed, for `verify --anchor` to compare."""
+    """Write the heads of all there is to a file, signed, for `verify --anchor` to compare."""
     from messagedb_agent.cli.commands import anchoring
 
     return anchoring.anchor(common, file, processes)

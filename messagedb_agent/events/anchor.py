@@ -1,15 +1,17 @@
 """Anchors: how far chains had come at a time, to be kept elsewhere, and signed.
 
 An anchor is a file of canonical JSON lines: a header with format, version, category and time; a
-line {hash, position, streamName} for the last row of each thread, in order of the names; and an end
-with the number of heads and the SHA-256 of all lines before it, and with a key their HMAC-SHA256
-too. The hash of a head covers all rows up to it, those of other writers and a fork's ancestors'
-included.
+line {hash, position, streamName} for the last row of each thread, and of each stream beside threads
+(users' memory, definitions), in order of the names; and an end with the number of heads and the
+SHA-256 of all lines before it, and with a key their HMAC-SHA256 too. The hash of a head covers all
+rows up to it, those of other writers and a fork's ancestors' included.
+
+A file with heads of threads alone is of version 1, which is all that earlier code reads.
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +20,18 @@ from messagedb_agent.events.canonical import Json, Number, canonical_text, read
 from messagedb_agent.events.chain import hash_bytes, hash_text
 
 FORMAT = "messagedb-agent anchor"
-VERSION = 1
+VERSION = 2
+_OF_THREADS = 1  # version of a file with heads of threads alone
 KEY_SETTING = "ANCHOR_KEY"
 """The setting that holds the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last row of a thread, and the hash that covers all up to it.
+    """The last row of a stream, and the hash that covers all up to it.
 
     Attributes:
-        stream: full name of the thread's stream.
+        stream: full name of the stream: a thread's, a user's or a definition's.
         position: position of its last row.
         hash: the row's hash, computed again, base64url without padding.
     """
@@ -40,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The heads of threads at a time.
+    """The heads of threads, and of what stands beside them, at a time.
 
     Attributes:
         category: category of the threads, such as `agent:v0`.
@@ -64,13 +67,14 @@ def anchor_text(category: str, made_at: str, heads: Iterable[Head], key: str | N
         heads: the heads, in any order.
         key: what it is signed with; None leaves it unsigned.
     """
+    ordered = sorted(heads, key=lambda head: head.stream)
+    of_threads = all(head.stream.startswith(f"{category}-") for head in ordered)
     header: dict[str, Json] = {
         "category": category,
         "format": FORMAT,
-        "formatVersion": Number(VERSION),
+        "formatVersion": Number(_OF_THREADS if of_threads else VERSION),
         "madeAt": made_at,
     }
-    ordered = sorted(heads, key=lambda head: head.stream)
     lines: list[dict[str, Json]] = [
         {"hash": head.hash, "position": Number(head.position), "streamName": head.stream}
         for head in ordered
@@ -82,13 +86,16 @@ def anchor_text(category: str, made_at: str, heads: Iterable[Head], key: str | N
     return f"{body}{canonical_text(end)}\n"
 
 
-def read_anchor(text: bytes, category: str, key: str | None) -> Anchor:
+def read_anchor(
+    text: bytes, category: str, key: str | None, *, beside: Collection[str] = ()
+) -> Anchor:
     """Read an anchor, and check that it is whole, of this category and signed with this key.
 
     Args:
         text: the file.
         category: the category it must be of.
         key: what it must be signed with; None where there is no key.
+        beside: categories that stand beside threads, of which it may have heads too.
 
     Raises:
         ValidationError: it is no anchor, of another version or category, or cut off.
@@ -102,7 +109,9 @@ def read_anchor(text: bytes, category: str, key: str | None) -> Anchor:
     if "sha256" not in end:
         raise _refused("it is cut off: its last line is missing")
     _check_end(end, body + newline, key)
-    heads = [_head(_object(line, n), n, category) for n, line in enumerate(lines, 2)]
+    of_threads = _object(header, 1).get("formatVersion") == _OF_THREADS
+    categories = (category,) if of_threads else (category, *beside)
+    heads = [_head(_object(line, n), n, categories) for n, line in enumerate(lines, 2)]
     by_stream = {head.stream: head for head in heads}
     if not len(by_stream) == len(heads) == end.get("heads"):
         raise _refused("the number of its heads is another than its last line says")
@@ -113,9 +122,9 @@ def read_anchor(text: bytes, category: str, key: str | None) -> Anchor:
 def _check_header(header: Mapping[str, Any], category: str) -> None:
     if header.get("format") != FORMAT:
         raise _refused("it is no anchor")
-    if header.get("formatVersion") != VERSION:
+    if (version := header.get("formatVersion")) not in (_OF_THREADS, VERSION):
         raise _refused(
-            f"it is of version {header.get('formatVersion')!r}; this program reads {VERSION}"
+            f"it is of version {version!r}; this program reads {_OF_THREADS} and {VERSION}"
         )
     if header.get("category") != category:
         raise _refused(f"it is of the category {header.get('category')!r}, not {category!r}")
@@ -150,15 +159,16 @@ def _signature(body: bytes, key: str) -> str:
     return hash_text(hmac.digest(key.encode(), body, "sha256"))
 
 
-def _head(line: Mapping[str, Any], number: int, category: str) -> Head:
+def _head(line: Mapping[str, Any], number: int, categories: Collection[str]) -> Head:
     try:
         position, name, written = line["position"], line["streamName"], line["hash"]
         hash_bytes(written)
-        is_head = type(position) is int and position >= 0 and name.startswith(f"{category}-")
+        of, hyphen, _ = name.partition("-")
+        is_head = type(position) is int and position >= 0 and bool(hyphen) and of in categories
     except (AttributeError, KeyError, TypeError, ValueError):
         is_head = False
     if not is_head:
-        raise _refused(f"line {number} is no head of a thread")
+        raise _refused(f"line {number} is no head of a thread, nor of what stands beside it")
     return Head(name, position, written)
 
 

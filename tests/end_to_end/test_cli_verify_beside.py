@@ -1,5 +1,7 @@
 """`verify` of what stands beside threads: users' memory and named definitions."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -85,3 +87,53 @@ def test_what_is_not_there_is_not_verified(cli: CommandLine) -> None:
     for words in (("last", "--user", "a"), ("--all", "--definition", "b")):
         line = cli.refused("verify", *words, code=2)
         assert line == "error: --user and --definition stand alone, without threads"
+
+
+def test_what_was_cut_or_made_anew_beside_threads_is_found_with_an_anchor(
+    cli: CommandLine, admin_url: str, streams: tuple[str, str], category: str
+) -> None:
+    user, definition = streams
+    ended = cli("anchor", "heads.jsonl")
+    told = "anchored: 0 threads, memory of 2 users, 1 definition in 'heads.jsonl', not signed"
+    assert ended.code == 0
+    assert ended.notes[-2].startswith(told)
+    assert cli("memory", "ada", "set", "city", "Oslo").code == 0
+    assert cli("memory", "eve", "set", "city", "Bern").code == 0
+    ended = cli("verify", "--anchor", "heads.jsonl")
+    assert ended.code == 0
+    assert "memory of 3 users, 1 definition; 3 anchored 20" in ended.out
+    assert ended.out.endswith("Z, 1 not in it\n")
+    assert cli("verify", "--user", "ada", "--anchor", "heads.jsonl").code == 0
+    ended = cli("verify", "--user", "eve", "--anchor", "heads.jsonl")
+    assert (ended.code, ended.out) == (3, "")
+    assert f"{category}User-eve is not in the anchor of 20" in ended.notes[-1]
+
+    with psycopg.connect(admin_url) as connection:
+        for stream in (user, definition):
+            connection.execute(
+                "DELETE FROM message_store.messages WHERE stream_name = %s", (stream,)
+            )
+    assert cli("memory", "ada", "set", "city", "Rome").code == 0  # its chain is sound, and another
+    assert cli("verify", "--all").code == 0
+    ended = cli("verify", "--all", "--anchor", "heads.jsonl")
+    assert ended.code == 1
+    *findings, last = ended.out.splitlines()
+    of_definition, of_user = sorted(findings)
+    assert of_definition.startswith(f"wrong at {definition}/0: the definition is gone: it was")
+    assert of_user.startswith(f"wrong at {user}/0 FactRemembered: the chain up to here is another")
+    assert "memory of 3 users (1 wrong), 1 definition (1 wrong); 3 anchored" in last
+    ended = cli("verify", "--definition", "support", "--anchor", "heads.jsonl")
+    assert (ended.code, "the definition is gone" in ended.out) == (1, True)
+
+
+def test_what_does_not_verify_is_not_anchored(
+    cli: CommandLine, admin_url: str, streams: tuple[str, str]
+) -> None:
+    user, definition = streams
+    forge(admin_url, user)
+    ended = cli("anchor", "heads.jsonl")
+    assert ended.code == 1
+    assert ended.out.startswith(f"wrong at {user}/0 ")
+    assert "left out: 0 threads, memory of 1 user that cannot be verified" in ended.notes
+    text = Path("heads.jsonl").read_text()
+    assert (user in text, definition in text) == (False, True)

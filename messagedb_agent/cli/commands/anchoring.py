@@ -1,4 +1,4 @@
-"""`anchor`: the heads of all threads, written to a file that is to be kept elsewhere."""
+"""`anchor`: the heads of all there is, written to a file that is to be kept elsewhere."""
 
 import os
 from collections.abc import Iterator
@@ -19,28 +19,37 @@ from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ValidationError
 
 if TYPE_CHECKING:
-    from messagedb_agent.audit import Anchor, Checked, Head
+    from messagedb_agent.audit import Anchor, Checked, CheckedStream, Head, Verification
 
 
 def anchor(common: Common, file: Path, processes: int | None) -> int:
-    """Verify all threads, and write the heads of those that verify."""
+    """Verify all threads, and what stands beside them, and write the heads of what verifies."""
     setup = set_up(common)
     tally = Tally(names_others=False)
     heads: list[Head] = []
 
+    def keep(found: "Verification") -> None:
+        if found.head and not found.finding:
+            heads.append(found.head)
+
     def add(checked: "Checked") -> None:
         tally.add(checked)
-        if checked.found.head and not checked.found.finding:
-            heads.append(checked.found.head)
+        keep(checked.found)
+
+    def add_beside(checked: "CheckedStream") -> None:
+        tally.beside.add(checked)
+        keep(checked.found)
 
     async def check() -> datetime:
-        from messagedb_agent.audit import thread_ids
+        from messagedb_agent.audit import beside_streams, check_beside, thread_ids
 
         async with opened(setup) as engine:
             ids = await thread_ids(engine)
             begun = datetime.fromtimestamp(engine.writing.clock.now_ms() / 1000, UTC)
             tally.of = len(ids)
             await check_all(setup, engine, ids, add, processes=processes)
+            tally.counter.clear()
+            await check_beside(engine, await beside_streams(engine), add_beside)
         return begun
 
     try:
@@ -60,8 +69,8 @@ def anchor(common: Common, file: Path, processes: int | None) -> int:
     except OSError as error:
         note(f"error: {str(file)!r} cannot be written: {error.strerror}")
         return ExitCode.OUTPUT
-    _tell(setup, file, tally, len(heads))
-    return ExitCode.FINDING if tally.wrong else ExitCode.OK
+    _tell(setup, file, tally)
+    return ExitCode.FINDING if tally.is_wrong else ExitCode.OK
 
 
 @contextmanager
@@ -85,11 +94,13 @@ def _write(setup: Setup, file: IO[bytes], begun: datetime, heads: "list[Head]") 
     os.fsync(file.fileno())
 
 
-def _tell(setup: Setup, file: Path, tally: Tally, heads: int) -> None:
+def _tell(setup: Setup, file: Path, tally: Tally) -> None:
     signed = "signed" if _key(setup) else "not signed, as ANCHOR_KEY is not set"
-    note(f"anchored: {threads_text(heads)} in {str(file)!r}, {signed}")
-    if tally.wrong:
-        note(f"left out: {threads_text(tally.wrong)} that cannot be verified")
+    sound = threads_text(tally.threads - tally.wrong) + tally.beside.names(wrong=False)
+    note(f"anchored: {sound} in {str(file)!r}, {signed}")
+    if tally.is_wrong:
+        wrong = threads_text(tally.wrong) + tally.beside.names(wrong=True)
+        note(f"left out: {wrong} that cannot be verified")
     later = command(setup.common, "verify", "--all", "--anchor", str(file))
     note(f"keep it where nobody of the database can change it; later: {later}")
 
@@ -102,7 +113,7 @@ def read(setup: Setup, file: Path) -> "Anchor":
         ConfigurationError: it is signed, and no key is set.
         IntegrityError: it was changed, or is not signed with the key that is set.
     """
-    from messagedb_agent.audit import read_anchor
+    from messagedb_agent.audit import Kinds, read_anchor
 
     try:
         text = file.read_bytes()
@@ -110,7 +121,8 @@ def read(setup: Setup, file: Path) -> "Anchor":
         raise ValidationError(
             f"{str(file)!r} cannot be read: {error.strerror}", field="anchor"
         ) from error
-    return read_anchor(text, _category(setup), _key(setup))
+    category = _category(setup)
+    return read_anchor(text, category, _key(setup), beside=Kinds(category).beside)
 
 
 def _category(setup: Setup) -> str:

@@ -1,5 +1,6 @@
 """Anchors: written, read again, and refused where they are not what was written."""
 
+import hashlib
 import json
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_signature_cannot_be_checked_without_the_key() -> None:
 @pytest.mark.parametrize(
     ("given", "instead", "why"),
     [
-        ('"formatVersion":1', '"formatVersion":2', "of version 2; this program reads 1"),
+        ('"formatVersion":1', '"formatVersion":3', "of version 3; this program reads 1 and 2"),
         ('"messagedb-agent anchor"', '"something"', "it is no anchor"),
         ('"agent:v0","format"', '"agent:v1","format"', "the category 'agent:v1', not 'agent:v0'"),
     ],
@@ -110,5 +111,32 @@ def test_what_is_no_anchor_at_all_is_refused(text: bytes) -> None:
     ],
 )
 def test_a_line_that_is_no_head_of_a_thread_is_named(head: Head) -> None:
-    with pytest.raises(ValidationError, match="line 2 is no head of a thread"):
+    with pytest.raises(ValidationError, match="line 2 is no head of a thread, nor of what"):
         read_anchor(written(heads=(head,)), "agent:v0", KEY)
+
+
+BESIDE = ("agentDefinition", "agentUser")
+OF_USER = Head("agentUser-ada", 4, HASHES[0])
+
+
+@pytest.mark.parametrize("stream", ["agentUser-ada", "agentDefinition-support"])
+def test_heads_of_what_stands_beside_threads_make_a_newer_version(stream: str) -> None:
+    text = written(heads=(*HEADS, Head(stream, 4, HASHES[0])))
+    assert b'"formatVersion":2' in text.splitlines()[0]
+    anchor = read_anchor(text, "agent:v0", KEY, beside=BESIDE)
+    assert anchor.heads[stream].position == 4
+    with pytest.raises(ValidationError, match="no head of a thread, nor of what stands beside it"):
+        read_anchor(text, "agent:v0", KEY)
+
+
+def test_an_older_anchor_has_heads_of_threads_alone() -> None:
+    assert read_anchor(written(), "agent:v0", KEY, beside=BESIDE).heads.keys() == {
+        head.stream for head in HEADS
+    }
+    text = written(None, (OF_USER,)).replace(b'"formatVersion":2', b'"formatVersion":1')
+    body, _ = text.removesuffix(b"\n").rsplit(b"\n", 1)
+    end = {"heads": 1, "sha256": hash_text(hashlib.sha256(body + b"\n").digest())}
+    with pytest.raises(ValidationError, match="line 2 is no head of a thread"):
+        read_anchor(
+            body + b"\n" + json.dumps(end).encode() + b"\n", "agent:v0", None, beside=BESIDE
+        )
