@@ -45,7 +45,7 @@ _NEEDED = (
 )
 
 
-def _import_the_program() -> None:
+def import_the_program() -> None:
     """Import what commands need, and put the commands together."""
     for module in pkgutil.walk_packages(cli.__path__, f"{cli.__name__}."):
         if not module.name.endswith("__main__"):
@@ -132,7 +132,7 @@ def _close(*descriptors: int) -> None:
 
 
 if __name__ == "__main__":
-    _import_the_program()
+    import_the_program()
     with socket.socket(fileno=int(sys.argv[1])) as control:
         arguments = _serve(control)
     if arguments is not None:

@@ -27,17 +27,7 @@ from tests.waiting import PATIENCE_S
 # Each worker is forked off a process that has imported all it needs, as importing takes longer
 # than a worker may live here; from there on it runs the command as any other process does.
 _FORKING = multiprocessing.get_context("forkserver")
-_PRELOADED = (
-    "tests.chaos.fleet",
-    "messagedb_agent.agents.connecting",
-    "messagedb_agent.agents.database",
-    "messagedb_agent.agents.models",
-    "messagedb_agent.cli.commands.working",
-    "messagedb_agent.config",
-    "messagedb_agent.consumers",
-    "messagedb_agent.observability.logging",
-    "messagedb_agent.tools.loading",
-)
+_PRELOADED = ("tests.chaos.fleet", "tests.chaos.preloaded")
 _THINKS_S = 0.05
 
 
