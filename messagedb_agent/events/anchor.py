@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from messagedb_agent.errors import ConfigurationError, IntegrityError, ValidationError
-from messagedb_agent.events.canonical import Json, Number, canonical_text, read
+from messagedb_agent.events.canonical import Json, canonical_text, read
 from messagedb_agent.events.chain import hash_bytes, hash_text
 
 FORMAT = "messagedb-agent anchor"
@@ -72,15 +72,15 @@ def anchor_text(category: str, made_at: str, heads: Iterable[Head], key: str | N
     header: dict[str, Json] = {
         "category": category,
         "format": FORMAT,
-        "formatVersion": Number(_OF_THREADS if of_threads else VERSION),
+        "formatVersion": _OF_THREADS if of_threads else VERSION,
         "madeAt": made_at,
     }
     lines: list[dict[str, Json]] = [
-        {"hash": head.hash, "position": Number(head.position), "streamName": head.stream}
+        {"hash": head.hash, "position": head.position, "streamName": head.stream}
         for head in ordered
     ]
     body = "".join(f"{canonical_text(line)}\n" for line in [header, *lines])
-    end: dict[str, Json] = {"heads": Number(len(lines)), "sha256": _digest(body.encode())}
+    end: dict[str, Json] = {"heads": len(lines), "sha256": _digest(body.encode())}
     if key is not None:
         end["hmacSha256"] = _signature(body.encode(), key)
     return f"{body}{canonical_text(end)}\n"

@@ -8,7 +8,6 @@ is nested deeper than 100 levels, which many parsers refuse, stands as one JSON 
 
 import json
 import re
-from collections.abc import Collection
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
@@ -16,16 +15,22 @@ import orjson
 
 MAX_DEPTH = 100
 
+_MANY_DIGITS = 19
+_LAST = re.compile("[\ue000-\uffff]")  # by code units these come after all others
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")  # these two code units begin with U+D800 or later
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-class Number(str):
-    """A JSON number as its digits stand in the text."""
+class Number:
+    """A JSON number that stands as it stood in the text: no integer, or one of many digits."""
 
-    __slots__ = ()
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
 
 
-Json: TypeAlias = "bool | str | Number | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = "bool | str | int | Number | list[Json] | dict[str, Json] | None"
 
 
 def depth(text: str) -> int:
@@ -37,7 +42,11 @@ def depth(text: str) -> int:
     return deepest
 
 
-_AS_IT_STANDS = json.JSONDecoder(parse_int=Number, parse_float=Number)
+def _integer(digits: str) -> int | Number:
+    return int(digits) if len(digits) < _MANY_DIGITS and digits != "-0" else Number(digits)
+
+
+_AS_IT_STANDS = json.JSONDecoder(parse_int=_integer, parse_float=Number)
 
 
 def parse(text: str) -> Json:
@@ -60,7 +69,7 @@ def is_object(text: str) -> bool:
             pass  # also for numbers that only few readers can hold
     try:
         value = json.loads(
-            text, parse_int=Number, parse_float=Number, parse_constant=_refused_constant
+            text, parse_int=_integer, parse_float=Number, parse_constant=_refused_constant
         )
         canonical_text(value).encode()
     except (ValueError, RecursionError):
@@ -98,22 +107,42 @@ def _number(digits: str) -> int | float | None:
 
 def canonical_text(value: Json) -> str:
     """Return the one text of a parsed value."""
-    if isinstance(value, str):  # what most values are
-        return str(value) if isinstance(value, Number) else encode_basestring(value)
-    if isinstance(value, dict):
-        pairs = (f"{encode_basestring(key)}:{canonical_text(value[key])}" for key in _sorted(value))
-        return f"{{{','.join(pairs)}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(canonical_text, value))}]"
-    if value is None:
-        return "null"
-    return "true" if value else "false"
+    try:
+        text = orjson.dumps(value, _as_it_stands, orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate
+        return _piecewise(value)
+    # By code units keys stand as by characters, unless both of these are among them.
+    if text.isascii() or not (_LAST.search(text) and _BEYOND.search(text)):
+        return text
+    return _piecewise(value)
 
 
-def _sorted(keys: Collection[str]) -> list[str]:
-    if "".join(keys).isascii():  # by code units they stand as by characters
-        return sorted(keys)
-    return sorted(keys, key=_by_code_units)
+def _as_it_stands(number: object) -> orjson.Fragment:
+    if not isinstance(number, Number):
+        raise TypeError(f"{type(number).__name__} is no JSON value")
+    return orjson.Fragment(number.digits)
+
+
+def _piecewise(value: Json) -> str:
+    match value:
+        case str():
+            return encode_basestring(value)
+        case dict():
+            pairs = (
+                f"{encode_basestring(key)}:{_piecewise(value[key])}"
+                for key in sorted(value, key=_by_code_units)
+            )
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join(map(_piecewise, value))}]"
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return value.digits
 
 
 def _by_code_units(key: str) -> bytes:

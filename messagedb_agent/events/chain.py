@@ -13,7 +13,7 @@ import hashlib
 from binascii import b2a_base64
 from typing import Protocol
 
-from messagedb_agent.events.canonical import Json, Number, canonical_text, parse
+from messagedb_agent.events.canonical import Json, canonical_text, parse
 
 GENESIS = bytes(32)
 """What stands before position 0 of a thread that is no fork."""
@@ -44,7 +44,7 @@ def row_hash(previous: bytes, row: Row) -> bytes:
         "data": parse(row.data) if row.data is not None else {},
         "id": row.id,
         "metadata": _covered(parse(row.metadata) if row.metadata is not None else {}),
-        "position": Number(row.position),
+        "position": row.position,
         "streamName": row.stream_name,
         "type": row.type,
     }

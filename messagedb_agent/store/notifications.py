@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 
 import orjson
 import psycopg
@@ -39,6 +40,7 @@ WHERE NOT pg_try_advisory_xact_lock(one, two)
 """
 
 
+@lru_cache(maxsize=64)
 def channel_of(category: str) -> str:
     """Return the channel of a category's news; a channel's name has 63 bytes at the most."""
     return f"messagedb_agent_{hashlib.sha256(category.encode()).hexdigest()[:32]}"

@@ -8,8 +8,7 @@ and giving one back takes no await, so that a cancelled caller cannot lose it.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -166,24 +165,29 @@ class Pool:
         while self._open < self._limits.min_size:
             self._keep(await self._open_kept())
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> "_Lent":
         """Lend a connection; it is closed rather than kept where it is not idle afterwards.
 
         Raises:
             psycopg.Error: none could be made.
             StoreUnavailable: all stayed in use for too long, or the pool is closed.
         """
+        return _Lent(self)
+
+    async def _lend(self) -> _Kept:
         await self._take_slot()
         try:
             kept = self._take_idle() or await self._open_kept()
-            self._in_use += 1
-            try:
-                with CutOffAfter(kept.connection, self._limits.answer_s):
-                    yield kept.connection
-            finally:
-                self._in_use -= 1
-                self._give_back(kept)
+        except BaseException:
+            self._slots.release()
+            raise
+        self._in_use += 1
+        return kept
+
+    def _take_back(self, kept: _Kept) -> None:
+        self._in_use -= 1
+        try:
+            self._give_back(kept)
         finally:
             self._slots.release()
 
@@ -258,7 +262,7 @@ class Pool:
     def _take_idle(self) -> _Kept | None:
         while self._idle:
             kept = self._idle.pop()
-            if not self._is_old(kept) and _is_alive(kept.connection):
+            if not self._is_old(kept, loop_time()) and _is_alive(kept.connection):
                 return kept
             _drop(kept.connection)
         return None
@@ -269,11 +273,11 @@ class Pool:
         return _Kept(connection, opened_at=now, idle_since=now)
 
     def _give_back(self, kept: _Kept) -> None:
-        status = kept.connection.pgconn.transaction_status
-        if self._closed or status != TransactionStatus.IDLE or self._is_old(kept):
+        status, now = kept.connection.pgconn.transaction_status, loop_time()
+        if self._closed or status != TransactionStatus.IDLE or self._is_old(kept, now):
             _drop(kept.connection)
             return
-        kept.idle_since = loop_time()
+        kept.idle_since = now
         self._keep(kept)
 
     @property
@@ -290,8 +294,8 @@ class Pool:
         if self._sweeper is None:
             self._sweep_later()
 
-    def _is_old(self, kept: _Kept) -> bool:
-        return loop_time() - kept.opened_at > self._limits.max_lifetime_s
+    def _is_old(self, kept: _Kept, now: float) -> bool:
+        return now - kept.opened_at > self._limits.max_lifetime_s
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -304,6 +308,28 @@ class Pool:
             _drop(self._idle.popleft().connection)
         if self._is_spare:
             self._sweep_later()
+
+
+class _Lent:
+    """A connection that is lent while the context lasts: every statement has one.
+
+    A class, as a generator with the like of `asynccontextmanager` costs several times as much.
+    """
+
+    __slots__ = ("_cut_off", "_kept", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        kept = self._kept = await self._pool._lend()
+        self._cut_off = CutOffAfter(kept.connection, self._pool.limits.answer_s)
+        self._cut_off.__enter__()
+        return kept.connection
+
+    async def __aexit__(self, *_: object) -> None:
+        self._cut_off.__exit__()
+        self._pool._take_back(self._kept)
 
 
 def _is_alive(connection: Connection) -> bool:

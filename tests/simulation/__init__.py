@@ -7,6 +7,7 @@ SIGKILL does: no `finally`, no `except`. What it had sent to the server still ha
 
     loop        virtual time; processes that can be killed and paused
     server      a model of Message DB: rows, locks by session, lost answers
+    asked       a statement on its way there and back
     transactions  what tools write with their outcomes
     connection  a connection to it, as `MessageDbStore` uses one
     faults      what goes wrong, and when: a schedule drawn from a seed

@@ -13,8 +13,9 @@ from messagedb_agent.store.encoding import MAX_MESSAGE_BYTES
 from messagedb_agent.store.message_db import MessageDbStore
 from messagedb_agent.store.pool import Address, Connection, Pool, PoolLimits
 from messagedb_agent.store.server_errors import Where
+from tests.simulation.asked import Asked
 from tests.simulation.loop import Killed, Process
-from tests.simulation.server import Asked, Server
+from tests.simulation.server import Server
 from tests.simulation.statements import Answer, Session
 from tests.simulation.transactions import COMMIT
 

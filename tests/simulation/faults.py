@@ -35,6 +35,9 @@ KINDS: Mapping[str, Point] = {
     "linger": "tool",  # a tool takes long
 }
 
+_POINTS = frozenset(KINDS.values())
+_NONE_PASSED = dict.fromkeys(_POINTS, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -77,10 +80,10 @@ class Faults:
 
     def __init__(self, schedule: Iterable[Fault] = ()) -> None:
         self.schedule = tuple(schedule)
-        self.passed: Counter[Point] = Counter()
+        self.passed: Counter[Point] = Counter(_NONE_PASSED)
         self.fired: list[Fault] = []
         self.active = True
-        self._due: dict[Point, dict[int, list[Fault]]] = {point: {} for point in KINDS.values()}
+        self._due: dict[Point, dict[int, list[Fault]]] = {point: {} for point in _POINTS}
         for fault in self.schedule:
             self._due[KINDS[fault.kind]].setdefault(fault.at, []).append(fault)
 
@@ -88,12 +91,13 @@ class Faults:
         """Return what happens at the next point of a sort."""
         if not self.active:
             return ()
-        number = self.passed.get(point, 0)
-        self.passed[point] = number + 1
-        if (due := self._due[point].get(number)) is None:
+        passed, due = self.passed, self._due[point]
+        number = passed[point]
+        passed[point] = number + 1
+        if number not in due:
             return ()
-        self.fired += due
-        return due
+        self.fired += due[number]
+        return due[number]
 
     @property
     def missed(self) -> tuple[str, ...]:

@@ -61,6 +61,12 @@ class Process:
         if not self.died.done():
             self.died.set_result(None)
 
+    def forget(self) -> None:
+        """Let go of all that ever ran in it."""
+        self.tasks.clear()
+        self.kept.clear()
+        self.context.run(PROCESS.set, None)
+
     def pause(self, seconds: float) -> None:
         """Run none of its callbacks for a while; what happens to it meanwhile is kept."""
         self.paused, self.runs = True, False
@@ -76,6 +82,10 @@ class Process:
 PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
 OUTSIDE = copy_context()
 """The context of what belongs to no process: the server, the people, the clock."""
+
+
+def _do_nothing() -> None:
+    """Be in the place of what was called off."""
 
 
 class Step(asyncio.TimerHandle):
@@ -104,7 +114,7 @@ class Step(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         self._cancelled = True
-        self.args = ()
+        self.callback, self.args = _do_nothing, ()
 
     def when(self) -> float:
         return self.due
@@ -137,6 +147,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    def close(self) -> None:
+        """End it, and let go of all that it was still to call."""
+        super().close()
+        self._timers.clear()
+        self._readers.clear()
+        self.on_step = lambda _: None
+
     def call_soon(
         self,
         callback: Callable[[Unpack[Ts]], object],
@@ -156,10 +173,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        step = Step(when, callback, args, context)
-        self._made += 1
-        heappush(self._timers, (when, self._made, step))
-        return step
+        return self._set(Step(when, callback, args, context))
 
     def call_later(
         self,
@@ -168,13 +182,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self._set(Step(self._now + delay, callback, args, context))
 
-    def create_task(self, coro: Any, **keywords: Any) -> "asyncio.Task[Any]":
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **keywords)
-        context = keywords.get("context")
-        process = context.get(PROCESS) if context else PROCESS.get()
-        if process:
+    def _set(self, timer: Step) -> Step:
+        self._made += 1
+        heappush(self._timers, (timer.due, self._made, timer))
+        return timer
+
+    def create_task(
+        self, coro: Any, *, name: object = None, context: Context | None = None
+    ) -> "asyncio.Task[Any]":
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, context=context)
+        if process := PROCESS.get() if context is None else context.get(PROCESS):
             process.tasks.append(task)
         return task
 
@@ -207,6 +226,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for task in [task for process in dead for task in process.tasks]:
             if not task.cancelled():
                 task.exception()
+        for process in dead:  # else each would be held by its own context, and all it had with it
+            process.forget()
 
     def _run_once(self) -> None:
         """Run callbacks until one of them stops the loop."""
@@ -221,24 +242,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
             while timers and timers[0][0] <= self._now:
                 ready.append(heappop(timers)[2])
             step = ready.popleft()
-            if not step._cancelled and (step.process is None or self._may_run(step, step.process)):
-                try:
-                    step.context.run(step.callback, *step.args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
-                    self._hear(self, {"message": f"in {step.callback}", "exception": error})
-
-    def _may_run(self, step: Step, process: Process) -> bool:
-        """Say whether a process may go on with a step; where it may not, the step is kept."""
-        if self._clearing:
-            return True
-        if process.runs:
-            self.steps += 1
-            self.on_step(process)
-        if not process.runs:
-            process.kept.append(step)
-        return process.runs
+            if step._cancelled:
+                continue
+            if (process := step.process) is not None and not self._clearing:
+                if process.runs:
+                    self.steps += 1
+                    self.on_step(process)
+                if not process.runs:
+                    process.kept.append(step)
+                    continue
+            try:
+                step.context.run(step.callback, *step.args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
+                self._hear(self, {"message": f"in {step.callback}", "exception": error})
 
     def _hear(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not self._clearing:

@@ -40,6 +40,8 @@ _IS_WARM = "warm"
 _KNOWS = "knows "
 _BAD_VALUES = {"": 0, "bad": 1, "worse": 3}  # words, and how many answers are no value then
 _NOTE = REJECTED.partition("{")[0]
+_USAGE = Usage(input_tokens=10, output_tokens=1)
+_ATTEMPTS = (Attempt(model="simulated", kind="answered", elapsed_ms=100),)
 _BROKEN = {"nothing": ("nothing", '{"n": 1}'), "badly": ("look", '{"n": "x"}')}
 
 
@@ -164,9 +166,9 @@ def _reply(text: str, calls: tuple[RequestedCall, ...], finish_reason: str | Non
         text=text,
         calls=calls,
         finish_reason=finish_reason or ("tool_calls" if calls else "stop"),
-        usage=Usage(input_tokens=10, output_tokens=1),
+        usage=_USAGE,
         cost_usd=Decimal(0),
-        attempts=(Attempt(model="simulated", kind="answered", elapsed_ms=100),),
+        attempts=_ATTEMPTS,
     )
 
 

@@ -39,25 +39,26 @@ class Remembered:
 
     Args:
         function: what is remembered; pure.
-        parts: returns what its result depends on; by default its arguments.
+        parts: returns what its result depends on; None where that is its arguments.
     """
 
     def __init__(
-        self, function: Callable[..., Any], parts: Callable[..., Parts] = lambda *given: given
+        self, function: Callable[..., Any], parts: Callable[..., Parts] | None = None
     ) -> None:
         self._function = function
         self._parts = parts
         self._known: dict[tuple[int, ...], tuple[Parts, Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        parts = self._parts(*arguments)
+        parts = self._parts(*arguments) if self._parts else arguments
         key = tuple(map(_identity, parts))
-        if (found := self._known.get(key)) is None:
-            if len(self._known) >= _MOST_KEPT:
-                self.forget()
-            # The parts are kept: no other value shall have their identity.
-            found = self._known[key] = parts, self._function(*arguments)
-        return found[1]
+        if found := self._known.get(key):
+            return found[1]
+        if len(self._known) >= _MOST_KEPT:
+            self.forget()
+        result = self._function(*arguments)
+        self._known[key] = parts, result  # the parts too: no other value shall have their identity
+        return result
 
     def forget(self) -> None:
         self._known.clear()

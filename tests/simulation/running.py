@@ -93,12 +93,20 @@ def run_seed(seed: int, only: str | None = None) -> Run:
         only: name of the scenario to take; None lets the seed choose.
     """
     random = Random(seed)
-    names = sorted(SCENARIOS)
-    # Scripts of few steps are drawn more often: so many more runs fit into the same time.
-    [chosen] = random.choices(names, [clean(name).points["step"] ** -2 for name in names])
+    [chosen] = random.choices(*_weighted())
     scenario = SCENARIOS[only or chosen]
     done = run(scenario, drawn(random, clean(scenario.name).points), random)
     return replace(done, seed=seed)
+
+
+@cache
+def _weighted() -> tuple[list[str], list[float]]:
+    """Return all scenarios, and how often each is drawn by comparison.
+
+    Scripts of few steps are drawn more often: so many more runs fit into the same time.
+    """
+    names = sorted(SCENARIOS)
+    return names, [clean(name).points["step"] ** -2 for name in names]
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from messagedb_agent.store.append import _APPEND
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.notifications import _GONE, _LISTENING, _NOTIFY
 from messagedb_agent.store.ownership import _ASK
+from tests.simulation.asked import Asked, lost
 from tests.simulation.faults import Fault, Faults, Point
 from tests.simulation.loop import OUTSIDE, Process, VirtualLoop
 from tests.simulation.statements import Answer, Session, Statements
@@ -22,7 +22,6 @@ from tests.simulation.transactions import COMMIT, LOCK_S
 
 Say: TypeAlias = Callable[[str], None]
 
-_LAG_S = 3.0  # the longest that a slow statement takes; less than a store tries again for
 _AWAY_S = 15.0  # the longest outage; more than that
 _OF_NEWS = (_NOTIFY, _LISTENING, _GONE, "LISTEN", "UNLISTEN")
 _POINTS: Mapping[str, Point] = {
@@ -30,37 +29,14 @@ _POINTS: Mapping[str, Point] = {
     COMMIT: "write",
     **dict.fromkeys(_OF_NEWS, "news"),
 }  # else "read"
+_NOTHING: Mapping[str, Fault] = {}
+_CUTS = frozenset({"refuse", "deaf", "mute"})  # the statement is not carried out
 _BUSY = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
     errors.AdminShutdown,
     errors.DiskFull,
 )
-
-
-@dataclass(eq=False, slots=True)
-class Asked:
-    """A statement that was sent.
-
-    Attributes:
-        answer: its answer; whoever waits for it may be cancelled.
-        called_off: whether it is not to be carried out any more.
-        over: done once it is answered, whoever waits; None while nobody has called it off.
-        due_s: until when it waits for a lock; None where it has not begun to.
-    """
-
-    answer: asyncio.Future[Answer]
-    called_off: bool = False
-    over: asyncio.Future[None] | None = None
-    due_s: float | None = None
-
-    def cut(self) -> None:
-        """Have nobody wait for it any more: the client has closed its connection."""
-        if self.over and not self.over.done():
-            self.over.set_result(None)
-        if not self.answer.done():
-            self.answer.set_exception(_lost())
-            self.answer.exception()
 
 
 class Server:
@@ -90,7 +66,7 @@ class Server:
         self._random = random
         self._say = say
         self._sessions: list[Session] = []
-        self._waiting: list[Callable[[], None]] = []  # for a category's lock
+        self._waiting: list[Asked] = []  # for a category's lock
         self._away_until = 0.0
         self._strangers = 0
 
@@ -149,45 +125,32 @@ class Server:
         owner = self.statements.owner(stream)
         return owner is not None and owner.process is process
 
-    def send(self, session: Session, query: str, parameters: Any) -> "Asked":
+    def send(self, session: Session, query: str, parameters: Any) -> Asked:
         """Send a statement."""
-        asked = Asked(self._loop.create_future())
-        due = {fault.kind: fault for fault in self._faults.at(_POINTS.get(query, "read"))}
-        for fault in due.values():
-            self._say(f"{session.process} {fault}")
+        due: Mapping[str, Fault] = _NOTHING
+        if faults := self._faults.at(_POINTS.get(query, "read")):
+            due = {fault.kind: fault for fault in faults}
+            for fault in due.values():
+                self._say(f"{session.process} {fault}")
+        asked = Asked(session, query, parameters, due, self._loop.create_future())
         session.under_way += 1
-        late = due.get("lag") or due.get("slow")
-        wait_s = late.size * _LAG_S if late else 0.0
-        before = wait_s if late and int(late.size * 100) % 2 else 0.0
-
-        def arrive() -> None:
-            if self._waits(asked, session, query, parameters):
-                self._waiting.append(arrive)
-                return
-            reply = self._carried_out(session, query, parameters, due, asked.called_off)
-            session.under_way -= 1
-            if session.is_gone:
-                self._let_go(session)
-            if wait_s == before:  # whoever asked hears of it at its next step
-                deliver(reply)
-            else:
-                self._later(wait_s - before, deliver, reply)
-
-        def deliver(reply: Answer | psycopg.Error) -> None:
-            if not session.is_open:
-                reply = _lost()
-            if asked.over and not asked.over.done():
-                asked.over.set_result(None)
-            if asked.answer.done():
-                return
-            if isinstance(reply, list):
-                asked.answer.set_result(reply)
-            else:
-                asked.answer.set_exception(reply)
-                asked.answer.exception()  # whoever asked may be dead by now
-
-        self._later(self._trip_s() + before, arrive)
+        before_s = asked.late_s[0] if due else 0.0
+        self._later(self._trip_s() + before_s, self._arrive, asked)
         return asked
+
+    def _arrive(self, asked: Asked) -> None:
+        session = asked.session
+        if self._waits(asked):
+            self._waiting.append(asked)
+            return
+        reply = self._carried_out(asked)
+        session.under_way -= 1
+        if session.is_gone:
+            self._let_go(session)
+        if asked.due and (after_s := asked.late_s[1]):
+            self._later(after_s, asked.deliver, reply)
+        else:  # whoever asked hears of it at its next step
+            asked.deliver(reply)
 
     def call_off(self, asked: Asked) -> "asyncio.Future[None]":
         """Have a statement not carried out, if it is not yet.
@@ -204,12 +167,13 @@ class Server:
         self._later(self._trip_s(), hear)
         return asked.over
 
-    def _waits(self, asked: Asked, session: Session, query: str, parameters: Any) -> bool:
+    def _waits(self, asked: Asked) -> bool:
         """Say whether a statement that arrives is to wait for a category's lock."""
+        session = asked.session
         session.arrived += 1
         if asked.called_off or not session.is_open:
             return False
-        if not self.statements.must_wait(session, query, parameters):
+        if not self.statements.must_wait(session, asked.query, asked.parameters):
             return False
         if asked.due_s is None:
             asked.due_s = self._loop.time() + LOCK_S
@@ -219,8 +183,8 @@ class Server:
     def _free(self) -> None:
         """Let those look again who wait for a category's lock."""
         waiting, self._waiting = self._waiting, []
-        for arrive in waiting:
-            self._later(0.0, arrive)
+        for asked in waiting:
+            self._later(0.0, self._arrive, asked)
 
     def _end_idle(self, session: Session, arrived: int) -> None:
         """End a session that has left its transaction alone."""
@@ -228,21 +192,15 @@ class Server:
             self._say(f"{session.process} is idle in a transaction")
             self.drop(session)
 
-    def _carried_out(
-        self,
-        session: Session,
-        query: str,
-        parameters: Any,
-        due: Mapping[str, Fault],
-        called_off: bool,
-    ) -> Answer | psycopg.Error:
+    def _carried_out(self, asked: Asked) -> Answer | psycopg.Error:
+        session, query, parameters, due = asked.session, asked.query, asked.parameters, asked.due
         if not session.is_open:
-            return _lost()
-        if called_off:
+            return lost()
+        if asked.called_off:
             return errors.QueryCanceled("canceling statement due to user request")
-        if due.keys() & {"refuse", "deaf", "mute"}:
+        if due and not due.keys().isdisjoint(_CUTS):
             self.drop(session)
-            return _lost()
+            return lost()
         if self.statements.must_wait(session, query, parameters):
             return errors.LockNotAvailable("canceling statement due to lock timeout")
         if busy := due.get("busy"):
@@ -286,10 +244,6 @@ class Server:
 
     def _later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         self._loop.call_later(delay_s, callback, *args, context=OUTSIDE)
-
-
-def _lost() -> psycopg.OperationalError:
-    return psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 @cache

@@ -81,35 +81,6 @@ class Statements:
         self._listening: dict[str, list[Session]] = {}  # by channel
         self._audience: dict[_Keys, list[Session]] = {}  # who holds a shared lock
         self._locks: dict[_Keys, list[Session]] = {}  # a session may have one more than once
-        self._known: Mapping[str, Callable[[Session, Any], Answer]] = {
-            _APPEND: self._append,
-            _STANDING: self._stands,
-            _STREAM: lambda _, place: self.rows.page(*place),
-            _CATEGORY: lambda _, asked: self._of_category(*asked),
-            # All that is written here is short enough to be sent whole.
-            _CUT_CATEGORY: lambda _, asked: self._of_category(*asked[2:]),
-            _NEWEST: lambda _, asked: self._heads(**asked),
-            OWNED: lambda _, keys: self._owned(**keys),
-            _LAST: lambda _, asked: self.rows.newest(*asked),
-            _BY_ID: lambda _, asked: self.rows.with_id(*asked),
-            _VERSION: lambda _, asked: [(self._version(*asked),)],
-            _WITH_PREFIX: lambda _, asked: [(name,) for name in self.rows.names(**asked)],
-            _ASK: self._ask,
-            _LISTENING: lambda session, keys: _with(self._audience, keys, session),
-            _GONE: lambda session, keys: _without(self._audience, keys, session),
-            "LISTEN": lambda session, name: _with(self._listening, name.strip('"'), session),
-            "UNLISTEN": lambda session, name: _without(self._listening, name.strip('"'), session),
-            _NOTIFY: self._notify,
-            "BEGIN": self._begin,
-            COMMIT: self._commit,
-            _MARK: self._mark,
-            BOOK: self._book,
-            _END_OF_THEIRS: lambda *_: [],
-            _CONFIGURE: lambda *_: [],
-            _LOCK: self._acquire,
-            _NEWS: lambda _, place: self.rows.page(place[0], place[1], _ALL),
-            _HAS: lambda _, asked: [(bool(self.rows.with_id(*asked)),)],
-        }
 
     def carry_out(self, session: Session, query: str, parameters: Any) -> Answer:
         """Carry out a statement.
@@ -120,11 +91,11 @@ class Statements:
         """
         transaction = session.transaction
         if transaction is None:
-            return self._known[query](session, parameters)
+            return _CARRIED_OUT[query](self, session, parameters)
         if transaction.is_broken:
             raise errors.InFailedSqlTransaction("current transaction is aborted")
         try:
-            return self._known[query](session, parameters)
+            return _CARRIED_OUT[query](self, session, parameters)
         except errors.Error:
             transaction.is_broken = True
             raise
@@ -274,6 +245,37 @@ class Statements:
                     session.news.append((channel, sender.number))
                     self._hear(session)
         return heard
+
+
+_CARRIED_OUT: Mapping[str, Callable[[Statements, Session, Any], Answer]] = {
+    _APPEND: Statements._append,
+    _STANDING: Statements._stands,
+    _STREAM: lambda its, _, place: its.rows.page(*place),
+    _CATEGORY: lambda its, _, asked: its._of_category(*asked),
+    # All that is written here is short enough to be sent whole.
+    _CUT_CATEGORY: lambda its, _, asked: its._of_category(*asked[2:]),
+    _NEWEST: lambda its, _, asked: its._heads(**asked),
+    OWNED: lambda its, _, keys: its._owned(**keys),
+    _LAST: lambda its, _, asked: its.rows.newest(*asked),
+    _BY_ID: lambda its, _, asked: its.rows.with_id(*asked),
+    _VERSION: lambda its, _, asked: [(its._version(*asked),)],
+    _WITH_PREFIX: lambda its, _, asked: [(name,) for name in its.rows.names(**asked)],
+    _ASK: Statements._ask,
+    _LISTENING: lambda its, session, keys: _with(its._audience, keys, session),
+    _GONE: lambda its, session, keys: _without(its._audience, keys, session),
+    "LISTEN": lambda its, session, name: _with(its._listening, name.strip('"'), session),
+    "UNLISTEN": lambda its, session, name: _without(its._listening, name.strip('"'), session),
+    _NOTIFY: Statements._notify,
+    "BEGIN": Statements._begin,
+    COMMIT: Statements._commit,
+    _MARK: Statements._mark,
+    BOOK: Statements._book,
+    _END_OF_THEIRS: lambda *_: [],
+    _CONFIGURE: lambda *_: [],
+    _LOCK: Statements._acquire,
+    _NEWS: lambda its, _, place: its.rows.page(place[0], place[1], _ALL),
+    _HAS: lambda its, _, asked: [(bool(its.rows.with_id(*asked)),)],
+}
 
 
 def _with(heard: "dict[Any, list[Session]]", place: Any, session: Session) -> Answer:

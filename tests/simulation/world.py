@@ -155,11 +155,12 @@ class World:
         self.acknowledged[recorded.id] = (recorded.stream, recorded.position)
 
     def _step(self, process: Process) -> None:
+        faults = self.faults
         contacts = len(self.trace) + len(self.acknowledged)
         if contacts != process.contacts:
             process.contacts = contacts
-            self.moments.append(self.faults.passed["step"])
-        for fault in self.faults.at("step"):
+            self.moments.append(faults.passed["step"])
+        for fault in faults.at("step"):
             self.say(f"{process} {fault}")
             self._happen(fault, process)
 

@@ -1,7 +1,5 @@
 """Clocks and ids of simulated processes: the same in every run."""
 
-import uuid
-
 from messagedb_agent.clock import Clock
 from tests.simulation.loop import VirtualLoop
 
@@ -54,4 +52,5 @@ class NumberedIds:
         self._last_ms = max(self._last_ms, self._clock.now_ms())
         self._count += 1
         value = self._last_ms << 80 | 0x7 << 76 | 0b10 << 62 | self._process << 32 | self._count
-        return str(uuid.UUID(int=value))
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

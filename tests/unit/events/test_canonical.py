@@ -38,7 +38,19 @@ def test_there_is_no_white_space() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["0", "-1", "9007199254740993", "1" + "0" * 400, "0.10", "1.0", "-0.000001", "0." + "0" * 399],
+    [
+        "0",
+        "-0",
+        "-1",
+        "9007199254740993",
+        "9" * 19,
+        "1" + "0" * 400,
+        "1e5",
+        "0.10",
+        "1.0",
+        "-0.000001",
+        "0." + "0" * 399,
+    ],
 )
 def test_numbers_stand_with_every_digit(number: str) -> None:
     assert canonical(f'[{number}, {{"n": {number}}}]') == f'[{number},{{"n":{number}}}]'
