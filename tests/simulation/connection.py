@@ -123,7 +123,7 @@ class SimulatedConnection:
 
     async def ask(self, query: str | sql.Composed, parameters: Any) -> Answer:
         """Send a statement and wait for the answer; who is cancelled calls it off first."""
-        if isinstance(query, sql.Composed):  # LISTEN "channel"
+        if not isinstance(query, str):  # LISTEN "channel"
             query, parameters = query.as_string().split()
         if not self._session.process.alive:
             raise Killed

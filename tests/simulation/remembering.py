@@ -7,16 +7,17 @@ on their arguments alone, and cannot be changed by whoever gets it; other tests 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from messagedb_agent.agents import run as agents_run
 from messagedb_agent.agents import view
-from messagedb_agent.engine import history, journal, walk
+from messagedb_agent.engine import batch, history, journal, walk
 from messagedb_agent.events import codec
 from messagedb_agent.events.chain import Row
 from messagedb_agent.events.metadata import Metadata
-from messagedb_agent.events.recorded import UnknownEvent
+from messagedb_agent.events.recorded import Recorded, UnknownEvent
 from messagedb_agent.events.schema import Event, SessionStarted
 from messagedb_agent.llm.litellm_request import request_tools
 from messagedb_agent.projections import conversation as conversations
@@ -68,12 +69,28 @@ _of_a_run: list[Remembered] = []
 
 
 def once_a_run(function: Callable[..., Any]) -> Remembered:
-    """Return a function that remembers until the end of the run."""
+    """Return a function that remembers until the end of the run, or of several that are alike."""
     _of_a_run.append(Remembered(function))
     return _of_a_run[-1]
 
 
-_decode = once_a_run(codec.decode)
+def _decoded(row: codec.TimedRow) -> codec.Decoded:
+    found = codec.decode(row)
+    written = _written.get(found.recorded.id)
+    return replace(found, recorded=written) if written == found.recorded else found
+
+
+def _recorded(*fields: Any) -> Recorded:
+    """Return an event that is added to a batch: the same one where it was added before."""
+    new = Recorded(*fields)
+    known = _written.setdefault(new.id, new)
+    if known != new:  # it was in vain, and stands elsewhere now
+        known = _written[new.id] = new
+    return known
+
+
+_written: dict[str, Recorded] = {}  # by their ids; what reads back equal is folded once for all
+_decode = once_a_run(_decoded)
 _evolve = once_a_run(conversation.evolve)
 _with_conversation = once_a_run(view.with_conversation)
 _settings_digest = Remembered(
@@ -107,7 +124,8 @@ _PLACES: tuple[tuple[ModuleType, str, Any], ...] = (
     (message_db, "BATCH_SIZE", _PAGE),
     (transaction, "psycopg", PSYCOPG),
     *((module, "decode", _decode) for module in (journal, history, walk)),
-    *((module, "conversation", folded) for module in (journal, walk, view)),
+    *((module, "conversation", folded) for module in (batch, journal, walk, view)),
+    (batch, "Recorded", _recorded),
     (agents_run, "with_conversation", _with_conversation),
     (codec, "_event", _event),
     (conversations, "settings_digest", _settings_digest),
@@ -117,8 +135,12 @@ _PLACES: tuple[tuple[ModuleType, str, Any], ...] = (
 
 
 @contextmanager
-def remembering() -> Iterator[None]:
-    """Let the engine, and what looks at it, compute once what follows from the same rows."""
+def remembering(*, for_more: bool) -> Iterator[None]:
+    """Let the engine, and what looks at it, compute once what follows from the same rows.
+
+    Args:
+        for_more: whether other runs are likely to begin with the same rows.
+    """
     kept = [getattr(module, name) for module, name, _ in _PLACES]
     for module, name, remembered in _PLACES:
         setattr(module, name, remembered)
@@ -127,5 +149,7 @@ def remembering() -> Iterator[None]:
     finally:
         for (module, name, _), original in zip(_PLACES, kept, strict=True):
             setattr(module, name, original)
-        for remembered in _of_a_run:
-            remembered.forget()
+        if not for_more or len(_written) > _MOST_KEPT:
+            _written.clear()
+            for remembered in _of_a_run:
+                remembered.forget()

@@ -66,7 +66,7 @@ def run(scenario: Scenario, schedule: tuple[Fault, ...], random: Random | None =
     people = People(world)
     points: Counter[Point] = Counter()
     try:
-        with remembering():
+        with remembering(for_more=random is None):
             main = world.loop.create_task(_main(scenario, world, people, points), context=OUTSIDE)
             wrong = world.loop.run_until_complete(main)
             world.loop.clear_away(world.processes)
