@@ -13,7 +13,7 @@ from messagedb_agent.events.refusal import refusal
 from messagedb_agent.events.strategy import parsed
 from messagedb_agent.events.values import Definition, Limits, ToolSpec
 from messagedb_agent.store.store import Store
-from messagedb_agent.store.transactional import Transactional
+from messagedb_agent.store.transactional import is_transactional
 from messagedb_agent.tools.tool import Tools, unknown_tool
 
 DEFAULT_PROMPT = "You are a helpful assistant. Use the tools you are given where they help."
@@ -167,7 +167,7 @@ def check_transactional(tools: Tools, store: Store) -> None:
         ConfigurationError: there is such a tool.
     """
     names = [spec.name for spec in tools.specs() if tools.is_transactional(spec.name)]
-    if names and not isinstance(store, Transactional):
+    if names and not is_transactional(store):
         raise ConfigurationError(
             f"tool {names[0]!r} is transactional, and {type(store).__name__} has no transactions:"
             " its result can be appended together with what it writes in a MessageDbStore alone",

@@ -11,6 +11,7 @@ from messagedb_agent.agents.progress import Progress
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, Refused, StoreUnavailable
 from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.projections.lineage import AgentState
 from tests.simulation.connection import store_of
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.ledger import CATEGORY, LEDGER, VERSION, Ledger
@@ -52,6 +53,7 @@ class World:
         self.acknowledged: dict[str, tuple[str, int]] = {}
         self.wrong: list[str] = []
         self.moments: list[int] = []
+        self._contacts = 0  # lines of the trace, and ids that are acknowledged
         self.faults = Faults(schedule)
         self.server = Server(self.loop, self.faults, random, self.say)
         self.provider = Provider(self.faults, self.say)
@@ -63,6 +65,7 @@ class World:
         self.loop.on_step = self._step
 
     def say(self, text: str) -> None:
+        self._contacts += 1
         self.trace.append(f"{self.loop.time():.6f} {text}")
 
     async def do(self, what: str, action: Action) -> Agent | None:
@@ -136,7 +139,7 @@ class World:
             self.wrong.append(f"{process} ends with {in_use} connections in use")
         current = done.view.lineage.current if done else None
         if current:
-            self.acknowledged[current.id] = (current.stream, current.position)
+            self._acknowledge(current)
         return done
 
     def _process(self) -> Process:
@@ -151,14 +154,17 @@ class World:
         self.wrong += [f"{process} leaves {task.get_coro()} running" for task in running]
         process.kill()
 
+    def _acknowledge(self, told: Recorded | AgentState) -> None:
+        self._contacts += told.id not in self.acknowledged
+        self.acknowledged[told.id] = (told.stream, told.position)
+
     def _hear(self, recorded: Recorded) -> None:
-        self.acknowledged[recorded.id] = (recorded.stream, recorded.position)
+        self._acknowledge(recorded)
 
     def _step(self, process: Process) -> None:
         faults = self.faults
-        contacts = len(self.trace) + len(self.acknowledged)
-        if contacts != process.contacts:
-            process.contacts = contacts
+        if self._contacts != process.contacts:
+            process.contacts = self._contacts
             self.moments.append(faults.passed["step"])
         for fault in faults.at("step"):
             self.say(f"{process} {fault}")
