@@ -126,8 +126,8 @@ async def _written(bench: Bench, thread_id: str) -> float:
         agent = await engine.latest(thread_id)
         await agent.advance("What is six times seven?")
         began = perf_counter()
-        while engine.runs.snapshots.is_busy:
-            await engine.runs.close()
+        while engine._runs.snapshots.is_busy:
+            await engine._runs.close()
         return (perf_counter() - began) * 1000
 
 

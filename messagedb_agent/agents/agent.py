@@ -135,9 +135,9 @@ class Agent(Valued[T], Forkable):
         asked = None if output is None else wanted(output)
         engine = self.engine
         if tools is not None:
-            engine, changes["tool_names"] = engine.equipped(tools)
+            engine, changes["tool_names"] = engine._equipped(tools)
         return await engine.ask(
-            Agent(self.id, self.thread_id, self.view, engine, wanted=asked),
+            Agent(self.id, self.thread_id, self.view, engine, _wanted=asked),
             Say(text, user, during, asked.schema if asked else None),
             message_id=message_id,
             changes=changes,

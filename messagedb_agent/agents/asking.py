@@ -37,7 +37,7 @@ class Asking(Workshop):
     @cached_property
     def memory(self) -> EngineMemory:
         """What is known of users, across threads."""
-        return EngineMemory(self.store, self.category, self.writing, engine=self)
+        return EngineMemory(self.store, self.category, self._workings.writing, engine=self)
 
     async def ask(
         self,
@@ -103,10 +103,10 @@ class Asking(Workshop):
             detached=detached,
             sender=named_sender(traceparent),
         )
-        rest = await self.turns.ask(agent, wish, forks=forks)
+        rest = await self._turns.ask(agent, wish, forks=forks)
         if detached:
-            return self._agent(rest.thread_id, rest.view, agent.wanted)
-        return self._settled(rest, agent.wanted)
+            return self._agent(rest.thread_id, rest.view, agent._wanted)
+        return self._settled(rest, agent._wanted)
 
     async def fork(
         self,
@@ -150,10 +150,10 @@ class Asking(Workshop):
             metadata=None if metadata is None else json_text(metadata, "metadata"),
         )
         wish = Wish(said, progress=progress, detached=detached)
-        rest = await self.turns.fork(agent, wish, differing)
+        rest = await self._turns.fork(agent, wish, differing)
         if detached:
-            return self._agent(rest.thread_id, rest.view, agent.wanted)
-        return self._settled(rest, agent.wanted)
+            return self._agent(rest.thread_id, rest.view, agent._wanted)
+        return self._settled(rest, agent._wanted)
 
     async def generate_title(self, agent: Standing, *, by: str | None = None) -> Agent:
         """Have the model of an agent's thread give it a title; see `Agent.generate_title`.
@@ -165,7 +165,7 @@ class Asking(Workshop):
             IntegrityError: a fork's parent is missing or cut, or the stream is shorter than it was.
             StoreUnavailable: the store was not reached; asking again is safe.
         """
-        rest, outcome = await self.turns.entitle(agent.thread_id, by)
+        rest, outcome = await self._turns.entitle(agent.thread_id, by)
         titled = self._agent(rest.thread_id, rest.view)
         if isinstance(outcome, LlmCallFailed):
             raise ModelError(outcome.message, kind=outcome.kind, agent=titled)
@@ -216,25 +216,14 @@ class Asking(Workshop):
         written = await self._with_written(changes)
         supposing = Supposing(results or {}, tools, ask, written)
         begins, differing = await branching(self, agent, self.tools.specs(), supposing)
-        rest = await self.turns.fork(begins, Wish(progress=progress), differing)
+        rest = await self._turns.fork(begins, Wish(progress=progress), differing)
         return self._settled(rest)
 
-    def state(self, thread_id: str, seen: View) -> Agent:
-        """Return a state of a thread, of what was folded up to there.
-
-        Args:
-            thread_id: its id.
-            seen: the fold.
-
-        Raises:
-            NotFound: it has no event.
-        """
-        return self._agent(thread_id, seen)
-
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
+        """Return the state of a thread that was folded; `NotFound` where it has no event."""
         if seen.named_by is None:
             raise NotFound("thread", thread_id)
-        return Agent(seen.named_by.id, thread_id, seen, self, wanted=wanted)
+        return Agent(seen.named_by.id, thread_id, seen, self, _wanted=wanted)
 
     def _settled(self, rest: Rest, wanted: Wanted[Any] | None = None) -> Agent:
         """Return the agent after a turn, or raise what the turn ended with."""

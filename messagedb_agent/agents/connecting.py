@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from messagedb_agent.agents.database import Database, check_bounds
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.equipment import Workings
 from messagedb_agent.agents.models import finder
-from messagedb_agent.agents.snapshot_policy import (
-    DEFAULT_SNAPSHOTS,
-    SnapshotPolicy,
-    snapshot_policy,
-)
+from messagedb_agent.agents.snapshot_policy import DEFAULT_SNAPSHOTS, snapshot_policy
 from messagedb_agent.agents.watching import Watching
 from messagedb_agent.definitions.shelf import Shelf
 from messagedb_agent.engine.journal import Writing
@@ -135,7 +132,8 @@ def connect(
         )
     found = finder(models, settings)
     shelf = Shelf(None if templates is None else Path(templates))
-    return _Connecting(url, settings, box, found, category, version, policy, watching, shelf)
+    workings = Workings(Writing(tokens=tokens), policy, watching, shelf)
+    return _Connecting(url, settings, box, found, category, version, workings)
 
 
 def _settings(
@@ -164,9 +162,7 @@ class _Connecting:
     models: Models
     category: str
     version: str
-    snapshots: SnapshotPolicy
-    watching: Watching | None
-    shelf: Shelf
+    workings: Workings
     _engine: Engine | None = None
 
     def __await__(self) -> Generator[Any, None, Engine]:
@@ -195,11 +191,8 @@ class _Connecting:
             self.tools,
             self.category,
             self.version,
-            Writing(tokens=tokens),
-            self.snapshots,
-            self.watching,
             database,
-            self.shelf,
+            self.workings,
         )
 
     def sync(self) -> "SyncEngine":

@@ -39,8 +39,8 @@ class Engine(Closing, Loading):
         Afterwards whatever reads or writes raises `StoreUnavailable`.
         """
         try:
-            if "runs" in vars(self):
-                await self.runs.close()
+            if "_runs" in vars(self):
+                await self._runs.close()
         finally:
             await self._let_go()
 
@@ -71,8 +71,8 @@ class Engine(Closing, Loading):
 
     def clear_cache(self) -> None:
         """Drop what was folded; it is read again when it is needed. Any thread may call it."""
-        self.runs.clear()
-        self.states.clear()
+        self._runs.clear()
+        self._states.clear()
         self.memory.clear_cache()
 
     def define(
@@ -218,7 +218,7 @@ class Engine(Closing, Loading):
             RefusedPayload: it holds what the store does not take.
             StoreUnavailable: the store was not reached.
         """
-        return await self.turns.write_snapshot(thread_id)
+        return await self._turns.write_snapshot(thread_id)
 
     async def _begin(
         self,
@@ -239,7 +239,7 @@ class Engine(Closing, Loading):
         text = json_text(metadata, "metadata") if metadata not in (None, {}) else None
         start = Start(thread_id, definition, user, text)
         sender = named_sender(traceparent)
-        rest = await self.turns.begin(
+        rest = await self._turns.begin(
             start, say, given, progress, detached=detached, sender=sender, wanted=asked
         )
         if detached:

@@ -16,6 +16,23 @@ from messagedb_agent.tools.tool import Tools
 
 
 @dataclass(frozen=True)
+class Workings:
+    """What goes on inside of an engine, and is nothing to whoever asks it.
+
+    Attributes:
+        writing: clock, ids and writer.
+        snapshots: how often a long thread's fold is kept.
+        watching: watches all threads, such as tracing does; None for nobody.
+        shelf: where templates of definitions are found.
+    """
+
+    writing: Writing = field(default_factory=Writing)
+    snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
+    watching: Watching | None = None
+    shelf: Shelf = field(default_factory=Shelf)
+
+
+@dataclass(frozen=True)
 class Equipment:
     """What threads of one category are worked on with.
 
@@ -25,11 +42,7 @@ class Equipment:
         tools: the toolbox of all agents here.
         category: category of the threads, normalised.
         version: version in their stream names.
-        writing: clock, ids and writer.
-        snapshots: how often a long thread's fold is kept.
-        watching: watches all threads, such as tracing does; None for nobody.
         database: what the store is connected to; None where the caller brought the store.
-        shelf: where templates of definitions are found.
 
     Raises:
         ConfigurationError: a tool is transactional, and the store has no transactions.
@@ -40,11 +53,8 @@ class Equipment:
     tools: Tools
     category: str = "agent"
     version: str = "v0"
-    writing: Writing = field(default_factory=Writing)
-    snapshots: SnapshotPolicy = field(default_factory=SnapshotPolicy)
-    watching: Watching | None = None
     database: Database | None = None
-    shelf: Shelf = field(default_factory=Shelf)
+    _workings: Workings = field(default_factory=Workings)
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)
@@ -52,7 +62,7 @@ class Equipment:
     @cached_property
     def memory(self) -> UserMemory:
         """What is known of users, across threads."""
-        return UserMemory(self.store, self.category, self.writing)
+        return UserMemory(self.store, self.category, self._workings.writing)
 
     async def _let_go(self) -> None:
         try:

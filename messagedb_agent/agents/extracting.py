@@ -51,7 +51,7 @@ class EngineMemory(UserMemory):
             StoreUnavailable: the store was not reached; asking again is safe.
         """
         thread_id = thread if isinstance(thread, str) else thread.thread_id
-        rest, found = await self.engine.turns.learn(thread_id, by)
+        rest, found = await self.engine._turns.learn(thread_id, by)
         agent = self.engine._agent(rest.thread_id, rest.view)
         match found:
             case LlmCallFailed():

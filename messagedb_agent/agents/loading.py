@@ -93,7 +93,7 @@ class Loading(Asking):
             StoreUnavailable: the store was not reached.
         """
         thread_id = await self.find_thread(thread)
-        return self._agent(thread_id, await self.turns.latest(thread_id))
+        return self._agent(thread_id, await self._turns.latest(thread_id))
 
     async def list_agents(self, limit: int = 100, after: str | None = None) -> AgentPage[Agent]:
         """Return the newest state of each thread, newest first, page by page.
@@ -202,7 +202,7 @@ class Loading(Asking):
                 if len(agents) == limit:
                     return AgentPage(tuple(agents), after, unreadable)
                 after = place.at(some[-1])
-                async for head, seen in newest(self.runs, some):
+                async for head, seen in newest(self._runs, some):
                     thread_id = id_of(head.stream_name) or ""
                     if isinstance(seen, IntegrityError):
                         unreadable[thread_id] = seen
@@ -218,10 +218,10 @@ class Loading(Asking):
 
     async def _at(self, message: Message) -> Agent:
         thread_id = id_of(message.stream_name) or ""
-        return self._agent(thread_id, await self.folded(thread_id, message.position))
+        return self._agent(thread_id, await self._folded(thread_id, message.position))
 
     def _agent(self, thread_id: str, seen: View, wanted: Wanted[Any] | None = None) -> Agent:
-        self.states.keep(seen)
+        self._states.keep(seen)
         return super()._agent(thread_id, seen, wanted)
 
 

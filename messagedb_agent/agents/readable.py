@@ -71,7 +71,7 @@ class Readable(Filable):
         folds = await ancestry(self.engine.store, self._stream, self.position)
         streams = [seen.named_by.stream if seen.named_by else self._stream for seen in folds]
         return tuple(
-            self.engine.state(id_of(stream) or "", seen)
+            self.engine._agent(id_of(stream) or "", seen)
             for stream, seen in zip(streams, folds, strict=True)
         )
 
@@ -92,11 +92,11 @@ class Readable(Filable):
             raise ValidationError(
                 f"{short(position)} is no position: a whole number", field="position"
             )
-        seen = await self.engine.folded(self.thread_id, position) if position >= 0 else None
+        seen = await self.engine._folded(self.thread_id, position) if position >= 0 else None
         if seen is None or seen.last is None or seen.last.place != (self._stream, position):
             raise NotFound("event", f"{self.thread_id}/{position}")
-        return self.engine.state(self.thread_id, seen)
+        return self.engine._agent(self.thread_id, seen)
 
     @property
     def _stream(self) -> str:
-        return self.engine.runs.stream(self.thread_id)
+        return self.engine._stream(self.thread_id)

@@ -75,9 +75,10 @@ class Runs:
             thread_id: its id.
             parent: the state that it is to branch off from, for a fork that is begun.
         """
-        given, stream = self.equipment, self.stream(thread_id)
-        watch = given.watching.watch() if given.watching else None
-        return Run(given.store, stream, thread_id, given.writing, self.snapshots, watch, parent)
+        store, workings = self.equipment.store, self.equipment._workings
+        watch = workings.watching.watch() if workings.watching else None
+        stream = self.stream(thread_id)
+        return Run(store, stream, thread_id, workings.writing, self.snapshots, watch, parent)
 
     def keep(self, run: Run) -> None:
         """Keep a run for the next time."""
@@ -147,7 +148,7 @@ class Runs:
             run.thread_id,
             self.equipment.models,
             ThreadTools(self.equipment.tools, Answers(self.equipment.store, run), ask),
-            self.equipment.writing.clock,
+            self.equipment._workings.writing.clock,
             progress.on_delta,
             within,
             run.trace_of,

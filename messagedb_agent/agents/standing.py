@@ -27,14 +27,13 @@ class Standing:
             make none.
         thread_id: the thread's id.
         view: the fold of the thread up to here.
-        wanted: what the answer was asked to be by whoever holds the state; None where that is
-            free, or not known here.
     """
 
     id: str
     thread_id: str
     view: View = field(repr=False)
-    wanted: Wanted[Any] | None = field(default=None, repr=False, kw_only=True)
+    # What the answer was asked to be by whoever holds the state, where that is known here.
+    _wanted: Wanted[Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, Standing) else NotImplemented

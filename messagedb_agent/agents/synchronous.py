@@ -171,7 +171,7 @@ class SyncEngine:
             id=agent.id,
             thread_id=agent.thread_id,
             view=agent.view,
-            wanted=agent.wanted,
+            _wanted=agent._wanted,
             engine=self,
             asynchronous=agent,
         )

@@ -176,7 +176,7 @@ class Turns:
         agent: Standing,
         branching: Branching | None = None,
     ) -> Rest:
-        ask, wanted = branching.ask if branching else None, agent.wanted
+        ask, wanted = branching.ask if branching else None, agent._wanted
         return await self.runs.say(
             run, saying, wish.progress, detached=wish.detached, ask=ask, wanted=wanted
         )
@@ -185,7 +185,7 @@ class Turns:
         """Return what is to travel from a sender through the turn that its commands begin."""
         if not any(isinstance(command, Say | Start | Continue) for command in commands):
             return NOTHING
-        watching = self.runs.equipment.watching
+        watching = self.runs.equipment._workings.watching
         sender = sender or (watching.sender() if watching else None)
         return Travelling(properties=sender.properties) if sender else NOTHING
 

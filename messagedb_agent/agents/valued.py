@@ -37,9 +37,9 @@ class Valued(Standing, Generic[T]):
             ModelError: the answer fits the schema, and not the type (kind `bad_output`), as where
                 others have taken the thread on, who do not know its validators.
         """
-        if self.wanted is None:
+        if self._wanted is None:
             return cast("T", json.loads(self._output_text))
-        return cast("T", self._valued(self.wanted))
+        return cast("T", self._valued(self._wanted))
 
     def output_as(self, kind: OutputType[Kind]) -> Kind:
         """Return the value of the answer as one of a type, in whatever process.

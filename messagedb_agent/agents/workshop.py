@@ -26,29 +26,30 @@ class Workshop(Equipment, Reading):
     """What threads of one category are worked on with, and what was read of them."""
 
     @cached_property
-    def turns(self) -> Turns:
+    def _turns(self) -> Turns:
         """What takes threads on."""
-        return Turns(self.runs)
+        return Turns(self._runs)
 
     @cached_property
-    def runs(self) -> Runs:
+    def _runs(self) -> Runs:
         """The threads, as far as they were read; workers use it."""
-        return Runs(self, Snapshotting(self.store, self.writing.ids, self.snapshots))
+        ids, policy = self._workings.writing.ids, self._workings.snapshots
+        return Runs(self, Snapshotting(self.store, ids, policy))
 
     @cached_property
     def definitions(self) -> Definitions:
         """The named definitions beside these threads, and templates."""
-        writing = self.writing
+        writing, shelf = self._workings.writing, self._workings.shelf
         return Definitions(
-            self.store, self.category, writing.clock, writing.ids, writing.writer, self.shelf
+            self.store, self.category, writing.clock, writing.ids, writing.writer, shelf
         )
 
     @cached_property
-    def states(self) -> FoldedStates:
+    def _states(self) -> FoldedStates:
         """States that were folded lately."""
         return FoldedStates()
 
-    async def folded(self, thread_id: str, position: int) -> View:
+    async def _folded(self, thread_id: str, position: int) -> View:
         """Return the fold of a thread up to an event, from the nearest one that is kept.
 
         Args:
@@ -61,7 +62,7 @@ class Workshop(Equipment, Reading):
             StoreUnavailable: the store was not reached.
         """
         stream = self._stream(thread_id)
-        return await state_at(self.store, stream, position, self.states, self.runs.snapshots)
+        return await state_at(self.store, stream, position, self._states, self._runs.snapshots)
 
     def with_tools(self, *tools: AnyTool) -> Self:
         """Return an engine on the same connections that has further tools; closing one closes both.
@@ -72,11 +73,11 @@ class Workshop(Equipment, Reading):
         """
         engine = replace(self, tools=self.tools.added(*tools))
         # The threads that were read stay so: a run is told of what is new alone.
-        vars(engine)["runs"] = replace(self.runs, equipment=engine)
-        vars(engine)["states"] = self.states
+        vars(engine)["_runs"] = replace(self._runs, equipment=engine)
+        vars(engine)["_states"] = self._states
         return engine
 
-    def equipped(self, tools: Sequence[AnyTool | str]) -> tuple[Self, tuple[str, ...]]:
+    def _equipped(self, tools: Sequence[AnyTool | str]) -> tuple[Self, tuple[str, ...]]:
         """Return an engine that has some tools, and their names.
 
         Args:

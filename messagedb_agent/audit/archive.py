@@ -75,7 +75,7 @@ async def archive_lines(engine: Engine, thread_ids: Sequence[str]) -> AsyncItera
         StoreUnavailable: the store was not reached; what was written is cut off, and says so.
     """
     digest, messages = hashlib.sha256(), 0
-    made_at = datetime.fromtimestamp(engine.writing.clock.now_ms() / 1000, UTC)
+    made_at = datetime.fromtimestamp(engine._workings.writing.clock.now_ms() / 1000, UTC)
     header = {
         "category": thread_category(engine.category, engine.version),
         "format": FORMAT,

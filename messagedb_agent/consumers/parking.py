@@ -247,7 +247,7 @@ def parking_of(engine: Engine, group: str) -> Parking:
         RefusedName: no group can have this name.
     """
     category = thread_category(engine.category, engine.version)
-    return Parking(engine.store, Group(category, group), engine.writing.ids)
+    return Parking(engine.store, Group(category, group), engine._workings.writing.ids)
 
 
 def parking_in(engine: Engine, category: str | None, group: str) -> Parking:
@@ -263,7 +263,8 @@ def parking_in(engine: Engine, category: str | None, group: str) -> Parking:
     """
     category = category or thread_category(engine.category, engine.version)
     check_category(category)
-    return Parking(engine.store, Group(category, group), engine.writing.ids, of_messages=True)
+    ids = engine._workings.writing.ids
+    return Parking(engine.store, Group(category, group), ids, of_messages=True)
 
 
 async def all_parkings(engine: Engine) -> Sequence[Parking]:

@@ -64,9 +64,10 @@ class WorkersShare:
 
     def __init__(self, shared: Shared, member: Member, held: Held) -> None:
         engine, group = shared.engine, shared.group
+        writing = engine._workings.writing
         self.held = held
         self._store = engine.store
-        self._ids = engine.writing.ids
+        self._ids = writing.ids
         self._group = group
         self._member = member
         self._attendance = shared.attendance
@@ -76,9 +77,7 @@ class WorkersShare:
         self._cursor = self._subscribed(1)
         self._backlog = Backlog(0)
         self._noted = 0
-        self._log = SlotLog(
-            self._store, group, held.stream, held.hold, engine.writing.writer, self._ids
-        )
+        self._log = SlotLog(self._store, group, held.stream, held.hold, writing.writer, self._ids)
         self._telling = asyncio.Lock()  # the slot's stream, of threads that are begun and its end
         self._is_over = self._leaves_suspects = False
         self._caution = shared.caution

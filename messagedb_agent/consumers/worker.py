@@ -217,7 +217,7 @@ class Worker:
         fresh = [member for member in slots.held if member not in self._shares]
         if fresh:
             engine = self.engine
-            starts = await starts_of(engine.store, self._group, fresh, engine.writing.ids)
+            starts = await starts_of(engine.store, self._group, fresh, engine._workings.writing.ids)
             for member in fresh:
                 await self._begin(member, slots.held[member], starts[member])
 
@@ -257,7 +257,7 @@ class Worker:
         try:
             told = replace(progress, on_event=on_event)
             newest = max((share.newest_of(stream) for share in self._shares.values()), default=-1)
-            attended = await attend(self.engine.runs, id_of(stream) or "", told, newest)
+            attended = await attend(self.engine._runs, id_of(stream) or "", told, newest)
         finally:
             self._caution.passed(stream)
         if attended.rests and not attended.is_blocked:

@@ -31,21 +31,26 @@ async def rows(engine: Engine, user: str = "ada") -> list[Message]:
     return [row async for row in engine.store.read(engine.memory.stream(user))]
 
 
+def elsewhere(engine: Engine) -> UserMemory:
+    """Return the memory as another process has it, which has read nothing yet."""
+    return UserMemory(engine.store, engine.category, engine._workings.writing)
+
+
 async def test_facts_are_known_by_their_keys_in_every_process(engine: Engine) -> None:
     memory = engine.memory
     taught = EventPlace(stream_name="agent:v0-one", position=3)
     await memory.set("ada", "city", "Paris", category="home", taught_by=taught, by="bob")
     await memory.set("ada", "children", [{"name": "Zoë", "age": 4}])
     await memory.set("bob", "city", "Rome")
-    elsewhere = UserMemory(engine.store, engine.category, engine.writing)
-    city = await elsewhere.get("ada", "city")
+    others = elsewhere(engine)
+    city = await others.get("ada", "city")
     assert city
     assert (city.value, city.category, city.taught_by, city.by) == ("Paris", "home", taught, "bob")
-    assert [fact.key for fact in await elsewhere.get_all("ada")] == ["city", "children"]
-    assert await elsewhere.get_all("ada", category="home") == (city,)
-    assert await elsewhere.get("ada", "street") is None
-    assert await elsewhere.get_all("nobody") == ()
-    assert await elsewhere.users() == ("ada", "bob")
+    assert [fact.key for fact in await others.get_all("ada")] == ["city", "children"]
+    assert await others.get_all("ada", category="home") == (city,)
+    assert await others.get("ada", "street") is None
+    assert await others.get_all("nobody") == ()
+    assert await others.users() == ("ada", "bob")
 
 
 async def test_nothing_that_was_known_is_lost(engine: Engine) -> None:
@@ -80,7 +85,7 @@ async def test_the_same_again_writes_nothing(engine: Engine) -> None:
 async def test_of_two_writers_at_once_both_are_recorded_and_the_last_one_counts(
     engine: Engine,
 ) -> None:
-    others = [UserMemory(engine.store, engine.category, engine.writing) for _ in range(4)]
+    others = [elsewhere(engine) for _ in range(4)]
     await engine.memory.get_all("ada")
     await asyncio.gather(*(other.set("ada", "city", n) for n, other in enumerate(others)))
     stored = [json.loads(row.data or "")["value"] for row in await rows(engine)]
@@ -101,7 +106,7 @@ async def test_a_fact_is_chained_and_follows_the_message_that_taught_it(engine: 
         if row.position != foreign.position:
             said = json.loads(row.metadata or "")
             assert said["localProperties"]["hash"] == hash_text(digest)
-            assert said["localProperties"]["writer"] == engine.writing.writer
+            assert said["localProperties"]["writer"] == engine._workings.writing.writer
     first = json.loads(stands[0].metadata or "")
     assert first["causationMessageStreamName"] == "agent:v0-one"
     assert first["causationMessagePosition"] == 3
@@ -138,7 +143,7 @@ async def test_what_others_write_into_a_users_stream_changes_nothing(
 async def test_any_text_can_be_a_users_name(engine: Engine, user: str) -> None:
     await engine.memory.set(user, "city", "Paris")
     await engine.memory.set(user.upper()[:999] + "!", "city", "Rome")
-    fact = await UserMemory(engine.store, engine.category, engine.writing).get(user, "city")
+    fact = await elsewhere(engine).get(user, "city")
     assert fact
     assert fact.value == "Paris"
     category = f"{engine.category}User"

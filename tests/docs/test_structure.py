@@ -286,15 +286,9 @@ WITHOUT_TWIN = frozenset(
     {
         "define",
         "definitions",
-        "equipped",
         "fold",
-        "folded",
         "listen",
         "memory",
-        "runs",
-        "state",
-        "states",
-        "turns",
         "with_tools",
     }
 ) | {field.name for field in fields(Equipment)}

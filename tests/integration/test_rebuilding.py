@@ -58,12 +58,12 @@ async def _threads(url: str) -> None:
     async with connect(url, tools=[pay], snapshots=POLICY) as engine:
         for text in ("Hello!", 'call pay {"amount": 5}'):
             agent = await engine.start(text)
-            await engine.runs.close()
+            await engine._runs.close()
         paid = await agent.approve()
         last = paid
         for number in range(3):
             last = await last.advance(f"What is {number}?")
-            await engine.runs.close()
+            await engine._runs.close()
         fork = await paid.advance("And now?")
         await (await fork.advance("Really?")).end()
 
@@ -154,10 +154,10 @@ async def test_a_process_whose_snapshots_were_dropped_writes_whole_ones_again(
         agent = await engine.start("Hello!")
         for number in range(3):
             agent = await agent.advance(f"What is {number}?")
-            await engine.runs.close()
+            await engine._runs.close()
         assert await drop_snapshots(owner, "agent:v0", [agent.thread_id]) > 0
         agent = await agent.advance("What is 7?")
-        await engine.runs.close()
+        await engine._runs.close()
         verified = await engine.verify(agent.thread_id)
         assert (verified.finding, verified.snapshots) == (None, 1)
     async with connect(url, tools=[pay], snapshots="every 1") as engine:

@@ -95,7 +95,7 @@ async def test_what_is_read_again_is_not_sent_again(receiver: Receiver) -> None:
         engine = engine_on(MemoryStore(), one, ScriptedModel("yes", repeat=True))
         agent = await engine.start("go")
     async with Tracing() as two:  # the same writer, and nothing remembered
-        again = replace(engine, watching=two)
+        again = replace(engine, _workings=replace(engine._workings, watching=two))
         await (await again.latest(agent.thread_id)).advance("again")
     assert by_id(receiver.spans) == by_id(await sent_afterwards(engine, agent.thread_id))
 
@@ -106,13 +106,15 @@ async def test_behind_a_snapshot_in_the_middle_of_a_turn_its_trace_goes_on(
     store, often = MemoryStore(), SnapshotPolicy(every=10)
     model = ScriptedModel(call("lookup", word="a"), "done", call("remove", path="x"))
     async with Tracing() as one:
-        engine = replace(engine_on(store, one, model), snapshots=often)
+        engine = engine_on(store, one, model)
+        engine = replace(engine, _workings=replace(engine._workings, snapshots=often))
         agent = await engine.start("go")
         agent = await agent.advance("again", traceparent=TRACEPARENT)
         assert agent.status == "approval"
-        await engine.runs.close()  # waits for the snapshot
+        await engine._runs.close()  # waits for the snapshot
     async with Tracing() as two:
-        engine = replace(engine_on(store, two, ScriptedModel("done")), snapshots=often)
+        engine = engine_on(store, two, ScriptedModel("done"))
+        engine = replace(engine, _workings=replace(engine._workings, snapshots=often))
         await (await engine.latest(agent.thread_id)).approve()
     assert by_id(receiver.spans) == by_id(await sent_afterwards(engine, agent.thread_id))
     assert [span.trace_id for span in receiver.spans][-4:] == [TRACE] * 4

@@ -67,7 +67,7 @@ async def test_a_foreign_client_gives_the_parent_in_its_metadata(
         for number, said in enumerate(metadata):
             id = f"00000000-0000-4000-8000-{number:012}"
             message = NewMessage(id, "UserMessageAdded", '{"text":"hello"}', said)
-            await engine.store.append(engine.runs.stream(agent.thread_id), message)
+            await engine.store.append(engine._stream(agent.thread_id), message)
             await (await engine.latest(agent.thread_id)).resume()
     turns = [span for span in receiver.spans if span.name.startswith("invoke")]
     assert [(turn.parent_id, turn.state) for turn in turns] == [

@@ -3,6 +3,7 @@
 import asyncio
 
 from messagedb_agent import Engine, MemoryStore, tool
+from messagedb_agent.agents.equipment import Workings
 from messagedb_agent.llm.model import LanguageModel
 from messagedb_agent.observability.exporting import Exporting, sending_to, spans_of
 from messagedb_agent.observability.tracing import Tracing
@@ -31,14 +32,14 @@ def engine_on(
 ) -> Engine:
     """Return an engine; what closes it is its user's."""
     box = Toolbox(*(tools or (lookup, remove)))
-    return Engine(store, lambda _: model, box, watching=tracing)
+    return Engine(store, lambda _: model, box, _workings=Workings(watching=tracing))
 
 
 async def sent_afterwards(engine: Engine, thread_id: str) -> list[Arrived]:
     """Return the spans of a thread, exported from its log to a receiver of their own."""
     with receiving() as receiver:
         out = Exporting(sending_to(receiver.url))
-        async for span in spans_of(engine.store, engine.runs.stream(thread_id), with_content=False):
+        async for span in spans_of(engine.store, engine._stream(thread_id), with_content=False):
             out.add(span)
         assert await asyncio.to_thread(out.flush)
         return receiver.spans

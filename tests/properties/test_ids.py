@@ -99,7 +99,7 @@ async def _check_forks(moves: Sequence[Move]) -> None:
             begun = decode(start).recorded.event
             assert isinstance(begun, SessionStarted)
             assert begun.forked_from
-            parent = engine.runs.stream(agent.thread_id)
+            parent = engine._stream(agent.thread_id)
             assert begun.forked_from.stream_name == parent
             assert (begun.forked_from.position, begun.forked_from.event_id) == (
                 agent.position,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.agents.equipment import Workings
 from messagedb_agent.agents.progress import Progress
 from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import LimitReached, ModelError, NotFound, Refused, StoreUnavailable
@@ -129,7 +130,7 @@ class World:
         store = store_of(self.server, process)
         clock = self._clocks[process.number]
         writing = Writing(clock, NumberedIds(clock, process.number), writer(process.number))
-        engine = Engine(store, self.provider, TOOLBOX, CATEGORY, VERSION, writing)
+        engine = Engine(store, self.provider, TOOLBOX, CATEGORY, VERSION, None, Workings(writing))
         try:
             done = await action(engine)
         finally:

@@ -45,7 +45,7 @@ def anchor(common: Common, file: Path, processes: int | None) -> int:
 
         async with opened(setup) as engine:
             ids = await thread_ids(engine)
-            begun = datetime.fromtimestamp(engine.writing.clock.now_ms() / 1000, UTC)
+            begun = datetime.fromtimestamp(engine._workings.writing.clock.now_ms() / 1000, UTC)
             tally.of = len(ids)
             await check_all(setup, engine, ids, add, processes=processes)
             tally.counter.clear()

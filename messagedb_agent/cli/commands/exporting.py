@@ -43,7 +43,7 @@ def export_spans(
             ids = await named_or_all(engine, threads, take_all=take_all)
             wrong = 0
             for id in ids:
-                stream = engine.runs.stream(id)
+                stream = engine._stream(id)
                 try:
                     async for span in spans_of(engine.store, stream, with_content=with_content):
                         out.add(span)

@@ -37,7 +37,7 @@ async def turns(engine: Engine, agent: Agent, count: int) -> Agent:
     """Take turns, and wait for what is written beside each."""
     for number in range(count):
         agent = await agent.advance(f"What is {number} + 1?")
-        await engine.runs.close()
+        await engine._runs.close()
     return agent
 
 

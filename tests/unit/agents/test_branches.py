@@ -166,7 +166,7 @@ async def test_titles_and_tags_do_not_count_as_moving_on() -> None:
     engine = engine_on(MemoryStore(), scripted("one", "two"))
     agent = await engine.start("first")
     journal = await journal_of(engine, agent.thread_id)
-    ids = engine.writing.ids
+    ids = engine._workings.writing.ids
     titled = Draft(ids.new(), SessionTitled(title="A title"))
     tagged = Draft(ids.new(), SessionTagged(added=("a",)))
     await journal.record([titled, tagged], lambda _: None)

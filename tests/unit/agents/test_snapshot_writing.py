@@ -155,9 +155,9 @@ async def test_of_two_that_write_at_once_one_gives_up() -> None:
     runs = []
     for _ in range(2):
         engine = await engine_on(store, "every 1")
-        run = engine.runs.new(agent.thread_id)
+        run = engine._runs.new(agent.thread_id)
         await run.journal.catch_up()
-        runs.append((engine.runs.snapshots, run.taken()))
+        runs.append((engine._runs.snapshots, run.taken()))
     written = await asyncio.gather(*(keeper.write(taken) for keeper, taken in runs))
     assert [kept is None for kept in written].count(True) == 1
     assert len(await snapshots_of(store, agent)) == 1
@@ -205,5 +205,5 @@ async def test_who_only_reads_or_says_writes_no_snapshot() -> None:
     engine = await engine_on(store, "every 1")
     later = await engine.latest(agent.thread_id)
     await later.advance("Hello!", detached=True)
-    await engine.runs.close()
+    await engine._runs.close()
     assert await snapshots_of(store, agent) == []

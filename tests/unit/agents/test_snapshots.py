@@ -201,7 +201,7 @@ async def test_a_call_that_waits_in_a_snapshot_goes_on_from_there() -> None:
         store = MemoryStore()
         one, other = [await connect(store, tools=[remove], snapshots=policy) for _ in range(2)]
         agent = await one.start('call remove {"name": "it"}')
-        await one.runs.close()
+        await one._runs.close()
         assert agent.status == "approval"
         later = await other.latest(agent.thread_id)
         done = await later.approve()

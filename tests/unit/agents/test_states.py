@@ -91,7 +91,7 @@ async def test_whatever_is_kept_a_state_is_the_fold_of_all_events_up_to_it() -> 
                 agents.append(await agent.advance(chance.choice(["Hello!", "What is 2 + 3?"])))
             stream = stream_of(agent)
             position = chance.randint(0, await store.stream_version(stream))
-            snapshots = chance.choice([None, engine.runs.snapshots])
+            snapshots = chance.choice([None, engine._runs.snapshots])
             seen = await state_at(store, stream, position, kept, snapshots)
             assert seen == await folded(engine, stream, position)
             assert sum(len(v.conversation.entries) for v in kept._views.values()) <= 60

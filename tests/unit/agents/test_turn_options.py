@@ -276,7 +276,7 @@ async def test_a_worker_and_a_fork_have_the_bound_on_rounds_that_was_recorded() 
     agent = await engine.create_agent()
     await agent.advance("look", detached=True)
     worker = engine_on(engine.store, model, look)
-    await attend(worker.runs, agent.thread_id, SILENT)
+    await attend(worker._runs, agent.thread_id, SILENT)
     assert (await engine.latest(agent.thread_id)).status == "limit"
     assert len(model.requests) == 10
     with pytest.raises(LimitReached):

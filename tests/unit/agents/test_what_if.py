@@ -279,10 +279,10 @@ async def test_a_worker_that_takes_such_a_thread_up_runs_no_tool_and_needs_none(
     asked = await engine.load_agent(rows[1].id)
     supposing = Supposing({}, "recorded", None, {})
     begins, differing = await branching(engine, asked, engine.tools.specs(), supposing)
-    left = await engine.turns.fork(begins, Wish(detached=True), differing)
+    left = await engine._turns.fork(begins, Wish(detached=True), differing)
     weighs = ScriptedModel(call("weigh", what="tea"), call("weigh", what="iron"))
     worker = engine_on(engine.store, weighs)  # without the tool
-    attended = await attend(worker.runs, left.thread_id, SILENT)
+    attended = await attend(worker._runs, left.thread_id, SILENT)
     assert attended.rests
     assert given(weighs)[-1] == "tea: 1"
     fork = await engine.latest(left.thread_id)

@@ -59,7 +59,7 @@ async def parked(engine: Engine, agent: Agent) -> Parking:
 async def position(engine: Engine, identifier: str) -> int | None:
     """Return the position that a slot has noted."""
     category = f"{engine.category}:{engine.version}"
-    return await Positions(engine.store, category, identifier, engine.writing.ids).read()
+    return await Positions(engine.store, category, identifier, engine._workings.writing.ids).read()
 
 
 async def reached(engine: Engine) -> bool:

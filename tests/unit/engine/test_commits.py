@@ -125,7 +125,7 @@ async def test_all_events_of_a_process_name_the_same_writer_and_the_time() -> No
     engine = engine_on(MemoryStore(), scripted("ok"))
     agent = await engine.start("hi")
     rows = await decoded(engine, agent.thread_id)
-    assert {row.metadata.writer for row in rows} == {engine.writing.writer}
+    assert {row.metadata.writer for row in rows} == {engine._workings.writing.writer}
     assert all(row.metadata.occurred_at_ms for row in rows)
 
 

@@ -28,7 +28,7 @@ async def test_a_tool_that_is_here_but_was_not_offered_does_not_run_nor_wait_for
     before = Engine(store, lambda _: model, Toolbox(look))
     agent = await before.start("hello", detached=True)
     worker = Engine(store, lambda _: model, Toolbox(look, wipe))
-    await attend(worker.runs, agent.thread_id, SILENT)
+    await attend(worker._runs, agent.thread_id, SILENT)
     assert wiped == []
     folded = await worker.fold(agent.thread_id, effects)
     (effect,) = folded

@@ -214,7 +214,7 @@ async def assert_sound(engine: Asking, thread_id: str) -> None:
     """
     verified = await engine.verify(thread_id)
     assert verified.finding is None
-    seen = await engine.turns.latest(thread_id)
+    seen = await engine._turns.latest(thread_id)
     assert not seen.conversation.state.has_open_claims
     assert await engine.fold(thread_id, view) == seen
 
