@@ -64,7 +64,11 @@ def pytest_collection_finish() -> None:
 
 
 # Which of the modules need litellm: importing it takes as long as dozens of tests.
-_OF_LITELLM = ("tests/end_to_end/llm/", "tests/end_to_end/test_cli_sessions.py")
+_OF_LITELLM = (
+    "tests/end_to_end/llm/",
+    "tests/end_to_end/test_cli_sessions.py",
+    "tests/end_to_end/test_cli_what_if.py",
+)
 
 
 # What takes longest, and is begun first: of a module that is begun last, all other workers would
