@@ -18,12 +18,13 @@ from messagedb_agent.audit.checking import (
     together,
 )
 from messagedb_agent.audit.importing import (
-    ThreadImport,
+    StreamImport,
     check_import,
     import_threads,
     refused_exports,
 )
 from messagedb_agent.audit.kinds import Kind, Kinds
+from messagedb_agent.audit.referring import referred_streams
 from messagedb_agent.audit.replaying import Moment, replay
 from messagedb_agent.engine.findings import Finding, ForeignRow, UncheckedRequest, Verification
 from messagedb_agent.events.anchor import Anchor, Head, anchor_text, read_anchor
@@ -41,7 +42,7 @@ __all__ = [
     "Kind",
     "Kinds",
     "Moment",
-    "ThreadImport",
+    "StreamImport",
     "UncheckedRequest",
     "Verification",
     "anchor_text",
@@ -57,6 +58,7 @@ __all__ = [
     "missing_parents",
     "open_archive",
     "read_anchor",
+    "referred_streams",
     "refused_exports",
     "replay",
     "thread_ids",

@@ -1,9 +1,10 @@
 """Archives: threads as JSON Lines, to be kept, sent, and imported elsewhere.
 
-A header with format, version, category and time; a line for each row, the rows of a thread together
-and in order, a fork behind its parent; and an end with the numbers of threads and messages and the
-SHA-256 of all lines before it. Data and metadata stand as texts, byte for byte as jsonb prints
-them, so that no JSON reader on the way can round a number. All is ASCII.
+A header with format, version, category and time; a line for each row, the rows of a stream together
+and in order, users' memory and definitions first, a fork behind its parent; and an end with the
+numbers of streams and messages and the SHA-256 of all lines before it. Data and metadata stand as
+texts, byte for byte as jsonb prints them, so that no JSON reader on the way can round a number. All
+is ASCII. A file of threads alone is of version 1, which is all that earlier code reads.
 """
 
 import hashlib
@@ -14,14 +15,16 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.audit.kinds import Kinds
 from messagedb_agent.engine.history import Ancestry
 from messagedb_agent.errors import IntegrityError, RefusedName, ValidationError
 from messagedb_agent.events.chain import hash_text
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.stream_name import checked_thread_id, thread_category, thread_stream
+from messagedb_agent.store.stream_name import thread_category, thread_stream
 
 FORMAT = "messagedb-agent threads"
-VERSION = 1
+VERSION = 2
+_OF_THREADS = 1  # version of a file of threads alone
 
 _TEXTS = ("id", "streamName", "type", "time")
 _TEXTS_OR_NULL = ("data", "metadata")
@@ -30,7 +33,7 @@ _NUMBERS = ("position", "globalPosition")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where a thread stands in a file.
+    """Where a stream stands in a file.
 
     Attributes:
         offset: where its first line begins, in bytes.
@@ -47,14 +50,22 @@ class Archive:
 
     Attributes:
         file: the file, which can be sought in.
-        parts: the threads by their streams' names, in the order of the file.
+        parts: the threads, and what stands beside them, by their streams' names, in the order of
+            the file.
+        kinds: which stream is what.
     """
 
     file: IO[bytes]
     parts: Mapping[str, Part]
+    kinds: Kinds
+
+    @property
+    def of_threads(self) -> bool:
+        """Whether nothing is in it but threads."""
+        return all(self.kinds.of(stream) == "thread" for stream in self.parts)
 
     def rows(self, stream: str, until: int | None = None) -> Iterator[Message]:
-        """Return the rows of a thread in order, up to a position."""
+        """Return the rows of a stream in order, up to a position."""
         part = self.parts[stream]
         offset = part.offset
         for _ in range(part.count if until is None else min(part.count, until + 1)):
@@ -64,12 +75,16 @@ class Archive:
             yield _message(json.loads(line))
 
 
-async def archive_lines(engine: Engine, thread_ids: Sequence[str]) -> AsyncIterator[str]:
+async def archive_lines(
+    engine: Engine, thread_ids: Sequence[str], beside: Sequence[str] = ()
+) -> AsyncIterator[str]:
     """Yield the lines of an archive, without line ends.
 
     Args:
         engine: where the threads are kept.
         thread_ids: their ids, in full; each is written once, behind its parent if that is named.
+        beside: streams beside threads that are carried, by their full names. They come first: what
+            taught a fact is in a thread that is read later.
 
     Raises:
         StoreUnavailable: the store was not reached; what was written is cut off, and says so.
@@ -79,18 +94,19 @@ async def archive_lines(engine: Engine, thread_ids: Sequence[str]) -> AsyncItera
     header = {
         "category": thread_category(engine.category, engine.version),
         "format": FORMAT,
-        "formatVersion": VERSION,
+        "formatVersion": VERSION if beside else _OF_THREADS,
         "madeAt": made_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     yield _line(header, digest)
-    streams = await _ordered(engine, thread_ids)
-    for stream in streams:
+    threads = await _ordered(engine, thread_ids)
+    for stream in (*beside, *threads):
         version = await engine.store.stream_version(stream)
         async for message in engine.store.read(stream, until=version):
             messages += 1
             yield _line(_values(message), digest)
-    end = {"messages": messages, "sha256": hash_text(digest.digest()), "threads": len(streams)}
-    yield _line(end, digest)
+    carried = {"beside": len(beside)} if beside else {}
+    sums = {"messages": messages, "sha256": hash_text(digest.digest()), "threads": len(threads)}
+    yield _line({**carried, **sums}, digest)
 
 
 def _line(values: Mapping[str, Any], digest: "hashlib._Hash") -> str:
@@ -178,15 +194,16 @@ def open_archive(file: IO[bytes], category: str) -> Archive:
             index.add(last)
         last = line
     index.end(last)
-    return Archive(file, index.parts)
+    return Archive(file, index.parts, index.kinds)
 
 
 class _Index:
-    """Where threads stand in a file, as it is read line by line."""
+    """Where streams stand in a file, as it is read line by line."""
 
     def __init__(self, category: str) -> None:
         self.parts: dict[str, Part] = {}
-        self._category = category
+        self.kinds = Kinds(category)
+        self._of_threads = True
         self._digest = hashlib.sha256()
         self._number = 0
         self._offset = 0
@@ -216,7 +233,9 @@ class _Index:
         if values["sha256"] != hash_text(self._digest.digest()):
             raise _refused("it was changed since it was written: its SHA-256 is another")
         messages = sum(part.count for part in self.parts.values())
-        if (values.get("threads"), values.get("messages")) != (len(self.parts), messages):
+        threads = sum(self.kinds.of(stream) == "thread" for stream in self.parts)
+        said = (values.get("threads"), values.get("beside", 0), values.get("messages"))
+        if said != (threads, len(self.parts) - threads, messages):
             raise _refused("it has other numbers of threads and messages than its last line says")
 
     def _read(self, line: bytes) -> Mapping[str, Any]:
@@ -231,10 +250,12 @@ class _Index:
     def _check_header(self, values: Mapping[str, Any]) -> None:
         if values.get("format") != FORMAT:
             raise _refused("it is no export of threads")
-        if (version := values.get("formatVersion")) != VERSION:
-            raise _refused(f"it is of version {version!r}; this program reads {VERSION}")
-        if (category := values.get("category")) != self._category:
-            raise _refused(f"it is of the category {category!r}, not {self._category!r}")
+        if (version := values.get("formatVersion")) not in (_OF_THREADS, VERSION):
+            reads = f"{_OF_THREADS} and {VERSION}"
+            raise _refused(f"it is of version {version!r}; this program reads {reads}")
+        self._of_threads = version == _OF_THREADS
+        if (category := values.get("category")) != self.kinds.category:
+            raise _refused(f"it is of the category {category!r}, not {self.kinds.category!r}")
 
     def _row(self, values: Mapping[str, Any]) -> None:
         if not _is_row(values):
@@ -243,8 +264,7 @@ class _Index:
         if stream != self._stream:
             if stream in self.parts:
                 raise _refused(f"line {self._number}: the rows of {stream} do not stand together")
-            if not _is_thread_of(self._category, stream):
-                raise _refused(f"line {self._number}: {stream!a} is no thread of this category")
+            self._check_stream(stream)
             self._stream, self.parts[stream] = stream, Part(self._offset, 0)
         part = self.parts[stream]
         if position != part.count:
@@ -252,6 +272,14 @@ class _Index:
                 f"line {self._number}: {stream} has position {position} where {part.count} must be"
             )
         self.parts[stream] = Part(part.offset, part.count + 1)
+
+    def _check_stream(self, stream: str) -> None:
+        kind = self.kinds.of(stream)
+        if self._of_threads and kind != "thread":
+            raise _refused(f"line {self._number}: {stream!a} is no thread of this category")
+        if kind is None:
+            what = "no thread of this category, no user's memory and no definition beside it"
+            raise _refused(f"line {self._number}: {stream!a} is {what}")
 
 
 def _is_row(values: Mapping[str, Any]) -> bool:
@@ -262,14 +290,6 @@ def _is_row(values: Mapping[str, Any]) -> bool:
         return texts and json_texts and numbers and bool(_message(values))
     except (KeyError, ValueError):
         return False
-
-
-def _is_thread_of(category: str, stream: str) -> bool:
-    try:
-        checked_thread_id(stream.removeprefix(f"{category}-"))
-    except RefusedName:
-        return False
-    return stream.startswith(f"{category}-")
 
 
 def _refused(why: str) -> ValidationError:

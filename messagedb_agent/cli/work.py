@@ -27,6 +27,21 @@ def _export(
         typer.Argument(metavar="THREAD", help="Ids, unique beginnings of them, or `last`."),
     ] = None,
     take_all: AllThreads = False,
+    with_memory: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-memory/--without-memory",
+            help="What is known of users, as far as these threads have recalled it; with --all"
+            " that of all users, unless it is left out.",
+        ),
+    ] = None,
+    with_definitions: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-definitions/--without-definitions",
+            help="The named definitions that these threads ran; with --all all of them.",
+        ),
+    ] = None,
     otel: Annotated[
         bool, typer.Option("--otel", help="The spans of their turns, for OpenTelemetry, instead.")
     ] = False,
@@ -43,13 +58,16 @@ def _export(
     from messagedb_agent.cli.commands import archiving
 
     archiving.check_named(threads or (), take_all=take_all)
+    carried = archiving.Carried(with_memory, with_definitions)
     if otel:
+        if carried != archiving.Carried():
+            raise ValidationError("--otel prints spans of threads, and nothing else", field="otel")
         from messagedb_agent.cli.commands import exporting
 
         return exporting.export_spans(common, threads or (), take_all=take_all, endpoint=endpoint)
     if endpoint is not None:
         raise ValidationError("--endpoint goes with --otel alone", field="endpoint")
-    return archiving.export(common, threads or (), take_all=take_all)
+    return archiving.export(common, threads or (), carried, take_all=take_all)
 
 
 @command(group, "import", "Work")

@@ -1,14 +1,16 @@
-"""`export` and `import`: threads as JSON Lines, and back."""
+"""`export` and `import`: threads, and what stands beside them, as JSON Lines, and back."""
 
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import IO, TYPE_CHECKING, Any
 
+from messagedb_agent.cli.beside_tally import beside_text
 from messagedb_agent.cli.common import Common
 from messagedb_agent.cli.exits import ExitCode, exit_code_of
 from messagedb_agent.cli.next_steps import command
@@ -23,11 +25,41 @@ from messagedb_agent.errors import Conflict, IntegrityError, RefusedPayload, Val
 
 if TYPE_CHECKING:
     from messagedb_agent import Engine
-    from messagedb_agent.audit import Archive, ThreadImport
+    from messagedb_agent.audit import Archive, Kinds, StreamImport
 
 
-def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
-    """Print threads, and name those that no import will take."""
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What is exported beside threads; None where it is not said.
+
+    With all threads all of it is carried. With some of them it is what they refer to, if that is
+    asked for: what is known of users does not leave unasked.
+
+    Attributes:
+        memory: users' memory.
+        definitions: named definitions.
+    """
+
+    memory: bool | None = None
+    definitions: bool | None = None
+
+    async def streams(
+        self, engine: "Engine", thread_ids: Sequence[str], *, take_all: bool
+    ) -> Sequence[str]:
+        """Return the streams that are carried with threads."""
+        from messagedb_agent.audit import Kind, beside_streams, engine_kinds, referred_streams
+
+        asked: tuple[tuple[Kind, bool | None], ...]
+        asked = (("user", self.memory), ("definition", self.definitions))
+        wanted = [kind for kind, is_asked in asked if (take_all if is_asked is None else is_asked)]
+        if not take_all:
+            return await referred_streams(engine, thread_ids, wanted)
+        kinds = engine_kinds(engine)
+        return [one for one in await beside_streams(engine) if kinds.of(one) in wanted]
+
+
+def export(common: Common, threads: Sequence[str], carried: Carried, *, take_all: bool) -> int:
+    """Print threads and what is carried with them, and name what no import will take."""
     setup = set_up(common)
 
     async def work() -> int:
@@ -35,35 +67,58 @@ def export(common: Common, threads: Sequence[str], *, take_all: bool) -> int:
 
         async with opened(setup) as engine:
             ids = await named_or_all(engine, threads, take_all=take_all)
-            async for line in archive_lines(engine, ids):
+            beside = await carried.streams(engine, ids, take_all=take_all)
+            async for line in archive_lines(engine, ids, beside):
                 write(line)
             flush_answers()
-            note(f"exported: {threads_text(len(ids))}")
+            note(f"exported: {streams_text(setup, ids, beside)}")
             for thread, parent in await missing_parents(engine, ids):
                 both = command(setup.common, "export", parent, thread)
                 note(f"thread {thread} was forked from {parent}, which is not here; both: {both}")
-            return await _tell_refused(setup, engine, ids)
+            return await _tell_refused(setup, engine, ids, beside)
 
     return ExitCode.FINDING if run(work()) else ExitCode.OK
 
 
-async def _tell_refused(setup: Setup, engine: "Engine", ids: Sequence[str]) -> int:
-    """Say which threads an import will refuse; return how many."""
+def streams_text(setup: Setup, ids: Sequence[str], beside: Sequence[str]) -> str:
+    """Return how many threads there are, and how much beside them."""
+    kinds = _kinds(setup)
+    return threads_text(len(ids)) + beside_text([k for one in beside if (k := kinds.of(one))])
+
+
+async def _tell_refused(
+    setup: Setup, engine: "Engine", ids: Sequence[str], beside: Sequence[str]
+) -> int:
+    """Say what an import will refuse; return how many streams."""
     from messagedb_agent.audit import refused_exports
 
-    counter, checked, refused, of = Counter(), count(1), 0, threads_text(len(ids))
+    every, kinds = len(ids) + len(beside), _kinds(setup)
+    counter, checked, refused, of = Counter(), count(1), 0, _counted(every, of_threads=not beside)
     said = partial(_checked, counter, checked, of)
     try:
-        async for thread, why in refused_exports(engine, ids, said):
+        async for stream, why in refused_exports(engine, ids, said, beside):
             refused += 1
             counter.clear()
-            note(f"import will refuse thread {thread}: {one_line(str(why))}")
+            note(f"import will refuse {kinds.called(stream)}: {one_line(str(why))}")
     finally:
         counter.clear()
     if refused:
         skipping = command(setup.common, "import", "FILE", "--skip-refused")
-        note(f"{threads_text(refused)} of {len(ids)} refused; the others: {skipping}")
+        what = _counted(refused, of_threads=not beside)
+        note(f"{what} of {every} refused; the others: {skipping}")
     return refused
+
+
+def _counted(count: int, *, of_threads: bool) -> str:
+    if of_threads:
+        return threads_text(count)
+    return "1 stream" if count == 1 else f"{count:,} streams"
+
+
+def _kinds(setup: Setup) -> "Kinds":
+    from messagedb_agent.audit import Kinds
+
+    return Kinds(f"{setup.common.category}:{setup.common.version}")
 
 
 def _checked(counter: Counter, checked: "count[int]", of: str, _: object = None) -> None:
@@ -88,37 +143,37 @@ async def named_or_all(
 
 
 def import_(common: Common, file: str, form: str, *, skips_refused: bool) -> int:
-    """Write the threads of a file."""
+    """Write the threads of a file, and what is carried with them."""
     setup = set_up(common)
-    imported: list[ThreadImport] = []
+    imported: list[StreamImport] = []
     skipping = command(setup.common, "import", file, "--skip-refused")
 
     async def work(archive: "Archive") -> None:
         from messagedb_agent.audit import check_import, import_threads
 
-        counter, of = Counter(), threads_text(len(archive.parts))
+        counter, of = Counter(), _counted(len(archive.parts), of_threads=archive.of_threads)
         said = partial(_checked, counter, count(1), of)
         async with opened(setup) as engine:
             try:
                 plans = await check_import(engine, archive, said, skips_refused=skips_refused)
             except (IntegrityError, RefusedPayload, Conflict) as error:
                 if len(archive.parts) > 1:
-                    error.args = (f"{error}; the other threads: {skipping}",)
+                    others = _counted(2, of_threads=archive.of_threads).removeprefix("2 ")
+                    error.args = (f"{error}; the other {others}: {skipping}",)
                 raise
             finally:
                 counter.clear()
             async for one in import_threads(engine, archive, plans, skips_refused=skips_refused):
                 imported.append(one)
                 if form == "text":
-                    write(_line(one))
+                    write(_line(one, _kinds(setup)))
 
     with _readable(file) as opened_file:
         from messagedb_agent.audit import open_archive
 
-        category = f"{setup.common.category}:{setup.common.version}"
-        run(work(open_archive(opened_file, category)))
+        run(work(open_archive(opened_file, _kinds(setup).category)))
     if form == "json":
-        out(text_of([_json(one) for one in imported]))
+        out(text_of([_json(one, _kinds(setup)) for one in imported]))
     _tell(setup, imported)
     refused = [one.refused for one in imported if one.refused]
     return exit_code_of(refused[0]) if refused else ExitCode.OK
@@ -155,29 +210,32 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def _line(one: "ThreadImport") -> str:
+def _line(one: "StreamImport", kinds: "Kinds") -> str:
+    called = kinds.called(one.stream)
     if one.refused:
-        return one_line(f"left out: thread {one.thread_id}: {one.refused}")
+        return one_line(f"left out: {called}: {one.refused}")
     if not one.new:
-        return f"there already: thread {one.thread_id}"
+        return f"there already: {called}"
     beside = f"; {one.there} were there already" if one.there else ""
-    return f"imported: thread {one.thread_id}, {_messages(one.new)}{beside}"
+    return f"imported: {called}, {_messages(one.new)}{beside}"
 
 
-def _json(one: "ThreadImport") -> dict[str, object]:
+def _json(one: "StreamImport", kinds: "Kinds") -> dict[str, object]:
     refused = str(one.refused) if one.refused else None
     return {
-        "threadId": one.thread_id,
+        "threadId": one.id if kinds.of(one.stream) == "thread" else None,
+        "streamName": one.stream,
         "written": one.new,
         "there": one.there,
         "refused": refused,
     }
 
 
-def _tell(setup: Setup, imported: "Sequence[ThreadImport]") -> None:
+def _tell(setup: Setup, imported: "Sequence[StreamImport]") -> None:
     written, refused = sum(one.new for one in imported), sum(bool(one.refused) for one in imported)
     if refused:
-        note(f"{threads_text(refused)} of {len(imported)} left out")
+        of_threads = all(_kinds(setup).of(one.stream) == "thread" for one in imported)
+        note(f"{_counted(refused, of_threads=of_threads)} of {len(imported)} left out")
     if written:
         note(f"{_messages(written)} written; their global positions and times are new here")
     elif refused < len(imported):

@@ -11,7 +11,7 @@ import pytest
 from messagedb_agent import Agent, Engine, MemoryStore, connect
 from messagedb_agent.audit import (
     Archive,
-    ThreadImport,
+    StreamImport,
     archive_lines,
     check_import,
     import_threads,
@@ -49,7 +49,7 @@ def archive(lines: list[str]) -> Archive:
     return open_archive(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), CATEGORY)
 
 
-async def imported(engine: Engine, lines: list[str]) -> list[ThreadImport]:
+async def imported(engine: Engine, lines: list[str]) -> list[StreamImport]:
     opened = archive(lines)
     plans = await check_import(engine, opened)
     return [one async for one in import_threads(engine, opened, plans)]
@@ -99,7 +99,7 @@ async def test_an_imported_thread_is_the_same_and_verifies(source: Engine, targe
     lines = await exported(source)
     done = await imported(target, lines)
     there = await rows(source, agent.thread_id)
-    assert done == [ThreadImport(agent.thread_id, len(there), 0)]
+    assert done == [StreamImport(f"{CATEGORY}-{agent.thread_id}", len(there), 0)]
     assert await rows(target, agent.thread_id) == there
     assert await target.verify(agent.thread_id) == await source.verify(agent.thread_id)
     assert (await target.verify(agent.thread_id)).finding is None
@@ -124,9 +124,13 @@ async def test_importing_again_writes_nothing_and_is_no_error(
     lines = await exported(source)
     await imported(target, lines)
     there = await rows(target, agent.thread_id)
-    assert await imported(target, lines) == [ThreadImport(agent.thread_id, 0, len(there))]
+    assert await imported(target, lines) == [
+        StreamImport(f"{CATEGORY}-{agent.thread_id}", 0, len(there))
+    ]
     await target.store.append(f"{CATEGORY}-{agent.thread_id}", new("Paid"))
-    assert await imported(target, lines) == [ThreadImport(agent.thread_id, 0, len(there))]
+    assert await imported(target, lines) == [
+        StreamImport(f"{CATEGORY}-{agent.thread_id}", 0, len(there))
+    ]
     assert len(await rows(target, agent.thread_id)) == len(there) + 1
 
 
@@ -138,7 +142,7 @@ async def test_a_thread_that_has_gone_on_in_the_source_goes_on_here(
     before = len(await rows(target, agent.thread_id))
     await agent.advance("Thanks!")
     (done,) = await imported(target, await exported(source))
-    assert done == ThreadImport(agent.thread_id, 3, before)
+    assert done == StreamImport(f"{CATEGORY}-{agent.thread_id}", 3, before)
     assert await rows(target, agent.thread_id) == await rows(source, agent.thread_id)
 
 
@@ -169,7 +173,7 @@ async def test_forks_come_behind_their_parents_and_verify(source: Engine, target
     ids = (grandchild.thread_id, fork.thread_id, parent.thread_id)
     lines = await exported(source, *ids)
     done = await imported(target, lines)
-    assert [one.thread_id for one in done] == list(ids[::-1])
+    assert [one.id for one in done] == list(ids[::-1])
     for thread_id in ids:
         assert (await target.verify(thread_id)).finding is None
     assert await missing_parents(source, ids) == []
@@ -274,7 +278,7 @@ async def test_rows_that_cannot_be_a_threads_are_refused_by_their_line(
 @pytest.mark.parametrize(
     ("given", "instead", "why"),
     [
-        ('"formatVersion":1', '"formatVersion":2', "of version 2; this program reads 1"),
+        ('"formatVersion":1', '"formatVersion":3', "of version 3; this program reads 1 and 2"),
         ('"messagedb-agent threads"', '"something"', "it is no export of threads"),
         ('"agent:v0"', '"agent:v1"', "of the category 'agent:v1', not 'agent:v0'"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from messagedb_agent import Engine
 from messagedb_agent.audit import (
-    ThreadImport,
+    StreamImport,
     check_import,
     import_threads,
     refused_exports,
@@ -32,7 +32,7 @@ __all__ = ["source", "target"]
 Written = tuple[str, str | None, str | None]  # type, data, metadata
 
 
-async def imported(engine: Engine, lines: list[str]) -> Sequence[ThreadImport]:
+async def imported(engine: Engine, lines: list[str]) -> Sequence[StreamImport]:
     opened = archive(lines)
     plans = await check_import(engine, opened, skips_refused=True)
     return [one async for one in import_threads(engine, opened, plans, skips_refused=True)]
@@ -63,7 +63,7 @@ async def test_what_is_refused_is_left_out_by_name_and_the_others_are_imported(
 ) -> None:
     first, wrong, last = [(await talked(source)).thread_id for _ in range(3)]
     lines = changed(await exported(source, first, wrong, last), wrong, 1, **values)
-    done = {one.thread_id: one for one in await imported(target, lines)}
+    done = {one.id: one for one in await imported(target, lines)}
     assert list(done) == [first, wrong, last]
     with pytest.raises(kind, match=f"^{CATEGORY}-{wrong}{why}"):
         raise done[wrong].refused or AssertionError
@@ -88,13 +88,13 @@ async def test_a_fork_of_a_thread_that_is_left_out_is_left_out_unless_its_parent
     lines = sealed([first, *given, end])
     done = await imported(target, lines)
     assert all(one.refused for one in done)
-    of_fork = next(one for one in done if one.thread_id == fork.thread_id)
+    of_fork = next(one for one in done if one.id == fork.thread_id)
     assert "which is not here" in str(of_fork.refused)
     assert await thread_ids(target) == ()
 
     await imported(target, await exported(source, parent.thread_id))
     done = await imported(target, lines)
-    assert [one.thread_id for one in done if one.refused] == [parent.thread_id]
+    assert [one.id for one in done if one.refused] == [parent.thread_id]
     assert (await target.verify(fork.thread_id)).finding is None
 
 
@@ -132,7 +132,8 @@ async def test_what_no_import_takes_is_known_when_it_is_exported(
     if how is as_it_was:
         assert refused == []
         return
-    ((thread_id, why),) = refused
+    ((stream, why),) = refused
     with pytest.raises(IntegrityError) as same:
         await check_import(source, archive(await exported(target)))
-    assert (thread_id, f"nothing is imported: {why}") == (agent.thread_id, str(same.value))
+    assert stream == f"{CATEGORY}-{agent.thread_id}"
+    assert f"nothing is imported: {why}" == str(same.value)
