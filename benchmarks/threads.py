@@ -1,6 +1,7 @@
 """Many threads of one process and one category, all at work at once, beside bare writes."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -12,6 +13,7 @@ from benchmarks.bare import Append, BareWriter, NotingStore, new_stream
 from benchmarks.database import Bench, second_database
 from benchmarks.script import OneCall
 from messagedb_agent import Agent, connect
+from messagedb_agent.cli.app import GC_THRESHOLD
 
 ROUNDS = 7
 """How often all threads take a turn, after one round that is not counted."""
@@ -24,12 +26,14 @@ class Threads:
     Attributes:
         turns_per_s: turns of all threads together.
         cpu_ms: milliseconds that this process worked for one turn.
+        rare_cpu_ms: the same where garbage is looked for as rarely as the command line does.
         bare_per_s: turns of four events in four commits, one after another by one connection.
         group_per_s: turns of all events, those of many threads in one commit.
     """
 
     turns_per_s: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
+    rare_cpu_ms: list[float] = field(default_factory=list)
     bare_per_s: list[float] = field(default_factory=list)
     group_per_s: list[float] = field(default_factory=list)
 
@@ -71,6 +75,14 @@ async def measure(bench: Bench, count: int, on_round: Callable[[int], None]) -> 
                 took_ms = sum(bare.write_together(streams, append) for append in turn)
                 measured.group_per_s.append(count * 1000 / took_ms)
                 on_round(number + 1)
+
+            usual = gc.get_threshold()
+            gc.set_threshold(GC_THRESHOLD)
+            for _ in range(ROUNDS):
+                worked = process_time()
+                agents = await _all_advance(agents)
+                measured.rare_cpu_ms.append((process_time() - worked) * 1000 / count)
+            gc.set_threshold(*usual)
     return measured
 
 

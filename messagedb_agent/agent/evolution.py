@@ -289,8 +289,8 @@ def _is_unknown(state: State, call: str, kind: ToolFailureKind) -> bool:
 
 def _call_done(state: State, call: str, position: int, **changes: Any) -> State:
     """Close a call, and with the last one its round, which then owes an answer."""
-    calls = {**state.calls, call: changed(state.calls[call], stage=Stage.DONE)}
-    if any(c.stage is not Stage.DONE for c in calls.values()):
+    if any(c.stage is not Stage.DONE for id, c in state.calls.items() if id != call):
+        calls = {**state.calls, call: changed(state.calls[call], stage=Stage.DONE)}
         return changed(state, calls=calls, **changes)
     owed = state.owed if state.dropped else position
     return changed(state, calls={}, dropped=False, owed=owed, **changes)

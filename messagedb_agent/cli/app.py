@@ -22,7 +22,7 @@ from messagedb_agent.cli.terminal import note
 PROGRAM = "messagedb-agent"
 # What is imported stays, more than 50,000 objects: looking through it for garbage every 700 is
 # lost time.
-_GC_THRESHOLD = 200_000
+GC_THRESHOLD = 200_000
 
 work.group.add_typer(definitions.group, name="definitions", rich_help_panel="Set up")
 work.group.add_typer(db.group, name="db", rich_help_panel="Set up")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as `--help` lists them.
     """
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
     prepare()
     if arguments is None:  # the process ends: what tools still say goes to standard error
         try:

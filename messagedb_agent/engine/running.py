@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import cast
 
 from messagedb_agent.engine.batch import Draft
 from messagedb_agent.engine.ended import Ended, facts_of
@@ -36,9 +37,7 @@ class Running:
     def start(self, effects: Iterable[Effect]) -> None:
         """Begin each effect."""
         for effect in effects:
-            task = asyncio.create_task(self._performed(effect))
-            task.add_done_callback(self._has_ended)
-            self._tasks.append(task)
+            self._tasks.append(asyncio.create_task(self._performed(effect)))
 
     def wake(self) -> None:
         """End the wait that is under way."""
@@ -105,10 +104,6 @@ class Running:
             self._look = None
             self.wake()
 
-    def _has_ended(self, task: asyncio.Task[Ended]) -> None:
-        self._done.append(task)
-        self.wake()
-
     def _cancel(self, tasks: Iterable[asyncio.Task[Ended]]) -> None:
         """Cancel tasks, but none a second time: that would cut short how it ends."""
         for task in [task for task in tasks if task not in self._cancelled]:
@@ -116,6 +111,11 @@ class Running:
             self._cancelled.add(task)
 
     async def _performed(self, effect: Effect) -> Ended:
-        if (task := asyncio.current_task()) and not isinstance(effect, ReconcileCall):
+        task = cast("asyncio.Task[Ended]", asyncio.current_task())  # it is one that `start` made
+        if not isinstance(effect, ReconcileCall):
             self._begun.append(task)
-        return await self._perform(effect)
+        try:
+            return await self._perform(effect)
+        finally:  # and not by a callback, which the loop would call a round later
+            self._done.append(task)
+            self.wake()
