@@ -76,10 +76,12 @@ def _serve(control: socket.socket) -> list[str] | None:
 
 def _begin(request: int, answer: int, *streams: int) -> list[str]:
     """Fork the process that was asked for, and return there; here, tell how it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends who has only just been started
     pid = os.fork()
     if pid == 0:
         os.close(answer)
         return _become(request, *streams)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _close(request, *streams)
     os.write(answer, NUMBER.pack(pid))
     _, status = os.waitpid(pid, 0)
