@@ -14,9 +14,42 @@ from messagedb_agent.projections.memory import memory_of
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Reader
 
+_MOST_KEPT = 256  # prompts and texts of what is known
+
 
 class NotAsSaved(Exception):
     """What a revision, or what was known, names is not what was written; the text says why."""
+
+
+class Elsewhere:
+    """What threads took from other streams, looked up once: kept while many threads are verified.
+
+    Args:
+        reader: where all of it is kept.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._found: dict[Revision | Recalled, str] = {}
+
+    async def prompt(self, revision: Revision) -> str | None:
+        """See `saved_prompt`."""
+        return self._found.get(revision) or self._kept(
+            revision, await saved_prompt(self._reader, revision)
+        )
+
+    async def text(self, recalled: Recalled) -> str | None:
+        """See `known_text`."""
+        return self._found.get(recalled) or self._kept(
+            recalled, await known_text(self._reader, recalled)
+        )
+
+    def _kept(self, place: Revision | Recalled, found: str | None) -> str | None:
+        if found is not None:
+            if len(self._found) >= _MOST_KEPT:
+                self._found.clear()
+            self._found[place] = found
+        return found
 
 
 async def saved_prompt(reader: Reader, revision: Revision) -> str | None:

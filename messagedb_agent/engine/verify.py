@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from messagedb_agent.engine.findings import Finding, Verification
 from messagedb_agent.engine.history import Ancestry, Segment
 from messagedb_agent.engine.links import cut
+from messagedb_agent.engine.revisions import Elsewhere
 from messagedb_agent.engine.walk import Walk
 from messagedb_agent.errors import IntegrityError, RefusedName
 from messagedb_agent.events.anchor import Head
@@ -59,7 +60,7 @@ async def verify(
 
 
 class Shared:
-    """What forks have in common, checked once: kept while many threads are verified.
+    """What threads have in common, checked once: kept while many threads are verified.
 
     All of it is forgotten once it has grown large, and checked again where it is needed. Of a
     stream with something wrong in it the rows before that are kept.
@@ -74,6 +75,7 @@ class Shared:
     def __init__(self, reader: Reader) -> None:
         self.ancestry = Ancestry(reader)
         self._reader = reader
+        self._elsewhere = Elsewhere(reader)
         self._kept: dict[str, list[tuple[int, Walk]]] = {}  # by stream, in the order of their ends
         self._characters = 0
 
@@ -94,7 +96,7 @@ class Shared:
             known = self._kept.get(part.stream, ())
             if found := bisect_right(known, part.until or 0, key=_end):
                 return index, known[found - 1][1].parted()
-        return 0, Walk(self._reader)
+        return 0, Walk(self._reader, self._elsewhere)
 
     def _keep(self, stream: str, walk: Walk, characters: int) -> None:
         self._characters += characters

@@ -12,7 +12,7 @@ from messagedb_agent.engine.findings import (
 )
 from messagedb_agent.engine.history import Segment, read_events
 from messagedb_agent.engine.links import Links
-from messagedb_agent.engine.revisions import NotAsSaved, known_text, saved_prompt
+from messagedb_agent.engine.revisions import Elsewhere, NotAsSaved
 from messagedb_agent.events.anchor import Head
 from messagedb_agent.events.codec import Decoded, decode
 from messagedb_agent.events.outcomes import answered
@@ -35,13 +35,18 @@ from messagedb_agent.store.store import Reader
 class Walk:
     """A walk over the rows of a history, in order.
 
+    Args:
+        reader: where the thread is kept.
+        elsewhere: looks up what it took from other streams.
+
     Attributes:
         characters: how much it has read, in characters of data and metadata.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, elsewhere: Elsewhere) -> None:
         self.characters = 0
         self._reader = reader
+        self._elsewhere = elsewhere
         self._links = Links()
         self._shown = conversation.initial
         self._requests = 0
@@ -178,7 +183,7 @@ class Walk:
         if (revision := definition.revision) is None:
             return None
         try:
-            prompt = await saved_prompt(self._reader, revision)
+            prompt = await self._elsewhere.prompt(revision)
         except NotAsSaved as why:
             named = f"{revision.stream_name}/{revision.position}"
             return finding_at(row, f"its definition {named} is not what it says: {why}")
@@ -199,7 +204,7 @@ class Walk:
             return None
         named = f"{recalled.stream_name}/{recalled.position}"
         try:
-            text = await known_text(self._reader, recalled)
+            text = await self._elsewhere.text(recalled)
         except NotAsSaved as why:
             return finding_at(row, f"what it recalls, {named}, is not what was noted: {why}")
         if text is None or (text != recalled.text and rules != RULES):  # the words may be others

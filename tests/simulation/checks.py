@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from messagedb_agent.agent.decider import decide
 from messagedb_agent.agent.steps import Done, Wait
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.audit import BesideChecking, engine_kinds
 from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.history import read_rows
 from messagedb_agent.events.recorded import Recorded
@@ -121,7 +122,7 @@ async def _verified(world: World, looks: Sequence[Look]) -> dict[str, Verificati
 
 
 async def _forgotten(world: World, people: People) -> list[str]:
-    """Return what was noted of users, and is not what is known."""
+    """Return what was noted of users, and is not what is known, or does not verify."""
     wrong: list[str] = []
 
     async def recalled(engine: Engine) -> None:
@@ -129,6 +130,10 @@ async def _forgotten(world: World, people: People) -> list[str]:
             known = await engine.memory.get(user, key)
             if known is None or known.value != value:
                 wrong.append(f"of {user} {key} {value} was noted, and {known} is known")
+        checking = BesideChecking(engine.store, engine_kinds(engine))
+        for user in dict.fromkeys(user for user, _ in people.remembered):
+            if finding := (await checking.verify(engine.memory.stream(user))).finding:
+                wrong.append(f"verify: {finding}")
 
     if people.remembered:
         await world.do("recalls", recalled)

@@ -3,12 +3,14 @@
 import pytest
 
 from messagedb_agent.agents.engine import Engine
+from messagedb_agent.audit import Checking
 from messagedb_agent.events.schema import AgentRedefined
 from messagedb_agent.events.values import Definition, Recalled
 from messagedb_agent.llm.scripted import ScriptedModel
 from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.store import Store
 from messagedb_agent.tools.toolbox import Toolbox
+from tests.counting_store import CountingStore
 from tests.integration.verify.threads import CHANGE, CUT, Forge, write
 
 
@@ -96,3 +98,21 @@ async def test_what_does_not_say_which_event_it_was_taken_from_is_named(category
     found = await engine.verify(thread)
     absent = (f"{recalled.stream_name}/{recalled.position}",)
     assert (found.finding, found.memories, found.absent_memories) == (None, 1, absent)
+
+
+async def test_what_many_threads_recall_is_folded_once(category: str) -> None:
+    store = CountingStore()
+    engine, first = await begun(store, category)
+    for number in range(50):
+        await engine.memory.set("ada", f"key {number}", number)
+    definition = engine.define(system_prompt="Be kind.", memory=True)
+    second, third = [
+        (await engine.start("hello", definition=definition, user="ada")).thread_id for _ in "ab"
+    ]
+    checking, given = Checking(engine), list[int]()
+    for thread in (first, second, third):
+        before = store.given
+        assert (await checking.verify(thread)).memories == 1
+        given.append(store.given - before)
+    assert given[1] - given[0] == 50  # one by one, behind the two facts that were known before
+    assert given[1] - given[2] == 52
