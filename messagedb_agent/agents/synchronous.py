@@ -14,14 +14,13 @@ from collections.abc import (
     Callable,
     Coroutine,
     Generator,
-    Iterator,
     Sequence,
 )
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Generic, Self
 
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.door import Door
@@ -30,71 +29,30 @@ from messagedb_agent.agents.outputs import OutputType
 from messagedb_agent.agents.paging import AgentPage
 from messagedb_agent.agents.standing import Standing
 from messagedb_agent.agents.streaming import Piece
+from messagedb_agent.agents.synchronous_beside import SyncDefinitions, SyncMemory
+from messagedb_agent.agents.twins import P, Twin, Whole, items, twin, whole
 from messagedb_agent.agents.valued import Kind, T
-
-P = ParamSpec("P")
-U = TypeVar("U")
-Whole = TypeVar("Whole", covariant=True)
-
-
-class _Twin(Protocol[Whole]):
-    """What stands for something of the asynchronous library in synchronous code."""
-
-    @property
-    def asynchronous(self) -> Whole: ...
-
-    @property
-    def _home(self) -> "SyncEngine": ...
-
-
-def _twin(
-    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, T]],
-    told: Callable[["SyncEngine", T], U],
-) -> Callable[Concatenate[_Twin[Whole], P], U]:
-    """Return a method that runs one of the asynchronous library, and tells what it gives."""
-
-    @wraps(method)
-    def twin(of: _Twin[Whole], /, *args: P.args, **kwargs: P.kwargs) -> U:
-        return told(of._home, of._home.run(method(of.asynchronous, *args, **kwargs)))
-
-    return twin
-
-
-def _run(
-    method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[_Twin[Whole], P], T]:
-    return _twin(method, lambda _, told: told)
 
 
 def _agent(
     method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, Agent[Kind]]],
-) -> Callable[Concatenate[_Twin[Whole], P], "SyncAgent[Kind]"]:
-    return _twin(method, lambda engine, agent: engine.synchronous(agent))
+) -> "Callable[Concatenate[Twin[SyncEngine, Whole], P], SyncAgent[Kind]]":
+    return twin(method, lambda engine, agent: engine.synchronous(agent))
 
 
 def _agents(
     method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, Sequence[Agent]]],
-) -> Callable[Concatenate[_Twin[Whole], P], "tuple[SyncAgent, ...]"]:
-    return _twin(method, lambda engine, agents: tuple(map(engine.synchronous, agents)))
+) -> "Callable[Concatenate[Twin[SyncEngine, Whole], P], tuple[SyncAgent, ...]]":
+    return twin(method, lambda engine, agents: tuple(map(engine.synchronous, agents)))
 
 
 def _page(
     method: Callable[Concatenate[Whole, P], Coroutine[Any, Any, AgentPage[Agent]]],
-) -> Callable[Concatenate[_Twin[Whole], P], "AgentPage[SyncAgent]"]:
+) -> "Callable[Concatenate[Twin[SyncEngine, Whole], P], AgentPage[SyncAgent]]":
     def told(engine: "SyncEngine", page: AgentPage[Agent]) -> "AgentPage[SyncAgent]":
         return AgentPage(tuple(map(engine.synchronous, page)), page.after, page.unreadable)
 
-    return _twin(method, told)
-
-
-def _each(
-    method: Callable[Concatenate[Engine, P], AsyncIterator[T]],
-) -> Callable[Concatenate["SyncEngine", P], Iterator[T]]:
-    @wraps(method)
-    def twin(engine: "SyncEngine", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        return engine.each(method(engine.asynchronous, *args, **kwargs))
-
-    return twin
+    return twin(method, told)
 
 
 class SyncEngine:
@@ -176,39 +134,49 @@ class SyncEngine:
             asynchronous=agent,
         )
 
+    @cached_property
+    def definitions(self) -> SyncDefinitions:
+        """The named definitions beside these threads, and templates; see `Engine.definitions`."""
+        return SyncDefinitions(self, self.asynchronous.definitions)
+
+    @cached_property
+    def memory(self) -> SyncMemory:
+        """What is known of users, across threads; see `Engine.memory`."""
+        return SyncMemory(self, self.asynchronous.memory)
+
     def clear_cache(self) -> None:
         """Drop what was folded; see `Engine.clear_cache`."""
         self.asynchronous.clear_cache()
 
-    all_messages = _each(Engine.all_messages)
+    all_messages = items(Engine.all_messages)
     ask = _agent(Engine.ask)
-    approvals = _run(Engine.approvals)
-    count_agents = _run(Engine.count_agents)
+    approvals = whole(Engine.approvals)
+    count_agents = whole(Engine.count_agents)
     create_agent = _agent(Engine.create_agent)  # type: ignore[arg-type]  # `self` is no keyword
     delete = _agent(Engine.delete)
-    family = _run(Engine.family)
+    family = whole(Engine.family)
     fork = _agent(Engine.fork)
     find_by_name = _page(Engine.find_by_name)
-    find_thread = _run(Engine.find_thread)
+    find_thread = whole(Engine.find_thread)
     generate_title = _agent(Engine.generate_title)
-    index_search = _run(Engine.index_search)
-    init_schema = _run(Engine.init_schema)
-    is_left = _run(Engine.is_left)
+    index_search = whole(Engine.index_search)
+    init_schema = whole(Engine.init_schema)
+    is_left = whole(Engine.is_left)
     latest = _agent(Engine.latest)
     list_agents = _page(Engine.list_agents)
     load_agent = _agent(Engine.load_agent)
     load_agents = _agents(Engine.load_agents)
-    messages = _each(Engine.messages)
-    newest = _run(Engine.newest)
-    ping = _run(Engine.ping)
-    search = _run(Engine.search)
-    shortest_prefix = _run(Engine.shortest_prefix)
-    stats = _run(Engine.stats)
+    messages = items(Engine.messages)
+    newest = whole(Engine.newest)
+    ping = whole(Engine.ping)
+    search = whole(Engine.search)
+    shortest_prefix = whole(Engine.shortest_prefix)
+    stats = whole(Engine.stats)
     start = _agent(Engine.start)
-    threads = _run(Engine.threads)
-    verify = _run(Engine.verify)
+    threads = whole(Engine.threads)
+    verify = whole(Engine.verify)
     what_if = _agent(Engine.what_if)  # type: ignore[arg-type]  # `self` is no keyword
-    write_snapshot = _run(Engine.write_snapshot)
+    write_snapshot = whole(Engine.write_snapshot)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,14 +233,14 @@ class SyncAgent(Standing, Generic[T]):
     end = _agent(Agent.end)
     fork = _agent(Agent.fork)
     generate_title = _agent(Agent.generate_title)
-    last_response = _run(Agent.last_response)
-    messages = _run(Agent.messages)
+    last_response = whole(Agent.last_response)
+    messages = whole(Agent.messages)
     resolve = _agent(Agent.resolve)
     resume = _agent(Agent.resume)  # type: ignore[arg-type]  # `self` is no keyword
     set_title = _agent(Agent.set_title)
     tag = _agent(Agent.tag)
     unarchive = _agent(Agent.unarchive)
     untag = _agent(Agent.untag)
-    usage = _run(Agent.usage)
+    usage = whole(Agent.usage)
     with_metadata = _agent(Agent.with_metadata)
     with_model = _agent(Agent.with_model)

@@ -13,7 +13,10 @@ import pytest
 import messagedb_agent
 from messagedb_agent import Agent, Engine
 from messagedb_agent.agents.equipment import Equipment
+from messagedb_agent.agents.extracting import EngineMemory
 from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
+from messagedb_agent.agents.synchronous_beside import SyncDefinitions, SyncMemory
+from messagedb_agent.definitions.named import Definitions
 from tests.docs.public import modules as listed_modules
 from tests.docs.public import names as listed_names
 
@@ -285,20 +288,28 @@ def test_what_the_specification_says_of_modules_is_there() -> None:
 WITHOUT_TWIN = frozenset(
     {
         "define",
-        "definitions",
         "fold",
         "listen",
-        "memory",
         "with_tools",
     }
 ) | {field.name for field in fields(Equipment)}
+# What of a user's memory the engine itself needs.
+WITHIN = frozenset({"clear_cache", "known_of", "note", "stream"})
+TWINS: list[tuple[type, type, frozenset[str]]] = [
+    (Engine, SyncEngine, WITHOUT_TWIN),
+    (Agent, SyncAgent, frozenset()),
+    (EngineMemory, SyncMemory, WITHIN),
+    (Definitions, SyncDefinitions, frozenset(field.name for field in fields(Definitions))),
+]
 
 
-@pytest.mark.parametrize(("kind", "twin"), [(Engine, SyncEngine), (Agent, SyncAgent)])
-def test_every_method_of_engines_and_agents_has_a_synchronous_twin(kind: type, twin: type) -> None:
+@pytest.mark.parametrize(("kind", "twin", "without"), TWINS)
+def test_every_method_has_a_synchronous_twin(
+    kind: type, twin: type, without: frozenset[str]
+) -> None:
     twins = {name: inspect.getattr_static(twin, name) for name in public(twin)}
-    missing = public(kind) - twins.keys() - WITHOUT_TWIN
-    assert not missing, f"add to messagedb_agent/agents/synchronous.py: {sorted(missing)}"
+    missing = public(kind) - twins.keys() - without
+    assert not missing, f"add to {twin.__module__}: {sorted(missing)}"
     assert not any(map(inspect.iscoroutinefunction, twins.values()))
 
 

@@ -12,7 +12,7 @@ from warnings import catch_warnings
 
 import pytest
 
-from messagedb_agent import MemoryStore, connect, tool
+from messagedb_agent import AgentDefinition, MemoryStore, connect, tool
 from messagedb_agent.agents.door import Door
 from messagedb_agent.agents.streaming import Token
 from messagedb_agent.agents.synchronous import SyncAgent, SyncEngine
@@ -68,6 +68,30 @@ def test_an_agent_has_the_output_that_was_asked_for() -> None:
         agent = own.create_agent().advance("Count.", output=list[int])
         assert_type(agent, SyncAgent[list[int]])
         assert (agent.output, agent.output_as(list[int])) == ([1, 2], [1, 2])
+
+
+def test_what_is_known_of_users_is_noted_read_and_found(engine: SyncEngine) -> None:
+    engine.memory.set("ada", "city", "Paris")
+    assert [fact.value for fact in engine.memory.get_all("ada")] == ["Paris"]
+    agent = engine.create_agent(user="ada").advance("My name is Ada.", user="ada")
+    (found,) = engine.memory.extract(agent)
+    assert (found.value, engine.memory.users()) == ("Ada", ("ada",))
+    engine.memory.forget("ada", "city")
+    assert engine.memory.get("ada", "city") is None
+    assert len(list(engine.memory.history("ada"))) == 4
+
+
+def test_definitions_are_saved_and_templates_filled_in(engine: SyncEngine) -> None:
+    clerk = AgentDefinition(role="A clerk.")
+    saved = engine.definitions.save("clerk", clerk)
+    assert (saved, saved.definition) == (engine.definitions.get("clerk"), clerk)
+    assert engine.create_agent(definition="clerk").system_prompt == clerk.system_prompt
+    template = engine.definitions.template("rag-assistant", domain="stamps")
+    assert "stamps" in template.system_prompt
+    assert engine.definitions.templates()
+    assert engine.definitions.save("clerk", template).revision == 1
+    assert [one.revision for one in engine.definitions.revisions("clerk")] == [0, 1]
+    assert [one.name for one in engine.definitions.list()] == ["clerk"]
 
 
 def test_a_stream_that_is_closed_early_cancels_its_turn(engine: SyncEngine) -> None:
