@@ -28,7 +28,7 @@ from messagedb_agent.events.values import Limits
 from messagedb_agent.tools.object_tool import AnyTool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Agent(Valued[T], Forkable):
     """One state of a thread. It never changes: every step gives another agent.
 

@@ -64,6 +64,9 @@ class Chat(Closing):
         self._is_ours = False  # whether the thread is that of this chat, and is not left any more
         self._turn = asyncio.Lock()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(agent={self._agent!r})"
+
     @property
     def agent(self) -> Agent | None:
         """The newest state that was heard of; None where no thread has begun."""

@@ -23,6 +23,7 @@ from messagedb_agent.agents.watching import named_sender
 from messagedb_agent.closing import Closing
 from messagedb_agent.definitions.authoring import AgentDefinition
 from messagedb_agent.definitions.saved import SavedDefinition
+from messagedb_agent.errors import ValidationError
 from messagedb_agent.events.values import Definition
 
 
@@ -149,6 +150,7 @@ class Engine(Closing, Loading):
         progress: Progress = SILENT,
         detached: bool = False,
         output: OutputType[Kind] | None = None,
+        **fields: Any,
     ) -> Agent[Kind]:
         """Begin a thread with a message and see its first turn through.
 
@@ -164,6 +166,7 @@ class Engine(Closing, Loading):
             progress: told of the run while it goes on.
             detached: only write it down; workers answer.
             output: what the answer must be; see `Agent.advance`.
+            fields: as for `create_agent`; none beside what `define` has made.
 
         Returns:
             The state that answers the text, or where the turn waits for an approval; where it is
@@ -174,9 +177,9 @@ class Engine(Closing, Loading):
                 `configuration`), or two answers in a row were not the output (`bad_output`);
                 `agent` is the recorded state.
             LimitReached: a limit stopped the turn; `agent` is the recorded state.
-            ValidationError: the text is empty, the message id is no UUID, JSON cannot hold the
-                metadata, no JSON Schema can be made of the output, a tool that the definition names
-                is not here, or its context strategy is not known.
+            ValidationError: the text is empty, a field is unknown or wrong, the message id is no
+                UUID, JSON cannot hold the metadata, no JSON Schema can be made of the output, a
+                tool that the definition names is not here, or its context strategy is not known.
             NotFound: no definition has this name.
             RefusedPayload: the text, or the definition with the metadata, is larger than the store
                 takes (1 MiB a message by default).
@@ -188,7 +191,10 @@ class Engine(Closing, Loading):
             StoreUnavailable: the store was not reached; the same again with a message id is safe.
         """
         if not isinstance(definition, Definition):
-            definition = self.define(definition=await self._written(definition))
+            definition = self.define(definition=await self._written(definition), **fields)
+        elif fields:
+            field = next(iter(fields))
+            raise ValidationError(f"{field}: the definition is made already", field=field)
         asked = None if output is None else wanted(output)
         return await self._begin(
             definition,

@@ -49,12 +49,12 @@ class Equipment:
     """
 
     store: Store
-    models: Models
-    tools: Tools
+    models: Models = field(repr=False)
+    tools: Tools = field(repr=False)
     category: str = "agent"
     version: str = "v0"
     database: Database | None = None
-    _workings: Workings = field(default_factory=Workings)
+    _workings: Workings = field(default_factory=Workings, repr=False)
 
     def __post_init__(self) -> None:
         check_transactional(self.tools, self.store)

@@ -4,7 +4,7 @@ Nothing of it makes a state of the agent, or bears on what it does. It is said t
 stands by then, also while a turn is under way.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from messagedb_agent.agent.commands import Archive, Command, Tag, Title, Unarchive
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.asking import Asking
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Filable(Standing):
     """A state of a thread on which people may write what it is, and where it belongs.
 
@@ -23,7 +23,7 @@ class Filable(Standing):
         engine: writes it down.
     """
 
-    engine: "Asking" = field(repr=False)
+    engine: "Asking"
 
     async def set_title(self, title: str, *, by: str | None = None) -> "Agent":
         """Give the thread a title, in place of the one it has.

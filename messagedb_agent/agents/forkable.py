@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.agent import Agent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forkable(Readable):
     """A state from which others branch off; it stays as it is."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from messagedb_agent.agents.agent import Agent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Readable(Filable):
     """A state whose past can be read: all up to the state, whatever came after it."""
 

@@ -18,7 +18,7 @@ from messagedb_agent.projections.lineage import AgentState
 from messagedb_agent.projections.summary import status
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Standing:
     """A state of a thread, and what can be read from it.
 
@@ -31,15 +31,23 @@ class Standing:
 
     id: str
     thread_id: str
-    view: View = field(repr=False)
+    view: View
     # What the answer was asked to be by whoever holds the state, where that is known here.
-    _wanted: Wanted[Any] | None = field(default=None, repr=False, kw_only=True)
+    _wanted: Wanted[Any] | None = field(default=None, kw_only=True)
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, Standing) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __repr__(self) -> str:
+        named_by = self.view.named_by
+        return (
+            f"{type(self).__name__}(id={self.id!r}, thread_id={self.thread_id!r},"
+            f" position={named_by.position if named_by else None}, name={self.name!r},"
+            f" status={self.status!r})"
+        )
 
     @property
     def parent_id(self) -> str | None:

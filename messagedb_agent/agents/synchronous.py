@@ -17,7 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Self
@@ -78,6 +78,9 @@ class SyncEngine:
         except BaseException:
             self._door.close()
             raise
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.asynchronous!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -172,14 +175,14 @@ class SyncEngine:
     search = whole(Engine.search)
     shortest_prefix = whole(Engine.shortest_prefix)
     stats = whole(Engine.stats)
-    start = _agent(Engine.start)
+    start = _agent(Engine.start)  # type: ignore[arg-type]  # `self` is no keyword
     threads = whole(Engine.threads)
     verify = whole(Engine.verify)
     what_if = _agent(Engine.what_if)  # type: ignore[arg-type]  # `self` is no keyword
     write_snapshot = whole(Engine.write_snapshot)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SyncAgent(Standing, Generic[T]):
     """One state of a thread, for synchronous code. It never changes, as `Agent` does not.
 
@@ -190,8 +193,8 @@ class SyncAgent(Standing, Generic[T]):
         asynchronous: the agent itself.
     """
 
-    engine: SyncEngine = field(repr=False, compare=False)
-    asynchronous: Agent[T] = field(repr=False, compare=False)
+    engine: SyncEngine
+    asynchronous: Agent[T]
 
     @property
     def _home(self) -> SyncEngine:

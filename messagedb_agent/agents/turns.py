@@ -108,10 +108,11 @@ class Turns:
         try:
             return await self._say(run, saying, wish, agent)
         except _MovedOn:
-            if await self._was_said(agent, wish.message_id):
-                return await self._say(run, replace(saying, asked=asked), wish, agent)
-            self.runs.keep(run)
-            return await self.fork(agent, wish.queued())
+            pass  # what fails behind this is no failure of its handling, nor told as one
+        if await self._was_said(agent, wish.message_id):
+            return await self._say(run, replace(saying, asked=asked), wish, agent)
+        self.runs.keep(run)
+        return await self.fork(agent, wish.queued())
 
     async def fork(self, agent: Standing, wish: Wish, branching: Branching | None = None) -> Rest:
         """Begin a new thread that shares the agent's past, and ask something of it.

@@ -22,7 +22,7 @@ else:
     T, Kind = TypeVar("T"), TypeVar("Kind")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Valued(Standing, Generic[T]):
     """A state of a thread whose answer may be a value."""
 
@@ -58,7 +58,7 @@ class Valued(Standing, Generic[T]):
     def _output_text(self) -> str:
         text = self.view.outcome.output
         if text is None:
-            raise NotFound("output", self.id)
+            raise NotFound("output of agent", self.id)
         return text
 
     def _valued(self, asked: Wanted[Kind]) -> Kind:

@@ -187,6 +187,15 @@ async def test_what_is_refused_leaves_no_fork_behind() -> None:
     assert len(await engine.threads()) == 1
 
 
+async def test_what_is_refused_of_a_fork_is_told_as_what_it_is_alone() -> None:
+    engine = engine_on(MemoryStore(), scripted("one"))
+    old = await engine.create_agent()
+    await old.advance("first")
+    with pytest.raises(ValidationError) as caught:
+        await old.advance("")
+    assert caught.value.__context__ is None
+
+
 async def test_a_message_at_the_head_never_forks() -> None:
     engine = engine_on(MemoryStore(), scripted("one", "two", "three"))
     old = await engine.start("first")

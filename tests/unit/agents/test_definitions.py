@@ -57,6 +57,19 @@ async def test_fields_that_are_given_stand_before_those_of_a_definition() -> Non
     assert (plain.definition.name, plain.definition.model) == ("assistant", "offline")
 
 
+async def test_a_thread_begins_with_fields_and_a_message_at_once() -> None:
+    engine = engine_on(MemoryStore(), scripted("Good day."))
+    agent = await engine.start("hello", definition=CLERK, name="Bob", model="m-2")
+    assert (agent.name, agent.model, agent.answer) == ("Bob", "m-2", "Good day.")
+    assert agent.system_prompt == CLERK.system_prompt
+    with pytest.raises(ValidationError, match="modell: "):
+        await engine.start("hello", modell="m-2")
+    with pytest.raises(ValidationError, match="made already") as caught:
+        await engine.start("hello", definition=engine.define(), model="m-2")
+    assert caught.value.field == "model"
+    assert await engine.count_agents() == 1
+
+
 async def test_a_second_prompt_beside_a_definition_is_refused() -> None:
     engine = engine_on(MemoryStore())
     with pytest.raises(ValidationError) as caught:

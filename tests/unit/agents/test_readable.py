@@ -202,6 +202,14 @@ async def test_agents_are_equal_and_hashed_by_their_ids() -> None:
         first.id = second.id  # type: ignore[misc]  # that is what is tried
 
 
+async def test_an_agent_shows_where_it_stands_in_one_line() -> None:
+    engine = engine_on(MemoryStore(), scripted("Good day."))
+    agent = await engine.create_agent("Ada")
+    later = await agent.advance("hello")
+    ids = f"id={later.id!r}, thread_id={later.thread_id!r}"
+    assert repr(later) == f"Agent({ids}, position=3, name='Ada', status='waiting')"
+
+
 async def events_of(engine: Engine, thread_id: str) -> list[object]:
     return [recorded.event for recorded in await events(engine, thread_id)]
 
