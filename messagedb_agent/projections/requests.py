@@ -25,7 +25,7 @@ from messagedb_agent.projections.digest import (
     settings_digest,
 )
 from messagedb_agent.projections.halving import older_half, shortened
-from messagedb_agent.projections.window import CountTokens, kept, left_out
+from messagedb_agent.projections.window import CountTokens, heeded, kept, left_out
 from messagedb_agent.records import record
 
 SUMMARY_INSTRUCTION = (
@@ -189,11 +189,12 @@ def next_summary(shown: Conversation) -> FoldedRequest:
     """
     entries = shown.entries
     ends = [i for i in range(1, len(entries)) if _position(shown, i) > _position(shown, i - 1)]
-    end = older_half(Messages(entries), shown.left_out, (*ends, len(entries)))
+    out = heeded(Messages(entries), shown.left_out)
+    end = older_half(Messages(entries), out, (*ends, len(entries)))
     if end is None:
         return summary_without(shown, (MessageRange(last=len(entries)),))
     rest = (MessageRange(first=end, last=len(entries) - 1),) if end < len(entries) else ()
-    return summary_without(shown, (*shown.left_out, *rest))
+    return summary_without(shown, (*out, *rest))
 
 
 def title_request(shown: Conversation) -> FoldedRequest:

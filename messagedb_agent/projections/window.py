@@ -83,6 +83,26 @@ def kept(messages: Sequence[RequestMessage], out: Sequence[MessageRange]) -> Ite
         yield range(at, len(messages))
 
 
+def heeded(
+    messages: Sequence[RequestMessage], before: Sequence[MessageRange]
+) -> Sequence[MessageRange]:
+    """Return what was left out for the call before, if a model could be shown the rest of it.
+
+    Others may have written anything: ranges that part a round, or take what the conversation begins
+    with, are taken for none.
+
+    Args:
+        messages: the conversation.
+        before: what was left out.
+    """
+    shown = [part for part in kept(messages, before) if part]
+    if not shown or not isinstance(messages[shown[0].start], UserText):
+        return ()
+    size = len(messages)
+    cuts = {place for part in shown for place in (part.start, part.stop)} - {0, size}
+    return before if all(_may_begin(messages, cut) for cut in cuts) else ()
+
+
 def _one(_: RequestMessage) -> int:
     return 1
 

@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from messagedb_agent.changing import changed
 from messagedb_agent.events.request import (
     AskedCall,
     AssistantReply,
@@ -92,3 +95,31 @@ def test_what_a_half_was_asked_with_is_what_it_replaces() -> None:
     assert after.messages[1:] == thread.messages[asked:]
     again = thread.shown, folded.left_out
     assert summary_without(*again).digest == folded.digest
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        ((0, 2),),  # all that the user said so far
+        ((0, 0),),
+        ((1, 1),),  # a call without its result
+        ((2, 2),),  # a result without its call
+        ((0, 99),),
+    ],
+)
+def test_a_summary_heeds_no_ranges_that_a_model_cannot_be_shown_the_rest_of(
+    out: tuple[tuple[int, int], ...],
+) -> None:
+    thread = spoken(replied("pay"), runs("pay"), done("pay"), claim(), replied(text="one"))
+    thread = thread.and_(user("two"))
+    ranges = tuple(MessageRange(first=first, last=last) for first, last in out)
+    foreign = changed(thread.shown, left_out=ranges)
+    assert next_summary(foreign) == next_summary(thread.shown)
+
+
+def test_a_summary_leaves_out_what_a_strategy_has_left_out() -> None:
+    thread = spoken(replied(text="one"), user("and?"), claim(), replied(text="two"), user("and?"))
+    thread = thread.and_(claim(), replied(text="three"), user("and?"))
+    left = (MessageRange(first=1, last=1), MessageRange(first=2, last=3))
+    folded = next_summary(changed(thread.shown, left_out=left))
+    assert folded.left_out[: len(left)] == left
