@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from messagedb_agent.agents.finding import is_thread, shortest_prefix
+from messagedb_agent.agents.finding import shortest_prefix
 from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.engine.history import Segment, parent_of, segments
 from messagedb_agent.events.schema import SessionStarted
 from messagedb_agent.store.store import Beginning
+from messagedb_agent.store.stream_name import is_thread
 
 MAX_RELATIVES = 100
 """How many threads a tree has at the most, beside the ancestors of the one that is asked for."""

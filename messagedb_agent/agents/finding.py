@@ -9,7 +9,7 @@ from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.errors import AmbiguousName, NotFound, RefusedName
 from messagedb_agent.projections.summary import Status, Summary
 from messagedb_agent.store.store import Owner, StreamHead
-from messagedb_agent.store.stream_name import checked_thread_id
+from messagedb_agent.store.stream_name import checked_thread_id, is_thread
 
 SHORTEST_PREFIX = 6
 """Fewest characters by which a list names a thread."""
@@ -198,15 +198,6 @@ async def _newest(
         if not heads:
             return
         before = heads[-1].global_position
-
-
-def is_thread(category: str, stream: str) -> bool:
-    """Say whether a stream of a category has a name that a thread can have."""
-    try:
-        checked_thread_id(_thread_id(category, stream))
-    except RefusedName:
-        return False
-    return True
 
 
 async def shortest_prefix(store: Catalogue, category: str, stream: str) -> str:

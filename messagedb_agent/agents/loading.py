@@ -9,7 +9,6 @@ from messagedb_agent.agent.commands import Delete
 from messagedb_agent.agent.tagging import check_text
 from messagedb_agent.agents.agent import Agent
 from messagedb_agent.agents.asking import Asking
-from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.agents.many import newest
 from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.paging import (
@@ -27,7 +26,7 @@ from messagedb_agent.errors import IntegrityError, NotFound
 from messagedb_agent.events.codec import clean_text
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import StreamHead
-from messagedb_agent.store.stream_name import id_of
+from messagedb_agent.store.stream_name import id_of, is_thread
 
 
 class Loading(Asking):
@@ -69,8 +68,13 @@ class Loading(Asking):
             StoreUnavailable: the store was not reached.
         """
         given = [(id, ids.normalised_id(id, "id")) for id in agent_ids]
+        category = self._stream_category
         found = {id: await self.store.by_id(id) for _, id in given}
-        here = {id: message for id, message in found.items() if message and self._is_here(message)}
+        here = {
+            id: message
+            for id, message in found.items()
+            if message and is_thread(category, message.stream_name)
+        }
         if missing := [id for id, normalised in given if normalised not in here]:
             raise NotFound("agent", *missing)
         made = {}
@@ -211,10 +215,6 @@ class Loading(Asking):
                     if agent.status != "deleted" and name in (None, agent.name):
                         agents.append(agent)
         return AgentPage(tuple(agents), None, unreadable)
-
-    def _is_here(self, message: Message) -> bool:
-        stream, category = message.stream_name, self._stream_category
-        return stream.startswith(f"{category}-") and is_thread(category, stream)
 
     async def _at(self, message: Message) -> Agent:
         thread_id = id_of(message.stream_name) or ""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
 from messagedb_agent.agents.filed import DELETED, deleted
-from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.agents.glance import Catalogue
 from messagedb_agent.errors import IntegrityError, ValidationError
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
 from messagedb_agent.store.store import Beginning, StreamHead
+from messagedb_agent.store.stream_name import is_thread
 
 A = TypeVar("A", covariant=True)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from messagedb_agent.agent.state import Stage, State
-from messagedb_agent.agents.finding import is_thread, shortest_prefix
+from messagedb_agent.agents.finding import shortest_prefix
 from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.errors import IntegrityError
@@ -21,6 +21,7 @@ from messagedb_agent.projections.outcome import outcome
 from messagedb_agent.projections.projection import fold
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.store import Question
+from messagedb_agent.store.stream_name import is_thread
 
 _ASKED = Question(
     type=ToolApprovalRequested.__name__,

@@ -5,13 +5,12 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.agents.reading import Reading
 from messagedb_agent.agents.snapshot_check import verify_all
 from messagedb_agent.engine.findings import Verification
 from messagedb_agent.engine.verify import Shared
 from messagedb_agent.events.anchor import Head
-from messagedb_agent.store.stream_name import id_of, thread_category, thread_stream
+from messagedb_agent.store.stream_name import id_of, is_thread, thread_category, thread_stream
 
 CONCURRENCY = 4
 """How many threads one process checks at once.
@@ -104,7 +103,7 @@ async def _check(
 def anchored_ids(engine: Reading, heads: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of the threads of an engine's category among streams that were anchored."""
     category = thread_category(engine.category, engine.version)
-    return tuple(_id(s) for s in heads if s.startswith(f"{category}-") and is_thread(category, s))
+    return tuple(_id(s) for s in heads if is_thread(category, s))
 
 
 def heads_by_id(engine: Reading, heads: Mapping[str, Head]) -> Mapping[str, Head]:

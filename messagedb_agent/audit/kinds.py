@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from messagedb_agent.agents.finding import is_thread
 from messagedb_agent.store.stream_name import (
     category_of,
     definition_stream,
     definitions_category,
     id_of,
     is_definition_name,
+    is_thread,
     is_user_id,
     user_stream,
     users_category,
@@ -51,7 +51,7 @@ class Kinds:
     def of(self, stream: str) -> Kind | None:
         """Return what a stream is; None where its name is that of none of these."""
         category, id = category_of(stream), id_of(stream) or ""
-        if category == self.category and is_thread(category, stream):
+        if is_thread(self.category, stream):
             return "thread"
         if category == self.users and is_user_id(id):
             return "user"

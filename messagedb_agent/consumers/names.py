@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.member import Member
-from messagedb_agent.store.stream_name import category_of, checked_thread_id, id_of
+from messagedb_agent.store.stream_name import is_thread
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,100}")
 
@@ -37,13 +37,7 @@ class Group:
 
     def is_thread(self, stream: str) -> bool:
         """Say whether a stream is a thread that this group may be given."""
-        if category_of(stream) != self.category:
-            return False
-        try:
-            checked_thread_id(id_of(stream) or "")
-        except RefusedName:
-            return False
-        return True
+        return is_thread(self.category, stream)
 
     def member(self, identifier: str) -> Member | None:
         """Return the member that is called so; None where it is none of this group."""

@@ -27,8 +27,8 @@ from messagedb_agent.store.searchable import (
     STARTED,
     TYPES,
     Match,
-    is_thread,
 )
+from messagedb_agent.store.stream_name import is_thread
 from messagedb_agent.store.words import MAX_CHARS, Query, as_any_tsquery, as_tsquery, as_tsvector
 
 REMEDY = "install it with: messagedb-agent db install --search"

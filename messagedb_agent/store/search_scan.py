@@ -14,8 +14,8 @@ from messagedb_agent.store.searchable import (
     SAID,
     STARTED,
     Match,
-    is_thread,
 )
+from messagedb_agent.store.stream_name import is_thread
 from messagedb_agent.store.words import Query, has_all, rank, words_of
 
 

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from messagedb_agent.errors import RefusedName
 from messagedb_agent.store.message import Message
-from messagedb_agent.store.stream_name import checked_thread_id
 from messagedb_agent.store.words import Query
 
 MAX_RANKED = 10_000
@@ -77,12 +75,3 @@ class Searchable(Protocol):
             StoreUnavailable: the store was not reached.
         """
         ...
-
-
-def is_thread(category: str, stream: str) -> bool:
-    """Say whether a stream of a category has a name that a thread can have."""
-    try:
-        checked_thread_id(stream.removeprefix(f"{category}-"))
-    except RefusedName:
-        return False
-    return True

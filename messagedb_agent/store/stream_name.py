@@ -201,6 +201,12 @@ def checked_thread_id(id: str) -> str:
     return id
 
 
+def is_thread(category: str, stream: str) -> bool:
+    """Say whether a stream is one of a category, and has an id that a thread can have."""
+    prefix = f"{category}-"
+    return stream.startswith(prefix) and _ID.fullmatch(stream, len(prefix)) is not None
+
+
 @lru_cache(maxsize=4096)  # a turn writes and locks its stream many times
 def check_stream(name: str) -> None:
     """Refuse what is no stream name, or cannot be stored as one; foreign names may pass.

@@ -12,6 +12,7 @@ from messagedb_agent.store.stream_name import (
     check_stream,
     id_of,
     is_category,
+    is_thread,
     normalised_category,
     thread_category,
     thread_stream,
@@ -43,6 +44,20 @@ def test_what_is_built_can_be_taken_apart(category: str, version: str, id: str) 
     name = thread_stream(category, version, id)
     assert category_of(name) == thread_category(category, version) == f"{category}:{version}"
     assert id_of(name) == cardinal_id_of(name) == id
+
+
+@given(words, versions, ids)
+def test_what_is_built_for_a_thread_is_one(category: str, version: str, id: str) -> None:
+    assert is_thread(thread_category(category, version), thread_stream(category, version, id))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    ["agent:v0", "agent:v0-", "agent:v1-a", "agentUser-ada", "agent:v0+snapshot-a", "a"]
+    + [f"agent:v0-{id}" for id in (*BLANK_IDS, *CUT_IDS, *FOREIGN_IDS)],
+)
+def test_what_else_stands_in_a_store_is_no_thread(stream: str) -> None:
+    assert not is_thread("agent:v0", stream)
 
 
 @given(ids, ids)
