@@ -1,9 +1,10 @@
 """Counting what a thread holds and what it has used."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from messagedb_agent.engine.history import parent_of, read_rows
 from messagedb_agent.errors import NotFound
+from messagedb_agent.events.recorded import utc_time
 from messagedb_agent.projections.stats import ForkedFrom, ThreadStats
 from messagedb_agent.projections.summary import summary
 from messagedb_agent.projections.usage import usage
@@ -54,4 +55,4 @@ def _size_bytes(row: Message) -> int:
 
 
 def _time(time_ms: int | None) -> datetime | None:
-    return None if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC)
+    return None if time_ms is None else utc_time(time_ms)

@@ -1,12 +1,13 @@
 """Searching what was said in threads."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from messagedb_agent.agents.filed import check_user
 from messagedb_agent.errors import ConfigurationError
 from messagedb_agent.events.codec import decode
+from messagedb_agent.events.recorded import utc_time
 from messagedb_agent.events.schema import LlmResponseReceived, UserMessageAdded
 from messagedb_agent.store.searchable import Match, Searchable
 from messagedb_agent.store.store import Store
@@ -80,7 +81,7 @@ def _hit(match: Match, query: Query) -> SearchHit | None:
         position=recorded.position,
         role=role,
         by=by,
-        said_at=datetime.fromtimestamp(recorded.time_ms / 1000, UTC),
+        said_at=utc_time(recorded.time_ms),
         snippet=snippet(text, query),
         rank=match.rank,
     )

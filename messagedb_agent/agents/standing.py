@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from messagedb_agent.agents.meant import waiting_call
 from messagedb_agent.agents.outputs import Wanted
 from messagedb_agent.agents.view import View
 from messagedb_agent.errors import NotFound
-from messagedb_agent.events.recorded import Recorded
+from messagedb_agent.events.recorded import Recorded, utc_time
 from messagedb_agent.events.schema import ToolApprovalRequested
 from messagedb_agent.events.values import Definition
 from messagedb_agent.projections.lineage import AgentState
@@ -67,7 +67,7 @@ class Standing:
         The same for every road to this state. It is what the event's writer says, else the time
         of the store's server.
         """
-        return datetime.fromtimestamp(self._named_by.time_ms / 1000, UTC)
+        return utc_time(self._named_by.time_ms)
 
     @property
     def definition(self) -> Definition | None:

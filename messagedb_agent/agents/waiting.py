@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from messagedb_agent.agent.state import Stage, State
 from messagedb_agent.agents.finding import shortest_prefix
@@ -10,6 +10,7 @@ from messagedb_agent.agents.glance import Catalogue, Counts, glance
 from messagedb_agent.engine.history import read_events
 from messagedb_agent.errors import IntegrityError
 from messagedb_agent.events.codec import decode
+from messagedb_agent.events.recorded import utc_time
 from messagedb_agent.events.schema import (
     SessionCompleted,
     ToolApprovalRequested,
@@ -77,7 +78,7 @@ async def waiting_calls(store: Catalogue, category: str, limit: int) -> tuple[Wa
                 call_id=recorded.event.call_id,
                 tool_name=recorded.event.tool_name,
                 arguments=recorded.event.arguments,
-                asked_at=datetime.fromtimestamp(recorded.time_ms / 1000, UTC),
+                asked_at=utc_time(recorded.time_ms),
             )
         )
         if len(found) == limit:

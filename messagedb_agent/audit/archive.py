@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, Any
 
 from messagedb_agent.agents.engine import Engine
@@ -19,6 +19,7 @@ from messagedb_agent.audit.kinds import Kinds
 from messagedb_agent.engine.history import Ancestry
 from messagedb_agent.errors import IntegrityError, RefusedName, ValidationError
 from messagedb_agent.events.chain import hash_text
+from messagedb_agent.events.recorded import utc_time
 from messagedb_agent.store.message import Message
 from messagedb_agent.store.stream_name import thread_category, thread_stream
 
@@ -90,7 +91,7 @@ async def archive_lines(
         StoreUnavailable: the store was not reached; what was written is cut off, and says so.
     """
     digest, messages = hashlib.sha256(), 0
-    made_at = datetime.fromtimestamp(engine._workings.writing.clock.now_ms() / 1000, UTC)
+    made_at = utc_time(engine._workings.writing.clock.now_ms())
     header = {
         "category": thread_category(engine.category, engine.version),
         "format": FORMAT,

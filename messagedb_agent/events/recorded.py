@@ -1,6 +1,7 @@
 """An event where it stands in the log, and what stands there and is none of ours."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from messagedb_agent.events.schema import Event
@@ -36,6 +37,11 @@ class Place(NamedTuple):
 def is_whole(given: object) -> bool:
     """Say whether something is a whole number, as positions are."""
     return isinstance(given, int) and not isinstance(given, bool)
+
+
+def utc_time(time_ms: int) -> datetime:
+    """Return a moment that is told in milliseconds since 1970-01-01 UTC, with its zone."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ model is not shown yet: a round that is open, and what was said meanwhile.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from messagedb_agent.events.recorded import Place, Recorded
+from messagedb_agent.events.recorded import Place, Recorded, utc_time
 from messagedb_agent.events.request import AskedCall, AssistantReply, RequestMessage, ToolAnswer
 from messagedb_agent.events.schema import ContextCompacted, LlmResponseReceived, UserMessageAdded
 from messagedb_agent.events.values import Usage
@@ -90,7 +90,7 @@ def _open(shown: Conversation) -> Iterator[tuple[RequestMessage, Recorded]]:
 
 
 def _message(message: RequestMessage, source: Recorded) -> ChatMessage:
-    event, at = source.event, datetime.fromtimestamp(source.time_ms / 1000, UTC)
+    event, at = source.event, utc_time(source.time_ms)
     if isinstance(message, ToolAnswer):
         call = message.call_id
         return ChatMessage("tool", message.text, call_id=call, event_id=source.id, created_at=at)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from messagedb_agent.cli.running import run
 from messagedb_agent.cli.tally import Tally, threads_text
 from messagedb_agent.cli.terminal import note
 from messagedb_agent.errors import ValidationError
+from messagedb_agent.events.recorded import utc_time
 
 if TYPE_CHECKING:
     from messagedb_agent.audit import Anchor, Checked, CheckedStream, Head, Verification
@@ -45,7 +46,7 @@ def anchor(common: Common, file: Path, processes: int | None) -> int:
 
         async with opened(setup) as engine:
             ids = await thread_ids(engine)
-            begun = datetime.fromtimestamp(engine._workings.writing.clock.now_ms() / 1000, UTC)
+            begun = utc_time(engine._workings.writing.clock.now_ms())
             tally.of = len(ids)
             await check_all(setup, engine, ids, add, processes=processes)
             tally.counter.clear()

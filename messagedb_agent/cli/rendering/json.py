@@ -1,12 +1,13 @@
 """Output for programs: JSON whose keys are documented and stay."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from messagedb_agent.cli.valuing import Output, value_line
+from messagedb_agent.events.recorded import utc_time
 
 if TYPE_CHECKING:
     from messagedb_agent import Agent, Engine
@@ -168,7 +169,7 @@ def time_text(time_ms: int | None) -> str | None:
     """Return a time in milliseconds since 1970-01-01 UTC in ISO 8601; None where there is none."""
     if time_ms is None:
         return None
-    return utc_text(datetime.fromtimestamp(time_ms / 1000, UTC))
+    return utc_text(utc_time(time_ms))
 
 
 def utc_text(time: datetime) -> str:

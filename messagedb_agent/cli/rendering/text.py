@@ -1,12 +1,12 @@
 """Threads for people: the transcript, the conversation, the state, use and lineage."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from messagedb_agent.cli.rendering.events import cut, here
 from messagedb_agent.cli.terminal import harmless, one_line, styled
+from messagedb_agent.events.recorded import utc_time
 
 if TYPE_CHECKING:
     from messagedb_agent.agents.family import Branch, Family
@@ -176,4 +176,4 @@ def local_time(time_ms: int | None) -> str:
     """Return a time for people, in the zone of this machine."""
     if time_ms is None:
         return ""
-    return f"{here(datetime.fromtimestamp(time_ms / 1000, UTC)):%Y-%m-%d %H:%M}"
+    return f"{here(utc_time(time_ms)):%Y-%m-%d %H:%M}"
