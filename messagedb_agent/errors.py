@@ -201,7 +201,7 @@ class LimitReached(AgentError):
     """The thread stopped at a limit.
 
     Args:
-        limits: name of each limit reached.
+        limits: name of each limit reached, as the log has it, such as `roundsPerTurn`.
         agent: the recorded state; its `resume` goes on, with raised limits.
     """
 

@@ -17,7 +17,8 @@ class SimpleAgent(Agent[Any]):
 
     It is an `Agent` like any other: `advance` gives the next one, and this one never changes. What
     is made of it is kept beside it, and gone with the process. Each has a store of its own, for one
-    event loop.
+    event loop. A variable that goes on with the next one is an `Agent` to type checkers:
+    `agent: Agent = SimpleAgent(...)`.
 
     Args:
         name: what the agent is called.

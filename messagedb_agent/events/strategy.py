@@ -169,7 +169,7 @@ def _number(name: str, value: object) -> int:
 
 
 def _wrong(why: str) -> ValidationError:
-    return ValidationError(f"context_strategy: {why}", field="context_strategy")
+    return ValidationError(f"context: {why}", field="context")
 
 
 _NAMED: Mapping[str, tuple[int, Callable[..., ContextStrategy]]] = {

@@ -9,7 +9,7 @@ from messagedb_agent.events.recorded import Recorded
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots too, `Projection[int](...)` is an error of Python's
 class Projection(Generic[S]):
     """A meaning of a thread; `fold` and `Engine.fold` fold it.
 

@@ -102,5 +102,5 @@ def test_a_context_strategy_that_is_not_known_is_refused_before_anything_is_writ
     cli: CommandLine, detach: tuple[str, ...]
 ) -> None:
     line = cli.refused("start", "hi", "--context", "newest:2", *detach, code=2)
-    assert line.startswith("error: context_strategy: 'newest:2' is not known; there is all, last_n")
+    assert line.startswith("error: context: 'newest:2' is not known; there is all, last_n")
     assert cli("list", "--format", "json").json == []

@@ -115,4 +115,4 @@ def test_a_chat_shows_the_model_a_part_of_the_conversation(cli: CommandLine) -> 
     claims = [row["data"] for row in rows if row["type"] == "LlmCallStarted"]
     assert ["leftOut" in claim for claim in claims] == [False, True, True, False, False]
     line = cli.refused("chat", "--context", "newest:2", code=2, stdin=b"six\n")
-    assert line.startswith("error: context_strategy: 'newest:2' is not known")
+    assert line.startswith("error: context: 'newest:2' is not known")

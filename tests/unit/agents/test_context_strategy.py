@@ -47,7 +47,7 @@ async def test_a_context_strategy_that_is_not_known_is_refused_and_nothing_is_wr
     for attempt in attempts:
         with pytest.raises(ValidationError) as caught:
             await attempt
-        assert caught.value.field == "context_strategy"
+        assert caught.value.field == "context"
     assert await engine.threads() == ()
 
 
@@ -62,7 +62,7 @@ async def test_a_context_strategy_that_is_not_known_is_refused_as_a_change() -> 
     for change in changes:
         with pytest.raises(ValidationError) as caught:
             await change
-        assert caught.value.field == "context_strategy"
+        assert caught.value.field == "context"
     assert await types(engine, agent.thread_id) == ("SessionStarted",)
 
 

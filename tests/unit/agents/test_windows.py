@@ -243,7 +243,7 @@ async def test_a_text_that_is_no_strategy_is_refused(text: str) -> None:
     ):
         with pytest.raises(ValidationError) as caught:
             await attempt
-        assert caught.value.field == "context_strategy"
+        assert caught.value.field == "context"
     assert await engine.threads() == ()
 
 

@@ -19,3 +19,8 @@ def test_a_fold_begins_with_the_first_value() -> None:
 
 def test_a_fold_goes_on_from_an_earlier_one() -> None:
     assert fold(COUNT, given(started()).records, start=5) == 6
+
+
+def test_a_projection_may_name_its_type_where_it_is_made() -> None:
+    named = Projection[dict[str, int]]({}, lambda counts, _: counts)
+    assert named.initial == {}
