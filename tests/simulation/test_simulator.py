@@ -22,7 +22,7 @@ FOUND = {
     ),
     "a late failure said of a call that it failed, and a later attempt had worked": (
         "one-tool",
-        "pause@30:0.99,raise@0:0.20,hang@1:0.90",
+        "pause@29:0.99,raise@0:0.20,hang@1:0.90",
     ),
     "a fork began at position 1, behind a stranger's row": ("forks", "overtake@12:0.94"),
     "a reply to a cancelled call, behind the next message, was taken for a round": (
