@@ -4,9 +4,10 @@ from collections import OrderedDict
 from threading import RLock
 
 from messagedb_agent.agents.run import Run
+from messagedb_agent.agents.weight import text_weight
 
 MAX_EVENTS = 50_000
-"""How many folded events are kept, over all threads."""
+"""How many folded events are kept, over all threads; long texts count for several."""
 
 
 class KeptRuns:
@@ -42,7 +43,7 @@ class KeptRuns:
         with self._lock:
             run = self._runs.pop(thread_id, None)
             if run:
-                self._events -= run.events
+                self._events -= _events(run)
             return run
 
     def keep(self, run: Run) -> None:
@@ -50,6 +51,10 @@ class KeptRuns:
         with self._lock:
             self.take(run.thread_id)
             self._runs[run.thread_id] = run
-            self._events += run.events
+            self._events += _events(run)
             while self._events > self._max_events and len(self._runs) > 1:
                 self.take(next(iter(self._runs)))
+
+
+def _events(run: Run) -> int:
+    return run.events + text_weight(run.view)

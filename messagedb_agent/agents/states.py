@@ -13,12 +13,14 @@ from threading import Lock
 from messagedb_agent.agents.snapshot_policy import LONG
 from messagedb_agent.agents.snapshotting import Snapshotting
 from messagedb_agent.agents.view import View, view
+from messagedb_agent.agents.weight import text_weight
 from messagedb_agent.engine.history import Segment, segments
 from messagedb_agent.events.codec import decode
 from messagedb_agent.store.store import Reader
 
 MAX_ENTRIES = 50_000
-"""How many messages and states are kept, over all folds; what several share counts for each."""
+"""How many messages and states are kept, over all folds; what several share counts for each, and
+long texts for several."""
 
 
 class FoldedStates:
@@ -90,7 +92,7 @@ class FoldedStates:
 
 
 def _entries(seen: View) -> int:
-    return 1 + len(seen.conversation.entries) + len(seen.lineage.states)
+    return 1 + len(seen.conversation.entries) + len(seen.lineage.states) + text_weight(seen)
 
 
 async def state_at(

@@ -48,6 +48,11 @@ class Grown(Sequence[T]):
         whole = min(self._length, other._length)
         return whole if self._items is other._items else min(self._skipped, whole)
 
+    def own(self, most: int) -> tuple[T, ...]:
+        """Return the newest items, at most so many, without those that it was given as `before`."""
+        end = self._length - self._skipped
+        return tuple(self._items[max(0, end - most) : end])
+
     def __len__(self) -> int:
         return self._length
 

@@ -20,6 +20,8 @@ def test_no_branch_ever_sees_items_of_another(
         branches.append((grown.plus(*items), (*model, *items)))
     for grown, model in branches:
         assert tuple(grown) == model
+        assert grown.own(3) == model[-3:]
+        assert Grown((), before=(1, 2)).plus(*model).own(3) == model[-3:]
         assert len(grown) == len(model)
 
 

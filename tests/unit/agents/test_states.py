@@ -6,10 +6,14 @@ from threading import Thread
 
 import pytest
 
-from messagedb_agent import Agent, Engine, connect
+from messagedb_agent import Agent, Engine, MemoryStore, connect
+from messagedb_agent.agents.kept import KeptRuns
+from messagedb_agent.agents.run import Run
 from messagedb_agent.agents.states import FoldedStates, state_at
 from messagedb_agent.agents.view import View, view
+from messagedb_agent.agents.weight import CHARS
 from messagedb_agent.engine.history import read_events
+from messagedb_agent.engine.journal import Writing
 from messagedb_agent.errors import NotFound
 from messagedb_agent.events.recorded import Recorded
 from tests.unit.agents.snapshots import ChangedStore, begun, engine_on, stream_of, turns
@@ -168,3 +172,17 @@ async def test_after_the_cache_is_cleared_all_is_read_again() -> None:
         assert store.given > agent.position
         assert (await engine.latest("last")).view == agent.view
         assert (await agent.advance("What is 2 + 2?")).thread_id == agent.thread_id
+
+
+async def test_threads_of_long_texts_are_kept_in_fewer_number() -> None:
+    async with connect(MemoryStore()) as engine:
+        long = "word " * 2 * CHARS
+        agents = [await engine.start(f"{n} {long}", detached=True) for n in range(9)]
+    kept, runs = FoldedStates(max_entries=50), KeptRuns(max_events=50)
+    for agent in agents:
+        kept.keep(agent.view)
+        run = Run(MemoryStore(), stream_of(agent), agent.thread_id, Writing())
+        run.view = agent.view
+        runs.keep(run)
+    assert len(kept) == 3
+    assert [runs.has(agent.thread_id) for agent in agents] == [False] * 4 + [True] * 5
