@@ -41,7 +41,9 @@ async def test_what_is_written_behind_a_snapshot_is_what_would_be_written_withou
 async def test_a_snapshot_is_one_that_other_clients_know_the_shape_of() -> None:
     store = MemoryStore()
     agent = await begun(store)
-    for message in await snapshots_of(store, agent):
+    messages = await snapshots_of(store, agent)
+    assert messages
+    for message in messages:
         assert message.type == "Recorded"
         assert orjson.loads(message.data or "").keys() == {"entityData", "entityVersion", "time"}
 

@@ -29,7 +29,7 @@ def test_about_the_older_half_is_summarised_up_to_the_end_of_a_turn() -> None:
 
 
 def test_a_turn_is_cut_between_its_rounds() -> None:
-    assert half(UserText("go"), *(m for i in range(4) for m in round_of(i))) in (5, 7)
+    assert half(UserText("go"), *(m for i in range(4) for m in round_of(i))) == 5
 
 
 def test_there_is_nothing_to_summarise_where_no_model_has_spoken() -> None:
@@ -56,7 +56,7 @@ def test_messages_of_one_event_stay_together() -> None:
 
 def test_nothing_is_cut_inside_of_what_was_left_out() -> None:
     out = (MessageRange(first=1, last=6),)
-    assert older_half(talk(8), out, range(1, 18)) in range(7, 17)
+    assert older_half(talk(8), out, range(1, 18)) == 12
 
 
 def test_a_long_text_is_shortened_to_its_beginning_and_its_end() -> None:
