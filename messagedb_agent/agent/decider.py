@@ -190,14 +190,9 @@ def _accepted(state: State, command: Command) -> tuple[Event, ...]:
         if state.started and command.forked_from is None:
             raise Refused("the thread has started already")
         return (SessionStarted(**_fields(command)),)
-    if state.blocked:
-        raise Refused("the thread holds an event that needs newer code")
-    if not state.started:
-        raise Refused("the thread has not started")
-    if state.deleted:
-        if isinstance(command, Delete):
-            return ()
-        raise Refused("the thread is deleted")
+    if isinstance(command, Delete) and state.deleted and not state.blocked:
+        return ()  # twice is once
+    check_open(state)
     match command:
         case Redefine():
             return (AgentRedefined(**_fields(command)),)
@@ -234,6 +229,20 @@ def _accepted(state: State, command: Command) -> tuple[Event, ...]:
             return (SessionDeleted(**_fields(command)),)
         case Unarchive(by=by):
             return (SessionUnarchived(by=by),) if state.archived else ()
+
+
+def check_open(state: State) -> None:
+    """Refuse a thread in which nothing may be said.
+
+    Raises:
+        Refused: it holds an event that needs newer code, was never started, or is deleted.
+    """
+    if state.blocked:
+        raise Refused("the thread holds an event that needs newer code")
+    if not state.started:
+        raise Refused("the thread has not started")
+    if state.deleted:
+        raise Refused("the thread is deleted")
 
 
 def _fields(command: Command) -> dict[str, Any]:

@@ -40,8 +40,7 @@ class Engine(Closing, Loading):
         Afterwards whatever reads or writes raises `StoreUnavailable`.
         """
         try:
-            if "_runs" in vars(self):
-                await self._runs.close()
+            await self._runs.close()
         finally:
             await self._let_go()
 

@@ -1,7 +1,7 @@
 """A title that a model gives a thread, from how its conversation begins."""
 
 from messagedb_agent.agent.commands import Title
-from messagedb_agent.agent.decider import accept
+from messagedb_agent.agent.decider import accept, check_open
 from messagedb_agent.agents.run import Run
 from messagedb_agent.engine.aside import ask_aside
 from messagedb_agent.engine.batch import Batch
@@ -15,7 +15,6 @@ MAX_TITLE_CHARS = 100
 """Most characters of a title that a model gives; what is longer is cut."""
 
 _AROUND = " \t\"'`*_#\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # what models put around a title
-_ANY = Title("any")
 
 
 async def entitle(run: Run, effects: Effects, by: str | None) -> Event:
@@ -59,7 +58,7 @@ def title_in(text: str) -> str:
 
 
 def _asked(shown: Conversation) -> FoldedRequest:
-    accept(shown.state, _ANY)  # refuses it of a thread that takes none
+    check_open(shown.state)
     if not shown.entries:
         raise Refused("nothing was said in the thread yet")
     return title_request(shown)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import orjson
 import pydantic
 
-from messagedb_agent.agent.commands import Title
-from messagedb_agent.agent.decider import accept
+from messagedb_agent.agent.decider import check_open
 from messagedb_agent.agents.memory import MAX_FACTS, UserMemory
 from messagedb_agent.agents.run import Run
 from messagedb_agent.engine.aside import ask_aside
@@ -29,7 +28,6 @@ from messagedb_agent.projections.conversation import Conversation
 from messagedb_agent.projections.memory import Fact, Memory
 from messagedb_agent.projections.requests import FoldedRequest, facts_request
 
-_ANY = Title("any")
 _MOST_AT_ONCE = 40  # messages of a conversation that one request shows
 _BEFORE = 4  # of them, those before the first new one, by which it is understood
 _MOST_FACTS = 100  # of one answer
@@ -103,7 +101,7 @@ async def learn(
             asked: _Asked = asked,
             speakers: Mapping[Place, str] = speakers,
         ) -> FoldedRequest:
-            accept(shown.state, _ANY)  # refuses it of a thread to which nothing may be appended
+            check_open(shown.state)
             new = _new(shown, speakers)
             first = max(0, new[0].number - _BEFORE) if new else 0
             end = min(len(shown.entries), first + _MOST_AT_ONCE)

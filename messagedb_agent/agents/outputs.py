@@ -79,7 +79,7 @@ def wanted(output: OutputType[T]) -> Wanted[T]:
         adapter: TypeAdapter[T] = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
         schema = adapter.json_schema()
     except Exception as error:  # what the caller gives may be no type at all
-        raise _refused(str(error).partition("\n")[0]) from error
+        raise _refused(_first_line(error)) from error
 
     def check(text: JsonText) -> T:
         try:
@@ -95,8 +95,12 @@ def _by_schema(schema: Mapping[str, Any]) -> Wanted[Any]:
         text = json.dumps(schema, allow_nan=False)
         _validator(text)
     except Exception as error:  # what the caller gives may be no schema at all
-        raise _refused(f"it is no JSON Schema: {str(error).partition(chr(10))[0]}") from error
+        raise _refused(f"it is no JSON Schema: {_first_line(error)}") from error
     return Wanted(*_as_object(schema), lambda given: _checked(text, read_json(given)))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _refused(why: str) -> ValidationError:
@@ -142,7 +146,7 @@ def _checked(schema: JsonText, value: Any) -> Any:
     try:
         found = faults(_validator(schema), value)
     except Exception as error:  # the schema is somebody else's
-        raise Unfit(f"its schema cannot be used: {str(error).partition(chr(10))[0]}") from error
+        raise Unfit(f"its schema cannot be used: {_first_line(error)}") from error
     if found:
         raise Unfit(joined(found))
     return value

@@ -30,7 +30,7 @@ S = TypeVar("S")
 
 
 class Reading:
-    """What can be read of the threads of one category; nothing here writes.
+    """What can be read of the threads of one category; nothing here writes in them.
 
     Attributes:
         store: where the threads are kept.

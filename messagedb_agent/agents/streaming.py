@@ -89,10 +89,11 @@ class ToolReturned:
     failed: bool = False
 
 
-StreamItem: TypeAlias = Union[Token, Reasoning, Restarted, ToolCalled, ToolReturned, "Agent"]
-"""What a stream gives; the new agent comes last."""
-
 Piece: TypeAlias = Token | Reasoning | Restarted | ToolCalled | ToolReturned
+"""What a stream gives before the new agent."""
+
+StreamItem: TypeAlias = Union[Piece, "Agent"]
+"""What a stream gives; the new agent comes last."""
 
 
 async def streamed(

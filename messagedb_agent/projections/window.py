@@ -24,6 +24,7 @@ from messagedb_agent.projections.conversation import REJECTED
 CountTokens = Callable[[str], int]
 """Says how many tokens a text has, at least about."""
 Weigh = Callable[[RequestMessage], int]
+"""Says how much of a bound a message takes: one, or its tokens."""
 
 _SENT_BACK = REJECTED.partition("{")[0]
 _TOKENS_A_MESSAGE = 4  # role and delimiters, about, in every provider's format
@@ -169,19 +170,19 @@ class _Cut:
         start, size = max(self.head, self.start), len(self.messages)
         if start == size:
             return self
-        weights = [weigh(message) for message in self.messages[start:]]
-        rest, opener = sum(weights), self._opener(start)
+        weights = {place: weigh(self.messages[place]) for place in range(start, size)}
+        rest, opener = sum(weights.values()), self._opener(start)
         weight_of_opener = weigh(self.messages[opener]) if opener is not None else 0
         if rest + weight_of_opener <= most:
             return _Cut(self.messages, self.head, start)
         goal, latest = most if slides else most // 2, min(_unseen(self.messages), size - 1)
         while start < latest and rest + weight_of_opener > goal:
             if _opens(self.messages, start):
-                weight_of_opener = weights[start - size]
-            rest -= weights[start - size]
+                weight_of_opener = weights[start]
+            rest -= weights[start]
             start += 1
             while start < latest and not _may_begin(self.messages, start):
-                rest -= weights[start - size]
+                rest -= weights[start]
                 start += 1
             if _opens(self.messages, start):
                 weight_of_opener = 0
