@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from messagedb_agent.agents.database import Database, check_bounds
 from messagedb_agent.agents.engine import Engine
@@ -164,6 +164,16 @@ class _Connecting:
     version: str
     workings: Workings
     _engine: Engine | None = None
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say how an engine is had, to whoever takes this for one."""
+        raise AttributeError(
+            f"connect(...) has no {name!r} yet: `engine = await connect(...)`, `async with"
+            " connect(...) as engine`, or, in synchronous code, `with connect(...).sync() as"
+            " engine`",
+            name=name,
+            obj=self,
+        )
 
     def __await__(self) -> Generator[Any, None, Engine]:
         return self._connect().__await__()

@@ -72,12 +72,18 @@ class Definitions:
             The new revision; the newest one where it says the same, and then nothing is written.
 
         Raises:
+            ValidationError: it is no `AgentDefinition`.
             RefusedName: no definition can have this name.
             WrongExpectedVersion: another revision is the newest, or became it just now; nothing was
                 written.
             RefusedPayload: it is larger than the store takes (1 MiB by default).
             StoreUnavailable: the store was not reached; saving it again is safe.
         """
+        if not isinstance(definition, AgentDefinition):
+            raise ValidationError(
+                f"definition: a {type(definition).__name__} is no AgentDefinition",
+                field="definition",
+            )
         stream = definition_stream(self.category, name)
         rows = [row async for row in self.store.read(stream)]
         last = rows[-1].position if rows else -1

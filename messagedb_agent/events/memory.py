@@ -31,8 +31,10 @@ def checked_name(text: str, field: str) -> str:
     """Return a key or a category, or refuse it.
 
     Raises:
-        ValidationError: it is empty, too long, not one line, or has a blank at an end.
+        ValidationError: it is no text, empty, too long, not one line, or has a blank at an end.
     """
+    if not isinstance(text, str):
+        raise ValidationError(f"the {field} is no text: {text!r}", field=field)
     if not text.strip():
         raise ValidationError(f"the {field} is empty", field=field)
     if len(text) > MAX_NAME_CHARS:

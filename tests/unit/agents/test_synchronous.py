@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from contextvars import ContextVar
-from typing import assert_type
+from typing import Any, assert_type
 from warnings import catch_warnings
 
 import pytest
@@ -309,3 +309,9 @@ def test_a_door_that_is_used_in_its_own_loop_refuses() -> None:
             door.run(inside())
     finally:
         door.close()
+
+
+def test_what_is_not_connected_yet_says_how_an_engine_is_had() -> None:
+    connecting: Any = connect(MemoryStore())
+    with pytest.raises(AttributeError, match=r"no 'create_agent' yet: .*await connect.*sync\(\)"):
+        connecting.create_agent("Ada")

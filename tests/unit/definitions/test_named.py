@@ -1,11 +1,13 @@
 """Named definitions: what becomes of races, and of rows that are none or cannot be read."""
 
+from typing import Any
+
 import pytest
 
 from messagedb_agent import AgentDefinition
 from messagedb_agent.clock import FixedClock
 from messagedb_agent.definitions import Definitions
-from messagedb_agent.errors import IntegrityError, WrongExpectedVersion
+from messagedb_agent.errors import IntegrityError, ValidationError, WrongExpectedVersion
 from messagedb_agent.ids import TimeOrderedIds
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.store import Store
@@ -84,3 +86,11 @@ async def test_a_prompt_that_later_code_would_make_otherwise_is_a_revision_of_it
     assert (await definitions.get("agent")).system_prompt == "Once: A clerk."
     assert (await definitions.save("agent", CLERK)).revision == 1
     assert (await definitions.get("agent")).system_prompt == CLERK.system_prompt
+
+
+async def test_what_is_no_definition_is_not_saved() -> None:
+    store = WatchedStore()
+    text: Any = "A clerk."
+    with pytest.raises(ValidationError, match="definition: a str is no AgentDefinition"):
+        await definitions_on(store).save("agent", text)
+    assert await store.stream_version(STREAM) == -1
