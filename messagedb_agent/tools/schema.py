@@ -1,6 +1,6 @@
 """JSON Schemas: what is wrong with a value, without ever fetching what a schema refers to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +15,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
     registry = import_module("referencing").Registry()
     kind = validators.validator_for(schema, default=validators.Draft202012Validator)
     kind.check_schema(schema)
+    kind = validators.extend(kind, {"uniqueItems": _unique_items})
     return kind(schema, registry=registry)
 
 
@@ -25,6 +26,28 @@ def faults(validator: Any, value: Any) -> Sequence[tuple[str, str]]:
     """
     found = sorted(validator.iter_errors(value), key=_path)
     return [(_path(error), str(error.message)) for error in found]
+
+
+def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterator[Any]:
+    """Check `uniqueItems`: its library compares each object with each, 2,000 of them for 10 s."""
+    if wanted and validator.is_type(value, "array"):
+        keys = [_key(item) for item in value]
+        if len(set(keys)) < len(keys):
+            yield import_module("jsonschema").ValidationError("it holds an item more than once")
+
+
+def _key(value: Any) -> Hashable:
+    """Return what is equal for equal JSON values, `1` and `1.0` included, and for no others."""
+    match value:
+        case dict():
+            return "object", frozenset((name, _key(part)) for name, part in value.items())
+        case list():
+            return "array", tuple(map(_key, value))
+        case bool():
+            return "boolean", value
+        case _:
+            plain: Hashable = value
+            return plain
 
 
 def _path(error: Any) -> str:
