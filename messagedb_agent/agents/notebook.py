@@ -78,6 +78,9 @@ class Notebook:
             try:
                 await self._store.append(stream, *messages, expected_version=known.memory.position)
             except Conflict:
+                if (await self._known(stream)).memory.position != known.memory.position:
+                    continue
+                self._forget(stream)  # it may be shorter than it was, as after a restore
                 if (await self._known(stream)).memory.position == known.memory.position:
                     raise
                 continue
@@ -94,6 +97,10 @@ class Notebook:
         known = _Known(memory, digest)
         self._keep(stream, known)
         return known
+
+    def _forget(self, stream: str) -> None:
+        with self._lock:
+            self._kept.pop(stream, None)
 
     def _keep(self, stream: str, known: _Known) -> None:
         with self._lock:

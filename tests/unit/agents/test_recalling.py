@@ -163,3 +163,13 @@ async def test_a_message_that_is_repeated_is_answered_as_it_was() -> None:
     await engine.memory.set("ada", "city", "Rome")
     assert await agent.advance("More", message_id=id) == first
     assert len(told(engine)) == 2
+
+
+async def test_a_stream_that_is_shorter_than_it_was_is_read_anew_before_it_is_appended_to() -> None:
+    store = MemoryStore()
+    memory = engine_on(store).memory
+    for key in "abc":
+        await memory.set("ada", key, 1)
+    del store._streams[memory.stream("ada")][1:]
+    await memory.set("ada", "d", 1)
+    assert [fact.key for fact in await memory.get_all("ada")] == ["a", "d"]
