@@ -13,6 +13,7 @@ from messagedb_agent.errors import (
     StoreUnavailable,
     ValidationError,
 )
+from messagedb_agent.events.recorded import is_whole
 from messagedb_agent.store import address as addresses
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def check_bounds(min_size: int, max_size: int, max_inactive_s: float) -> None:
         ValidationError: one is no number, too small, or the least is above the most; `field` says
             which, as `connect` calls it.
     """
-    if not _is_count(max_size) or max_size < 1:
+    if not is_whole(max_size) or max_size < 1:
         raise ValidationError("max_size: it is no whole number from 1 on", field="max_size")
-    if not _is_count(min_size) or not 0 <= min_size <= max_size:
+    if not is_whole(min_size) or not 0 <= min_size <= max_size:
         raise ValidationError(
             f"min_size: it is no whole number from 0 to max_size, which is {max_size}",
             field="min_size",
@@ -39,10 +40,6 @@ def check_bounds(min_size: int, max_size: int, max_inactive_s: float) -> None:
     if not _is_time(max_inactive_s):
         field_name = "max_inactive_connection_lifetime"
         raise ValidationError(f"{field_name}: it is no number of seconds above 0", field=field_name)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_time(value: object) -> bool:

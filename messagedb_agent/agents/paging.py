@@ -12,6 +12,7 @@ from typing import TypeVar, overload
 from messagedb_agent.agents.filed import DELETED, deleted
 from messagedb_agent.agents.glance import Catalogue
 from messagedb_agent.errors import IntegrityError, ValidationError
+from messagedb_agent.events.recorded import is_whole
 from messagedb_agent.events.schema import AgentRedefined, SessionStarted
 from messagedb_agent.store.store import Beginning, StreamHead
 from messagedb_agent.store.stream_name import is_thread
@@ -89,7 +90,7 @@ def check_limit(limit: object) -> None:
     Raises:
         ValidationError: it is no number from 1 to `MAX_PAGE`.
     """
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+    if not is_whole(limit) or not 1 <= limit <= MAX_PAGE:
         raise ValidationError(f"limit: it is no number from 1 to {MAX_PAGE}", field="limit")
 
 

@@ -18,6 +18,7 @@ import orjson
 from messagedb_agent.engine.history import Segment
 from messagedb_agent.events.canonical import read
 from messagedb_agent.events.chain import GENESIS, hash_text, row_hash
+from messagedb_agent.events.recorded import is_whole
 from messagedb_agent.store.message import Message
 
 TYPE = "Recorded"
@@ -221,7 +222,7 @@ def _page_in(page: Mapping[str, Any]) -> Page:
 
 
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2**53:
+    if not is_whole(value) or not 0 <= value <= 2**53:
         raise ValueError("no whole number")
     return value
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from messagedb_agent.events.schema import Event
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     position: int
 
 
-def is_whole(given: object) -> bool:
+def is_whole(given: object) -> TypeGuard[int]:
     """Say whether something is a whole number, as positions are."""
     return isinstance(given, int) and not isinstance(given, bool)
 
