@@ -12,13 +12,22 @@ from messagedb_agent.tools.object_tool import AnyTool
 T = TypeVar("T")
 
 
-class SimpleAgent(Agent[Any]):
-    """An agent whose thread is kept in memory: the first state of a thread of its own.
+def SimpleAgent(
+    name: str,
+    system_prompt: str,
+    model: str = "offline",
+    *,
+    tools: Sequence[AnyTool] | None = None,
+    models: LanguageModel | Models | None = None,
+    user: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Agent:
+    """Begin an agent whose thread is kept in memory; nothing has to be set up, or awaited.
 
     It is an `Agent` like any other: `advance` gives the next one, and this one never changes. What
     is made of it is kept beside it, and gone with the process. Each has a store of its own, for one
-    event loop. A variable that goes on with the next one is an `Agent` to type checkers:
-    `agent: Agent = SimpleAgent(...)`.
+    event loop.
 
     Args:
         name: what the agent is called.
@@ -30,6 +39,9 @@ class SimpleAgent(Agent[Any]):
         metadata: what to note with it, a JSON object.
         fields: further fields of `Definition`, such as `limits`.
 
+    Returns:
+        The first state of a thread of its own.
+
     Raises:
         ValidationError: a field is unknown or wrong, something is no tool, or JSON cannot hold the
             metadata.
@@ -37,25 +49,12 @@ class SimpleAgent(Agent[Any]):
         RefusedPayload: the definition with the metadata is larger than 1 MiB.
     """
 
-    def __init__(
-        self,
-        name: str,
-        system_prompt: str,
-        model: str = "offline",
-        *,
-        tools: Sequence[AnyTool] | None = None,
-        models: LanguageModel | Models | None = None,
-        user: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        **fields: Any,
-    ) -> None:
-        async def begin() -> Agent:
-            engine = await connect(MemoryStore(), tools=tools, models=models)
-            said = {"system_prompt": system_prompt, "model": model, **fields}
-            return await engine.create_agent(name, user=user, metadata=metadata, **said)
+    async def begin() -> Agent:
+        engine = await connect(MemoryStore(), tools=tools, models=models)
+        said = {"system_prompt": system_prompt, "model": model, **fields}
+        return await engine.create_agent(name, user=user, metadata=metadata, **said)
 
-        begun = _at_once(begin())
-        super().__init__(begun.id, begun.thread_id, begun.view, begun.engine)
+    return _at_once(begin())
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -33,6 +33,7 @@ async def test_a_simple_agent_does_what_every_agent_does() -> None:
     assert await other.lineage() == (agent, later, clone, other)
     assert (await agent.advance("What is 2 + 2?")).thread_id != later.thread_id, "it forks"
     await assert_sound(agent.engine, later.thread_id)
+    agent = later  # to type checkers too
 
 
 async def test_a_simple_agent_is_an_agent_by_its_id() -> None:
