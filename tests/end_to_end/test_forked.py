@@ -51,6 +51,11 @@ def look() -> str:
 SAYS = ("start", "call look {}", "--tools", "looking_tools")
 
 
+def _heed_interrupts() -> None:
+    """Begin as a terminal has programs begin: a background job begins with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_forked_process_is_as_one_that_was_started(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "looking_tools.py").write_text(TOOLS)
     told = tmp_path / "told.json"
@@ -59,7 +64,13 @@ def test_a_forked_process_is_as_one_that_was_started(cli: CommandLine, tmp_path:
     seen = json.loads(told.read_text())
     told.unlink()
     environment = {**os.environ, "LOOKS": "round"}
-    subprocess.run(cli.program(*SAYS), env=environment, capture_output=True, check=True)
+    subprocess.run(
+        cli.program(*SAYS),
+        env=environment,
+        capture_output=True,
+        check=True,
+        preexec_fn=_heed_interrupts,
+    )
     assert json.loads(told.read_text()) == seen
 
 

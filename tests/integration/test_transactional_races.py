@@ -6,6 +6,7 @@ from random import Random
 import psycopg
 import pytest
 
+from messagedb_agent import Limits
 from messagedb_agent.ids import derived_id
 from messagedb_agent.store.message import NewMessage
 from messagedb_agent.store.message_db import MessageDbStore
@@ -168,7 +169,7 @@ async def test_connections_cut_at_random_write_what_the_log_says(
 
         pay = paying(ledger, cut_soon)
         async with engine_at(proxy.url, category, paid(*lines), pay) as engine:
-            agent = await engine.start("go")
+            agent = await engine.start("go", limits=Limits(rounds_per_turn=len(lines) + 1))
             told = await outcomes(engine, agent)
             assert [f"paid {line}" for line in ledger.lines] == [
                 one for one in told if one.startswith("paid")
