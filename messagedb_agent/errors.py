@@ -206,7 +206,12 @@ class LimitReached(AgentError):
     """
 
     def __init__(self, limits: tuple[str, ...], *, agent: "Agent") -> None:
-        super().__init__(f"limit reached: {', '.join(limits)}")
+        reached = (
+            f"{limit.name} ({limit.reached} of {limit.limit})"
+            for limit in agent.view.outcome.limits
+        )
+        told = "; ".join(reached) or ", ".join(limits)
+        super().__init__(f"limit reached: {told}; its `agent` can `resume`")
         self.limits = limits
         self.agent = agent
 

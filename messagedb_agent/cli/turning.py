@@ -147,7 +147,7 @@ async def outcome(
         agent = await approving.go_on(engine, await turn(engine, live), live)
     except (ModelError, LimitReached) as error:
         live.break_line()
-        note(f"error: {error}{of_limits(error.agent) if isinstance(error, LimitReached) else ''}")
+        note(f"error: {_stopped_by(error) if isinstance(error, LimitReached) else error}")
         return exit_code_of(error), error.agent
     if agent.status == "approval":
         return ExitCode.APPROVAL, agent
@@ -158,6 +158,10 @@ async def outcome(
         note(f"the turn was cancelled{f' by {cancelled.by}' if cancelled.by else ''}{why}")
         return ExitCode.CANCELLED, agent
     return (ExitCode.REFUSED if agent.status == "upgrade" else ExitCode.OK), agent
+
+
+def _stopped_by(error: LimitReached) -> str:
+    return f"limit reached: {', '.join(error.limits)}{of_limits(error.agent)}"
 
 
 def go_on(common: Common, thread_id: str | None) -> str:

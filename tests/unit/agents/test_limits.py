@@ -18,6 +18,13 @@ def looking(*answers: str, times: int) -> Engine:
     return engine_on(MemoryStore(), model, look)
 
 
+async def test_an_error_says_how_far_which_limit_was_reached_and_what_goes_on() -> None:
+    agent = await looking(times=3).create_agent(limits=Limits(rounds_per_turn=2))
+    told = r"^limit reached: roundsPerTurn \(2 of 2\); its `agent` can `resume`$"
+    with pytest.raises(LimitReached, match=told):
+        await agent.advance("go")
+
+
 async def stopped_at(agent: Agent, text: str = "go") -> Agent:
     with pytest.raises(LimitReached) as caught:
         await agent.advance(text)
