@@ -167,10 +167,14 @@ class ModelServer:
         """Hold a request until its client is gone or the server closes."""
         while not self._closing.is_set():
             if gone():
-                with self._lock:
-                    self.left += 1
+                self.count_left()
                 return
             time.sleep(0.01)
+
+    def count_left(self) -> None:
+        """Count a client that went away while it was kept waiting."""
+        with self._lock:
+            self.left += 1
 
 
 class _Server(ThreadingHTTPServer):
@@ -245,11 +249,16 @@ class _Handler(BaseHTTPRequestHandler):
         if chunked:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for piece in _pieces(events, say.cut_after, say.write):
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
-            self.wfile.flush()
-            if say.write is not None:
-                time.sleep(0.0003)  # else the kernel joins the writes again
+        try:
+            for piece in _pieces(events, say.cut_after, say.write):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+                self.wfile.flush()
+                if say.write is not None:
+                    time.sleep(0.0003)  # else the kernel joins the writes again
+        except ConnectionError:
+            if say.cut == "stall":  # it had enough before the stall began
+                self.server.owner.count_left()
+            raise
         if say.cut == "stall":
             self.server.owner.wait_for_client(self._client_is_gone)
         if chunked and say.cut_after is None:
