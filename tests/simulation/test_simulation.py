@@ -14,7 +14,7 @@ from tests.simulation.exploring import Job, Tally, few_collections, seeds, singl
 from tests.simulation.faults import KINDS
 from tests.simulation.scenarios import SCENARIOS
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "3000"))
 SAMPLED = {
     "a-cancelled-transaction": 4,
     "a-conversation-grown-long": 4,
