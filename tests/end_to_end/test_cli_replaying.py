@@ -124,7 +124,7 @@ def test_a_person_walks_by_keys(cli: CommandLine, terminal: Opens) -> None:
     window.expect("next          run calculate")
     window.expect("[4 of 8]")
     window.strike_until("/", "search:")
-    window.type("294")
+    window.type('"294"')  # in quotes no id holds it
     window.expect("ToolExecutionCompleted  294")
     window.expect("[6 of 8]")
     window.strike_until("s", "total")

@@ -22,6 +22,8 @@ from messagedb_agent.events.schema import (
     LlmCallStarted,
     LlmResponseReceived,
     SessionTitled,
+    ToolExecutionFailed,
+    ToolOutcomeResolved,
     UserMessageAdded,
 )
 from messagedb_agent.projections.projection import fold
@@ -30,7 +32,7 @@ from messagedb_agent.store.memory import MemoryStore
 from messagedb_agent.store.message import NewMessage
 from tests.properties.effort import examples
 from tests.properties.sessions import MOVES, Moves, Session
-from tests.properties.streams import SESSIONS, STREAMS
+from tests.properties.streams import _START, SESSIONS, STREAMS, stream_of
 
 
 async def history(store: MemoryStore, stream: str) -> tuple[list[Decoded], bool]:
@@ -119,6 +121,16 @@ async def test_no_sessions_newest_rows_tell_another_status_than_the_whole(
     records: tuple[Recorded, ...], sizes: Sequence[int]
 ) -> None:
     await check(records, sizes)
+
+
+async def test_what_others_resolved_counts_where_a_timeout_had_left_it_unknown() -> None:
+    silent = [(0, 0, 0, 0)] * 6
+    begun = [(_START, 0, 0, 0), (0, 2, 0, 0), (0, 0, 0, 0), (72, 0, 0, 0), (0, 0, 0, 0)]
+    records = stream_of([*begun, (0, 1, 2, 0), (0, 0, 1, 0), *silent, (62, 0, 0, 0)])
+    assert isinstance(records[-1].event, ToolOutcomeResolved)
+    failures = [r.event.kind for r in records if isinstance(r.event, ToolExecutionFailed)]
+    assert failures == ["timed_out"]
+    await check(records, (3, 9))
 
 
 @examples(200)
